@@ -1,0 +1,34 @@
+"""What one time step computes: readable references, one file per architecture. The file name is the choice of `--cell`."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from saiki import catalog
+from saiki.cells.base import Cell, State
+from saiki.errors import OptionError
+
+__all__ = ["Cell", "State", "cell_class", "make_cell"]
+
+
+def cell_class(name: str) -> type[Cell]:
+    """The one cell class of `cells/<name>.py`."""
+    module = catalog.load("cells", name)
+    found = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Cell) and c is not Cell]
+    own = [c for c in found if c.__module__ == module.__name__]
+    assert len(own) == 1, f"cells/{name}.py must hold exactly one cell"
+    return own[0]
+
+
+def make_cell(name: str, features: int, width: int, **options: Any) -> Cell:
+    """Build a cell; an option that this cell does not take is one line of error naming the cells that do."""
+    kind = cell_class(name)
+    for option in options:
+        if option not in inspect.signature(kind).parameters:
+            takers = [n for n in catalog.names("cells") if option in inspect.signature(cell_class(n)).parameters]
+            raise OptionError(
+                f"option {option!r} has no meaning for the cell {name!r}; "
+                + (f"it belongs to: {', '.join(takers)}" if takers else "no cell has it")
+            )
+    return kind(features, width, **options)

@@ -1,0 +1,94 @@
+"""The contract of a cell: the maths of one time step, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from saiki.shapes import Float
+
+#: A NamedTuple of batch-first tensors: everything that a cell remembers from one step to the next.
+State = Any
+
+
+class Cell(nn.Module):
+    """One time step of a recurrent network: no loop, no padding, no direction, no dropout between layers.
+
+    A sequence is run by `saiki.network.unroll`, which calls `project` once for all valid steps, `initial_state` once, and
+    then `step` and `output` once per time step. What must be drawn once per sequence is drawn in `initial_state`, what
+    must be drawn per step in `project`.
+    """
+
+    #: units of the state
+    width: int
+    #: numbers per step that go up to the next layer
+    output_width: int
+    #: earlier inputs that `project` needs beside the present one; `unroll` keeps them
+    history: int = 0
+    #: what `project` takes besides the input, of {"gap", "observed", "feedback"}
+    needs: frozenset[str] = frozenset()
+
+    def project(self, x: Float[Tensor, "steps features"], **given: Tensor) -> Float[Tensor, "steps gates"]:
+        """All that depends on the input alone, for all valid steps at once (packed, no padding)."""
+        raise NotImplementedError
+
+    def initial_state(self, batch: int) -> State:
+        """The state before the first step, for `batch` rows, on the device and in the dtype of the weights."""
+        raise NotImplementedError
+
+    def step(self, gates: Float[Tensor, "batch gates"], state: State) -> State:
+        """The state after one more step."""
+        raise NotImplementedError
+
+    def output(self, gates: Float[Tensor, "batch gates"], state: State) -> Float[Tensor, "batch output_width"]:
+        """What goes up after a step: the hidden state, unless a cell says otherwise."""
+        return state.h
+
+
+class GatedCell(Cell):
+    """Weights and initialisation shared by the cells of `torch.nn`: names, shapes, gate order, U(±1/√width).
+
+        gates_t = W_ih x_t + b_ih                    project
+        recur(h) = W_hh h + b_hh                     the recurrent product
+
+    `recur` is the one place where the previous state meets the weights, so that layer norm, state dropout and weight drop
+    can replace it.
+    """
+
+    #: blocks of `width` rows in the weights
+    blocks: int
+
+    def __init__(self, features: int, width: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.features, self.width, self.output_width = features, width, width
+        rows = self.blocks * width
+        self.weight_ih = nn.Parameter(torch.empty(rows, features))
+        self.weight_hh = nn.Parameter(torch.empty(rows, width))
+        self.bias_ih = nn.Parameter(torch.empty(rows)) if bias else None
+        self.bias_hh = nn.Parameter(torch.empty(rows)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Uniform in ±1/√width, as `torch.nn` does."""
+        bound = 1 / math.sqrt(self.width) if self.width else 0.0
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def project(self, x: Tensor, **given: Tensor) -> Tensor:
+        return nn.functional.linear(x, self.weight_ih, self.bias_ih)
+
+    def recur(self, h: Float[Tensor, "batch width"]) -> Float[Tensor, "batch gates"]:
+        return nn.functional.linear(h, self.weight_hh, self.bias_hh)
+
+    def weights(self) -> tuple[Tensor | None, ...]:
+        """In the order that the kernels take them."""
+        return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
+
+    def zeros(self, batch: int) -> Float[Tensor, "batch width"]:
+        return self.weight_hh.new_zeros(batch, self.width)
+
+    def extra_repr(self) -> str:
+        return f"{self.features}, {self.width}" + ("" if self.bias_ih is not None else ", bias=False")

@@ -1,0 +1,42 @@
+"""Elman network, the vanilla recurrent cell: one tanh (or relu) layer that sees its own last output."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from saiki.cells.base import GatedCell
+from saiki.errors import OptionError
+
+
+class ElmanState(NamedTuple):
+    h: Tensor  # [batch, width]
+
+
+class Elman(GatedCell):
+    """Simple recurrent cell.
+
+        h_t = f(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh),   f = tanh or relu
+
+    Source: Elman, "Finding Structure in Time", Cognitive Science 14 (1990), with the output equal to the state; weights and
+    names as in `torch.nn.RNN`.
+    """
+
+    blocks = 1
+
+    def __init__(
+        self, features: int, width: int, *, bias: bool = True, nonlinearity: Literal["tanh", "relu"] = "tanh"
+    ) -> None:
+        if nonlinearity not in ("tanh", "relu"):
+            raise OptionError(f"nonlinearity: got {nonlinearity!r}; expected 'tanh' or 'relu'")
+        self.nonlinearity = nonlinearity
+        super().__init__(features, width, bias=bias)
+
+    def initial_state(self, batch: int) -> ElmanState:
+        return ElmanState(self.zeros(batch))
+
+    def step(self, gates: Tensor, state: ElmanState) -> ElmanState:
+        squash = torch.tanh if self.nonlinearity == "tanh" else torch.relu
+        return ElmanState(squash(gates + self.recur(state.h)))

@@ -1,0 +1,59 @@
+"""Run a cell over packed sequences: by the reference loop, or by the kernel that gives the same answer sooner."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from saiki import kernels
+from saiki.cells.base import Cell, State
+from saiki.errors import OptionError
+from saiki.shapes import Float, Int
+
+
+def unroll(
+    cell: Cell,
+    x: Float[Tensor, "steps features"],
+    counts: Int[Tensor, "time"],
+    state: State,
+    reverse: bool = False,
+    **given: Tensor,
+) -> tuple[Float[Tensor, "steps output_width"], State]:
+    """Outputs of every valid step and the final state of every row.
+
+    `x` is packed (see `packing`): `counts[t]` rows are active at time t. `state` holds the initial state of every row, in
+    packed order. With `reverse`, every row starts at its own last valid step. `given` brings what `cell.needs` names, packed
+    like `x`. A row of length 0 has no output and keeps its initial state.
+    """
+    if missing := cell.needs - given.keys():
+        raise OptionError(f"{type(cell).__name__} needs {', '.join(sorted(missing))} beside the input; got none")
+    row = kernels.choose(cell, x, state)
+    if row is not None:
+        return kernels.run(row, cell, x, counts, state, reverse, unroll_reference)
+    return unroll_reference(cell, x, counts, state, reverse, **given)
+
+
+def unroll_reference(
+    cell: Cell,
+    x: Float[Tensor, "steps features"],
+    counts: Int[Tensor, "time"],
+    state: State,
+    reverse: bool = False,
+    **given: Tensor,
+) -> tuple[Float[Tensor, "steps output_width"], State]:
+    """The plain loop over time, through `cell.step`: the meaning of `unroll`, on every device and for every cell."""
+    rows = counts.tolist()
+    gates = cell.project(x, **given).split(rows)
+    outputs: list[Tensor] = [x.new_empty(0)] * len(rows)
+    for t in reversed(range(len(rows))) if reverse else range(len(rows)):
+        active = cell.step(gates[t], type(state)(*(part[: rows[t]] for part in state)))
+        outputs[t] = cell.output(gates[t], active)
+        state = type(state)(*(_replace_head(part, head) for part, head in zip(state, active, strict=True)))
+    if not rows:
+        return x.new_zeros(0, cell.output_width), state
+    return torch.cat(outputs), state
+
+
+def _replace_head(part: Tensor, head: Tensor) -> Tensor:
+    """The first rows of `part` replaced by `head`; rows that are not active keep what they had."""
+    return head if len(head) == len(part) else torch.cat([head, part[len(head) :]])
