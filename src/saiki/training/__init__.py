@@ -1,0 +1,1 @@
+"""Training: the loop, its options, what it reports, and how it resumes. It knows no task."""

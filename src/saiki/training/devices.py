@@ -1,0 +1,71 @@
+"""Where training computes: plain Torch on one device, or lightning-fabric for several devices and mixed precision."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from saiki.errors import MissingExtraError
+from saiki.training.options import Training
+
+
+def move(batch: Any, device: torch.device | str) -> Any:
+    """Every tensor of a dictionary of tensors on `device`."""
+    return {k: v.to(device) if isinstance(v, Tensor) else v for k, v in batch.items()}
+
+
+class Backend:
+    """Plain Torch on one device."""
+
+    #: number of this process among those that train together
+    rank = 0
+
+    def __init__(self, device: str) -> None:
+        self.device = torch.device(device)
+
+    def setup(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
+        network.to(self.device)
+        return network, optimizer
+
+    def move(self, batch: Any) -> Any:
+        return batch if self.device.type == "cpu" else move(batch, self.device)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def backward(self, loss: Tensor) -> None:
+        loss.backward()
+
+
+class FabricBackend(Backend):
+    """Several devices or mixed precision. Several devices are untested: no such machine was at hand."""
+
+    def __init__(self, options: Training) -> None:
+        try:
+            from lightning_fabric import Fabric
+        except ImportError as error:
+            raise MissingExtraError("lightning-fabric", "devices", "several devices or mixed precision") from error
+        self.fabric = Fabric(accelerator=options.device, devices=options.devices, precision=options.precision)
+        self.fabric.launch()
+        self.device, self.rank = self.fabric.device, self.fabric.global_rank
+
+    def setup(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
+        wrapped, optimizer = self.fabric.setup(network, optimizer)
+        return wrapped, optimizer
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        return self.fabric.autocast()
+
+    def backward(self, loss: Tensor) -> None:
+        self.fabric.backward(loss)
+
+    def move(self, batch: Any) -> Any:
+        return self.fabric.to_device(batch)
+
+
+def backend(options: Training) -> Backend:
+    """Fabric only where it is needed: importing it takes seconds."""
+    return FabricBackend(options) if options.devices > 1 or options.precision != "32" else Backend(options.device)

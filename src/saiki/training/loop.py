@@ -1,0 +1,214 @@
+"""The training loop: draw, forward, backward, clip, step; now and then validate and keep the best."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from saiki.training import checkpoint
+from saiki.training.checkpoint import Progress, Run
+from saiki.training.devices import Backend, backend
+from saiki.training.options import Training
+
+#: steps that are timed, on a copy, to turn minutes into a number of steps
+TIMED_STEPS = 20
+
+
+class Problem(Protocol):
+    """What the loop needs to know of a task."""
+
+    #: optimiser steps in an epoch
+    epoch: int
+
+    def draw(self, rng: np.random.Generator) -> Any:
+        """A training batch."""
+
+    def loss(self, network: nn.Module, batch: Any) -> Tensor:
+        """The number to lower."""
+
+    def validate(self, network: nn.Module) -> float:
+        """The validation score, lower is better; NaN when there is nothing to validate on."""
+
+
+class Hook(Protocol):
+    """Told what happens while a network is trained."""
+
+    def started(self, progress: Progress) -> None: ...
+    def stepped(self, progress: Progress, loss: float) -> None: ...
+    def validated(self, progress: Progress, row: dict[str, float]) -> None: ...
+    def ended(self, progress: Progress) -> None: ...
+
+
+def fit(
+    network: nn.Module,
+    problem: Problem,
+    options: Training,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    identity: dict[str, Any] | None = None,
+    hooks: Sequence[Hook] = (),
+    began: float | None = None,
+) -> Progress:
+    """Train `network` in place and leave it with its best weights.
+
+    Step k draws its batch and its dropout from (seed, k) alone, so a run that was resumed from a checkpoint in `folder` equals
+    one that was never stopped, bit for bit, on the same machine with the same threads. `began` is the clock
+    (`time.perf_counter`) at which a budget in minutes started. Ctrl-C ends training early and keeps the best so far.
+    """
+    engine = backend(options)
+    identity = identity or {}
+    network, optimizer = engine.setup(network, make_optimizer(network, options))
+    run = Run(network, optimizer, Progress(0), {}, {})
+    found = checkpoint.newest(folder) if folder and resume else None
+    if found:
+        run.restore(*checkpoint.read(found, identity))
+    else:
+        run.progress = Progress(count_steps(run, problem, options, engine, began or time.perf_counter()))
+        if folder:
+            checkpoint.write(folder, run, identity)
+    with torch.random.fork_rng(devices=[]):
+        try:
+            _steps(run, problem, options, engine, hooks, lambda: folder and checkpoint.write(folder, run, identity))
+        except KeyboardInterrupt:
+            if folder:
+                checkpoint.write(folder, run, identity)
+    if run.best:
+        network.load_state_dict(run.best)
+    network.eval()
+    for hook in hooks:
+        hook.ended(run.progress)
+    return run.progress
+
+
+def _steps(
+    run: Run, problem: Problem, options: Training, engine: Backend, hooks: Sequence[Hook], save: Callable[[], Any]
+) -> None:
+    progress = run.progress
+    every = max(1, math.ceil(progress.steps / options.validations))
+    for hook in hooks:
+        hook.started(progress)
+    while not progress.done:
+        since = time.perf_counter()
+        loss = train_step(run, problem, options, engine).item()
+        progress.step += 1
+        progress.loss_sum += loss
+        progress.loss_count += 1
+        last = progress.step == progress.steps
+        row = None
+        if progress.step % every == 0 or last:
+            row = {"step": progress.step, "loss": progress.loss_sum / progress.loss_count, "score": _validate(run, problem)}
+            progress.loss_sum, progress.loss_count = 0.0, 0
+            _keep_best(run, row["score"])
+            progress.done = last or progress.waited >= options.patience
+            progress.curve.append(row)
+        progress.seconds += time.perf_counter() - since
+        if progress.step % options.checkpoint_every == 0 or progress.done:
+            save()
+        for hook in hooks:
+            hook.stepped(progress, loss)
+            if row:
+                hook.validated(progress, row)
+
+
+def train_step(run: Run, problem: Problem, options: Training, engine: Backend) -> Tensor:
+    """One optimiser step, drawn from the seed and the number of the step."""
+    step = run.progress.step
+    seeds = np.random.SeedSequence([options.seed, step, engine.rank])
+    torch.manual_seed(int(seeds.generate_state(1)[0]))
+    for group in run.optimizer.param_groups:
+        group["lr"] = options.learning_rate * schedule(step, run.progress.steps, options)
+    run.network.train()
+    batch = engine.move(problem.draw(np.random.default_rng(seeds)))
+    with engine.autocast():
+        loss = problem.loss(run.network, batch)
+    engine.backward(loss)
+    nn.utils.clip_grad_norm_(run.network.parameters(), options.clip)
+    run.optimizer.step()
+    run.optimizer.zero_grad(set_to_none=True)
+    if options.average:
+        _average(run, options.average)
+    return loss.detach()
+
+
+def schedule(step: int, steps: int, options: Training) -> float:
+    """Share of the highest learning rate: a linear warm-up, then constant or half a cosine down to 1 %."""
+    warm = max(1, round(options.warmup * steps))
+    if step < warm and options.warmup:
+        return (step + 1) / warm
+    if options.schedule == "constant":
+        return 1.0
+    done = (step - warm) / max(1, steps - warm)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def make_optimizer(network: nn.Module, options: Training) -> torch.optim.AdamW:
+    """AdamW; biases and other vectors are not decayed."""
+    matrices = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in matrices + vectors)
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=options.learning_rate, fused=fused)
+
+
+def count_steps(run: Run, problem: Problem, options: Training, engine: Backend, began: float) -> int:
+    """The length of the run: as given, or as many steps as fit the minutes, timed on a copy that is thrown away."""
+    if options.seconds is None:
+        return options.steps or (options.epochs or 1) * problem.epoch
+    network = deepcopy(run.network)
+    trial = Run(network, make_optimizer(network, options), Progress(10**6), {}, {})
+    times = []
+    with torch.random.fork_rng(devices=[]):
+        for _ in range(TIMED_STEPS):
+            start = time.perf_counter()
+            train_step(trial, problem, options, engine)
+            trial.progress.step += 1
+            times.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        _validate(trial, problem)
+        validating = options.validations * (time.perf_counter() - start)
+    left = options.seconds - (time.perf_counter() - began) - validating
+    # the mean of the later steps: the first ones pay for buffers and caches
+    return max(TIMED_STEPS, int(left / (sum(times[5:]) / len(times[5:]))))
+
+
+def _validate(run: Run, problem: Problem) -> float:
+    """The score of the averaged weights if there are any, else of the present ones."""
+    run.network.eval()
+    present = {k: v.clone() for k, v in run.network.state_dict().items()} if run.average else {}
+    if run.average:
+        run.network.load_state_dict(run.average)
+    with torch.no_grad():
+        score = problem.validate(run.network)
+    if present:
+        run.network.load_state_dict(present)
+    return float(score)
+
+
+def _keep_best(run: Run, score: float) -> None:
+    progress = run.progress
+    if score < progress.best_score or math.isnan(score):
+        progress.best_score, progress.best_step, progress.waited = score, progress.step, 0
+        source = run.average or run.network.state_dict()
+        run.best = {k: v.detach().clone() for k, v in source.items()}
+    else:
+        progress.waited += 1
+
+
+def _average(run: Run, decay: float) -> None:
+    weights = run.network.state_dict()
+    if not run.average:
+        run.average = {k: v.detach().clone() for k, v in weights.items()}
+        return
+    # the window grows with the number of steps, so that the first weights are forgotten
+    decay = min(decay, (1 + run.progress.step) / (10 + run.progress.step))
+    for name, value in weights.items():
+        run.average[name].lerp_(value, 1 - decay) if value.is_floating_point() else run.average[name].copy_(value)
