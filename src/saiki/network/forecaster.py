@@ -1,0 +1,155 @@
+"""The forecasting network: a window of values in its own units → patches → recurrent layers → every step of the horizon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from saiki.network.blend import SeasonBlend
+from saiki.network.options import Network
+from saiki.network.scaling import Scale, no_scale, normalise, window_scale
+from saiki.network.stack import Stack
+from saiki.shapes import Float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The sizes that the task derives from options and data; part of the saved model."""
+
+    history: int  # steps of the window, a multiple of patch
+    horizon: int  # steps ahead
+    season: int  # steps; 1 for none
+    patch: int  # steps per token of the recurrent layers
+    copies: int  # past seasons that the blend may copy; 0 for no blend
+    log: bool  # values are positive and modelled by their logarithm
+    scale: bool  # windows in their own units
+    levels: tuple[float, ...] = ()  # probabilities of the quantiles beside the point, rising
+    past: int = 0  # numbers per step known in the window only
+    future: int = 0  # numbers per step known in the window and ahead
+    static: int = 0  # numbers per series
+    categories: tuple[tuple[str, int], ...] = ()  # (which of past, future, static; number of codes) per categorical column
+
+    @property
+    def tokens(self) -> int:
+        return self.history // self.patch
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the network says of one batch, in normalised units, and how to come back to data units."""
+
+    point: Float[Tensor, "batch horizon"]
+    quantiles: Float[Tensor, "batch horizon levels"] | None
+    scale: Scale
+
+    def points(self) -> Tensor:
+        """The point forecast in data units."""
+        return self.scale.outward(self.point)
+
+    def bands(self) -> Tensor:
+        """The quantiles in data units: `[batch, horizon, levels]`."""
+        assert self.quantiles is not None
+        return self.scale.outward(self.quantiles.flatten(1)).view_as(self.quantiles)
+
+
+class Forecaster(nn.Module):
+    """Direct forecast of the whole horizon from one window.
+
+        x = (f(y) - level) / spread                                window units, f = log for positive data
+        u_k = E [x_patch k, share observed, log spread, covariates]  one token per patch
+        s = stack(u)_K                                              recurrent layers, last state
+        ŷ = f⁻¹(level + spread · (W s + blend(s, x) + ahead(s, known future)))
+
+    Quantiles are the point plus rising offsets, so they never cross:  q_l = point ± Σ softplus(…).
+
+    Source: patches as recurrent steps and direct decoding follow SegRNN (Lin et al. 2023, arXiv 2308.11200); window units follow
+    ES-RNN (Smyl 2020) and reversible instance normalisation (Kim et al. 2022), computed without learned parameters here.
+    """
+
+    def __init__(self, plan: Plan, options: Network, width: int) -> None:
+        super().__init__()
+        self.plan = plan
+        self.embeddings = nn.ModuleList(nn.Embedding(codes, _size(codes)) for _, codes in plan.categories)
+        sizes = {k: sum(_size(codes) for where, codes in plan.categories if where == k) for k in ("past", "future", "static")}
+        per_step = plan.past + sizes["past"] + plan.future + sizes["future"]
+        self.encode = nn.Linear(plan.patch * (1 + per_step) + 2 + plan.static + sizes["static"], width)
+        self.stack = Stack(width, options, width)
+        out = self.stack.output_width
+        self.point = nn.Linear(out, plan.horizon)
+        with torch.no_grad():
+            self.point.weight.mul_(0.1)
+            self.point.bias.zero_()
+        self.blend = None
+        if plan.copies:
+            sizes_of_blend = {"history": plan.history, "horizon": plan.horizon, "season": plan.season, "copies": plan.copies}
+            self.blend = SeasonBlend(out, **sizes_of_blend)
+        known = plan.future + sizes["future"]
+        self.ahead = _Ahead(out, known, width) if known else None
+        self.offsets = nn.Linear(out, plan.horizon * len(plan.levels)) if plan.levels else None
+
+    def forward(self, batch: dict[str, Tensor]) -> Outlook:
+        """`batch` holds y `[batch, history]` (NaN: not observed) and, where the plan has them, past, future, ahead, static and codes."""
+        y = batch["y"]
+        observed = y.isfinite()
+        scale = window_scale(y, observed, self.plan.log) if self.plan.scale else no_scale(y)
+        x = normalise(y, observed, scale)
+        batch = self._embed(batch)
+        state = self._read(x, observed, scale, batch)
+        point = self.point(state)
+        if self.blend is not None:
+            point = point + self.blend(state, x, observed)
+        if self.ahead is not None:
+            point = point + self.ahead(state, batch["ahead"])
+        return Outlook(point, self._quantiles(state, point), scale)
+
+    def _read(self, x: Tensor, observed: Tensor, scale: Scale, batch: dict[str, Tensor]) -> Tensor:
+        """The state after the last patch: `[batch, width]`."""
+        rows, tokens, patch = len(x), self.plan.tokens, self.plan.patch
+        share = observed.view(rows, tokens, patch).to(x.dtype).mean(2, keepdim=True)
+        spread = scale.spread.log()[:, None].expand(rows, tokens, 1)
+        parts = [x.view(rows, tokens, patch), share, spread]
+        parts += [batch[k].reshape(rows, tokens, -1) for k in ("past", "future") if k in batch]
+        if "static" in batch:
+            parts.append(batch["static"][:, None].expand(rows, tokens, -1))
+        out, _ = self.stack(self.encode(torch.cat(parts, 2)))
+        return out[:, -1]
+
+    def _embed(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Categorical codes become numbers beside the numeric ones."""
+        batch = dict(batch)
+        for number, ((where, _), embedding) in enumerate(zip(self.plan.categories, self.embeddings, strict=True)):
+            places = ("future", "ahead") if where == "future" else (where,)
+            for place in places:
+                vector = embedding(batch[f"{place}_codes_{number}"])
+                batch[place] = torch.cat([batch[place], vector], -1) if place in batch else vector
+        return batch
+
+    def _quantiles(self, state: Tensor, point: Tensor) -> Tensor | None:
+        if self.offsets is None:
+            return None
+        levels = self.plan.levels
+        away = nn.functional.softplus(self.offsets(state)).view(*point.shape, len(levels))
+        below = sum(level < 0.5 for level in levels)
+        # outwards from the point, which the quantiles do not train
+        down = -away[..., :below].flip(-1).cumsum(-1).flip(-1)
+        return point.detach()[..., None] + torch.cat([down, away[..., below:].cumsum(-1)], -1)
+
+
+class _Ahead(nn.Module):
+    """What the known future adds to each step of the horizon."""
+
+    def __init__(self, state: int, known: int, width: int) -> None:
+        super().__init__()
+        self.state = nn.Linear(state, width)
+        self.known = nn.Linear(known, width)
+        self.out = nn.Linear(width, 1)
+
+    def forward(self, state: Float[Tensor, "batch width"], known: Float[Tensor, "batch horizon future"]) -> Tensor:
+        return self.out(torch.relu(self.state(state)[:, None] + self.known(known))).squeeze(-1)
+
+
+def _size(codes: int) -> int:
+    """Numbers per category: a few for few codes."""
+    return min(16, 1 + round(1.6 * codes**0.5))

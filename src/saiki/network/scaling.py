@@ -1,0 +1,67 @@
+"""Every window in its own units: its level and spread are taken out on the way in and put back on the way out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from saiki.shapes import Bool, Float
+
+#: normalised values beyond this are outliers of the window; they are clipped, in units of its spread
+LIMIT = 10.0
+#: smallest spread of a window: in log units, and relative to the level otherwise
+SMALLEST = 1e-3
+
+
+class Scale(NamedTuple):
+    """The level and spread of each window: `x = (f(y) - center) / spread` with f = log or identity."""
+
+    center: Float[Tensor, "batch 1"]
+    spread: Float[Tensor, "batch 1"]
+    log: bool
+
+    def inward(self, y: Tensor) -> Tensor:
+        """Data units to normalised units."""
+        return ((_positive_log(y) if self.log else y) - self.center) / self.spread
+
+    def outward(self, x: Tensor) -> Tensor:
+        """Normalised units to data units; with logs, at most e^5 times the window's level."""
+        value = x * self.spread + self.center
+        return torch.minimum(value, self.center + 5).exp() if self.log else value
+
+
+def _positive_log(y: Tensor) -> Tensor:
+    return y.clamp_min(torch.finfo(y.dtype).tiny).log()
+
+
+def no_scale(y: Float[Tensor, "batch time"]) -> Scale:
+    """Data units as they are."""
+    return Scale(y.new_zeros(len(y), 1), y.new_ones(len(y), 1), False)
+
+
+def window_scale(y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch time"], log: bool) -> Scale:
+    """Level and spread of what is observed in each window; a window without observations has level 0 (log: 1), spread 1.
+
+    Level: the mean (with `log`, the log of the mean). Spread: the root mean square of f(y) - level.
+    """
+    count = observed.sum(1, keepdim=True)
+    known = torch.where(observed, y, 0)
+    mean = known.sum(1, keepdim=True) / count.clamp_min(1)
+    if log:
+        center = torch.where(count > 0, _positive_log(mean), 0)
+        deviation = torch.where(observed, _positive_log(y) - center, 0)
+        smallest = torch.full_like(center, SMALLEST)
+    else:
+        center = mean
+        deviation = torch.where(observed, y - center, 0)
+        smallest = (SMALLEST * center.abs()).clamp_min(1e-6)
+    spread = (deviation.square().sum(1, keepdim=True) / count.clamp_min(1)).sqrt()
+    return Scale(center, torch.where(count > 0, torch.maximum(spread, smallest), 1), log)
+
+
+def normalise(y: Tensor, observed: Tensor, scale: Scale) -> Tensor:
+    """Normalised window, clipped, 0 where nothing is observed."""
+    inward = scale.inward(torch.where(observed, y, 1))
+    return torch.where(observed, inward.clamp(-LIMIT, LIMIT), 0)

@@ -1,0 +1,1 @@
+"""What training lowers: one file each, a function `loss(judged)`."""
