@@ -1,0 +1,81 @@
+"""What is said to the user about the data: a short table and a list of sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from saiki.data.columns import Clock
+from saiki.data.frequency import Frequency
+
+if TYPE_CHECKING:
+    from saiki.data.panel import Panel
+
+
+def describe(panel: Panel) -> list[tuple[str, str]]:
+    """Pairs of a word and what it says."""
+    low, middle, high = (int(q) for q in np.quantile(panel.lengths, [0, 0.5, 1], method="nearest"))
+    missing = np.isnan(panel.y).mean() if len(panel.y) else 0.0
+    rows = [
+        ("series", f"{len(panel):,}"),
+        ("steps", f"{len(panel.y):,} ({_span(low, middle, high)})"),
+        ("time", _time(panel)),
+        ("frequency", panel.frequency.name + ("" if panel.frequency.regular else " (irregular)")),
+        ("season", f"{panel.season} steps" if panel.season > 1 else "none found"),
+        ("columns", _columns(panel)),
+        ("missing values", f"{missing:.1%}" if 0.0005 <= missing else f"{int(np.isnan(panel.y).sum())}"),
+    ]
+    if panel.known.any():
+        rows.append(("known future", f"{int(panel.known.max())} steps in {int((panel.known > 0).sum()):,} series"))
+    return rows + [("note", note) for note in panel.notes]
+
+
+def _span(low: int, middle: int, high: int) -> str:
+    return f"{low:,} in each series" if low == high else f"{low:,} to {high:,} in a series, median {middle:,}"
+
+
+def _time(panel: Panel) -> str:
+    if panel.clock.kind == "rows":
+        return "the order of the rows"
+    if not len(panel.times):
+        return "none"
+    show = lambda t: str(t).replace("T00:00:00.000000", "").replace(".000000", "").replace("T", " ")  # noqa: E731
+    return f"{show(panel.times.min())} to {show(panel.times.max())}"
+
+
+def _columns(panel: Panel) -> str:
+    roles = panel.roles
+    parts = [("id", roles.id), ("time", roles.time)]
+    parts += [(r, ", ".join(getattr(roles, r))) for r in ("target", "past", "future", "static")]
+    return "; ".join(f"{role} {names}" for role, names in parts if names)
+
+
+def remarks(
+    series: dict,
+    starts: np.ndarray,
+    clock: Clock,
+    frequency: Frequency,
+    added: np.ndarray,
+    uneven: np.ndarray,
+    ids: int,
+) -> list[str]:
+    """Sentences about irregular time, missing values, short, constant and empty series."""
+    y, lengths, total = series["y"], series["lengths"], len(series["lengths"])
+    some = starts[lengths > 0]
+    seen = np.add.reduceat(~np.isnan(y), some) if len(some) else np.empty(0, int)
+    high = np.maximum.reduceat(np.where(np.isnan(y), -np.inf, y), some)
+    low = np.minimum.reduceat(np.where(np.isnan(y), np.inf, y), some)
+    empty, constant = (seen == 0).sum(), ((high == low) & (seen > 1)).sum()
+    checks = [
+        (clock.kind == "rows", "There is no column of times: the order of the rows is taken as the time."),
+        (uneven.any(), f"Time is irregular in {uneven.sum()} of {ids} series (step {frequency.name}): rows are taken as "
+                       "steps of equal length."),
+        (added.any(), f"{added.sum():,} steps that {(added > 0).sum()} of {ids} series leave out were added as missing."),
+        (0 < (seen < lengths[lengths > 0]).sum(), f"Values are missing in {(seen < lengths[lengths > 0]).sum()} of "
+                                                  f"{total} series ({np.isnan(y).sum():,} steps)."),
+        (empty, f"{empty} of {total} series have no value at all."),
+        (constant, f"{constant} of {total} series are constant."),
+        ((lengths < 3).any(), f"{(lengths < 3).sum()} of {total} series have fewer than three steps."),
+    ]  # fmt: skip
+    return [sentence for true, sentence in checks if true]

@@ -1,0 +1,182 @@
+"""Columns of any frame library as NumPy arrays, and covariates as numbers and codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+
+from saiki.errors import DataError
+from saiki.readers import parse_times
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The covariates of one role.
+
+    numbers  [rows, numeric] float64, NaN = missing
+    codes    [rows, categorical] int32, -1 = missing; `values[k][code]` is the text behind a code of column k
+    """
+
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    numbers: np.ndarray
+    codes: np.ndarray
+    values: tuple[tuple[str, ...], ...]
+
+    def take(self, rows: np.ndarray) -> Columns:
+        """These rows (any shape); a row of -1 is missing everywhere."""
+        if not self:
+            numbers, codes = np.empty((*rows.shape, 0)), np.empty((*rows.shape, 0), np.int32)
+        else:
+            outside = (rows < 0)[..., None]
+            numbers = np.where(outside, np.nan, self.numbers[rows])
+            codes = np.where(outside, np.int32(-1), self.codes[rows])
+        return Columns(self.numeric, self.categorical, numbers, codes, self.values)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.numeric + self.categorical
+
+    def __bool__(self) -> bool:
+        return bool(self.numeric or self.categorical)
+
+
+def as_polars(series: nw.Series) -> pl.Series:
+    """One column as a polars series, without needing pyarrow."""
+    native = series.to_native()
+    if isinstance(native, pl.Series):
+        return native
+    if series.dtype.is_numeric():
+        numbers = series.to_numpy()
+        if numbers.dtype.kind in "iufb":
+            return pl.Series(series.name, numbers)
+        return pl.Series(series.name, series.cast(nw.Float64).to_numpy().astype(float))
+    if isinstance(series.dtype, nw.Datetime) and series.dtype.time_zone is None:
+        return pl.Series(series.name, series.to_numpy().astype("datetime64[us]"))
+    if isinstance(series.dtype, nw.Categorical | nw.Enum):
+        series = series.cast(nw.String)
+    values = [None if missing else v for v, missing in zip(series.to_list(), series.is_null().to_list(), strict=True)]
+    try:
+        return pl.Series(series.name, values)
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"column {series.name!r} mixes several types of value; expected one type") from error
+
+
+def is_text(series: pl.Series) -> bool:
+    """Whether a column holds text (a column without a single value holds nothing, so not text)."""
+    return series.dtype in (pl.String, pl.Categorical, pl.Enum) and series.null_count() < len(series)
+
+
+def numbers(series: pl.Series, role: str) -> np.ndarray:
+    """A column as float64, missing as NaN; DataError if it holds text, times or infinities."""
+    if series.null_count() == len(series):
+        return np.full(len(series), np.nan)
+    if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
+        sample = next(v for v in series if v is not None)
+        kind = "text" if is_text(series) else str(series.dtype)
+        raise DataError(f"{role} column {series.name!r} holds {kind} (such as {str(sample)!r}); expected numbers")
+    return series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def covariates(table: dict[str, pl.Series], names: tuple[str, ...], rows: int) -> Columns:
+    """Several columns as covariates: text and categories as codes, everything else as numbers."""
+    categorical = tuple(n for n in names if is_text(table[n]))
+    numeric = tuple(n for n in names if n not in categorical)
+    values, codes = [], np.empty((rows, len(categorical)), np.int32)
+    for k, name in enumerate(categorical):
+        text = table[name].cast(pl.String)
+        found = text.drop_nulls().unique().sort()
+        values.append(tuple(found))
+        codes[:, k] = text.cast(pl.Enum(found)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
+    found = [numbers(table[n], "covariate") for n in numeric]
+    return Columns(numeric, categorical, np.column_stack(found) if found else np.empty((rows, 0)), codes, tuple(values))
+
+
+def identities(series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """The different ids in order, and for each row the index of its id."""
+    if series.null_count():
+        raise DataError(
+            f"id column {series.name!r}: {series.null_count()} rows have no id, the first is row "
+            f"{int(series.is_null().arg_max()) + 1}; expected an id in every row"
+        )
+    if not series.dtype.is_integer():
+        text = series.cast(pl.String)
+        found = text.unique().sort()
+        codes = text.cast(pl.Enum(found)).to_physical().to_numpy()
+        return np.array(found.to_list(), dtype=object), codes.astype(np.int64)
+    values = series.to_numpy().astype(np.int64)
+    found = np.unique(values)
+    return found, np.searchsorted(found, values)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How the time column was written, so that forecasts come back in the same type.
+
+    kind  "datetime", "date", "integer" or "rows" (no time column: the order of the rows)
+    zone  time zone of the column, if it had one
+    wall  times are kept as local wall time (all at midnight); otherwise as UTC
+    """
+
+    kind: str
+    zone: str | None = None
+    wall: bool = False
+
+
+def times(series: pl.Series) -> tuple[np.ndarray, Clock]:
+    """A time column as datetime64[us] or int64; DataError if it holds no times or misses some."""
+    if series.dtype == pl.String:
+        parsed = parse_times(series)
+        series = series if parsed is None else parsed
+    if series.dtype.is_float() and len(series) and (series.drop_nulls().drop_nans() % 1 == 0).all():
+        series = series.fill_nan(None).cast(pl.Int64)  # years and counters often pass through a float
+    if not (series.dtype.is_integer() or series.dtype in (pl.Date, pl.Datetime)):
+        _not_times(series)
+    if series.null_count():
+        raise DataError(
+            f"time column {series.name!r}: {series.null_count()} rows have no time, the first is row "
+            f"{int(series.is_null().arg_max()) + 1}; expected a time in every row"
+        )
+    if series.dtype.is_integer():
+        return series.to_numpy().astype(np.int64), Clock("integer")
+    if series.dtype == pl.Date:
+        return series.to_numpy().astype("datetime64[us]"), Clock("date")
+    return _datetimes(series)
+
+
+def _datetimes(series: pl.Series) -> tuple[np.ndarray, Clock]:
+    zone = series.dtype.time_zone  # type: ignore[attr-defined]
+    if zone is None:
+        return series.to_numpy().astype("datetime64[us]"), Clock("datetime")
+    # Days, weeks and months are regular on the local clock, hours are regular in UTC (summer time).
+    local = series.dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
+    if (local == local.astype("datetime64[D]")).all():
+        return local, Clock("datetime", zone, wall=True)
+    utc = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return utc.to_numpy().astype("datetime64[us]"), Clock("datetime", zone)
+
+
+def _not_times(series: pl.Series) -> None:
+    known = series.drop_nulls()
+    sample = repr(str(known[0])) if len(known) else "nothing"
+    raise DataError(
+        f"time column {series.name!r} holds no times: got {series.dtype} such as {sample}; expected dates or times "
+        "in one unambiguous format, such as 2021-04-30 or 2021-04-30 13:00, or integers"
+    )
+
+
+def unclock(times: np.ndarray, clock: Clock, name: str) -> pl.Series:
+    """Times as a polars column of the type that the input had."""
+    if clock.kind in ("integer", "rows"):
+        return pl.Series(name, times.astype(np.int64))
+    column = pl.Series(name, times.astype("datetime64[us]"))
+    if clock.kind == "date":
+        return column.cast(pl.Date)
+    if clock.zone is None:
+        return column
+    if clock.wall:
+        return column.dt.replace_time_zone(clock.zone, ambiguous="earliest", non_existent="null")
+    return column.dt.replace_time_zone("UTC").dt.convert_time_zone(clock.zone)

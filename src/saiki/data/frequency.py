@@ -1,0 +1,185 @@
+"""The step between the rows of a series: a fixed time, calendar months, business days, or an integer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from saiki.errors import OptionError
+
+#: microseconds
+SECOND, MINUTE, HOUR, DAY, WEEK = 10**6, 60 * 10**6, 3600 * 10**6, 86_400 * 10**6, 7 * 86_400 * 10**6
+_TIME = {"W": WEEK, "D": DAY, "h": HOUR, "min": MINUTE, "s": SECOND, "ms": 1000, "us": 1}
+#: months, and whether the step ends at the month's last day
+_MONTHS = {
+    "MS": (1, False), "ME": (1, True), "QS": (3, False), "QE": (3, True), "YS": (12, False), "YE": (12, True)
+}  # fmt: skip
+#: other spellings: pandas of old, polars
+_ALSO = {
+    "H": "h", "T": "min", "S": "s", "L": "ms", "M": "ME", "Q": "QE", "Y": "YE", "A": "YE", "AS": "YS", "BMS": "MS",
+    "w": "W", "d": "D", "m": "min", "mo": "MS", "q": "QS", "y": "YS",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """One step of a series.
+
+    unit     "time" (microseconds), "month", "business" (Monday to Friday) or "integer"
+    count    how many of the unit make a step
+    end      months: every step falls on the last day of its month
+    regular  every row lies one step after the row before it
+    """
+
+    unit: str
+    count: int
+    end: bool = False
+    regular: bool = True
+
+    @classmethod
+    def parse(cls, text: str | int) -> Frequency:
+        """From `h`, `15min`, `D`, `B`, `W`, `MS`, `ME`, `QS`, `YS`, `2`, … (the names of pandas, polars' too)."""
+        match = re.fullmatch(r"(\d*)([A-Za-z]*)(-[A-Z]{3})?", str(text).strip())
+        count, name = (int(match[1] or 1), match[2]) if match else (0, "")
+        name = _ALSO.get(name, name)
+        if match and count > 0:
+            if not name and match[1]:
+                return cls("integer", count)
+            if name in _TIME:
+                return cls("time", count * _TIME[name])
+            if name in _MONTHS:
+                months, end = _MONTHS[name]
+                return cls("month", count * months, end)
+            if name == "B" and count == 1:
+                return cls("business", 1)
+        raise OptionError(
+            f"frequency {str(text)!r} has no meaning (expected a number and one of {' '.join([*_TIME, 'B', *_MONTHS])}, "
+            "such as 15min, h, D, W, MS; an integer for integer time)"
+        )
+
+    @property
+    def name(self) -> str:
+        """The shortest name; `parse` reads it back."""
+        if self.unit == "integer":
+            return str(self.count)
+        if self.unit == "business":
+            return "B"
+        if self.unit == "month":
+            base = next(k for k in ("YS", "QS", "MS") if self.count % _MONTHS[k][0] == 0)
+            count, base = self.count // _MONTHS[base][0], base[0] + ("E" if self.end else "S")
+        else:
+            base = next(k for k, size in _TIME.items() if self.count % size == 0)
+            count = self.count // _TIME[base]
+        return base if count == 1 else f"{count}{base}"
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """Steps in a minute, hour, day, week and year, as far as they are whole and at least two; () for integers."""
+        if self.unit == "business":
+            return (5, 252)
+        if self.unit == "month":
+            return (12 // self.count,) if 12 % self.count == 0 and self.count <= 6 else ()
+        if self.unit == "integer":
+            return ()
+        found = [size // self.count for size in (MINUTE, HOUR, DAY, WEEK) if size % self.count == 0]
+        if self.count >= DAY:
+            found.append(int(365.25 * DAY / self.count))
+        return tuple(f for f in found if f >= 2)
+
+    def index(self, times: np.ndarray) -> np.ndarray:
+        """The number of the step at each time, counted from a fixed origin: int64, like `times`."""
+        if self.unit == "integer":
+            return times // self.count
+        if self.unit == "month":
+            return times.astype("datetime64[M]").astype(np.int64) // self.count
+        if self.unit == "business":
+            days = times.astype("datetime64[D]")
+            return np.busday_count(np.datetime64("1970-01-05"), days).astype(np.int64)
+        return times.astype("datetime64[us]").astype(np.int64) // self.count
+
+    def future(self, last: np.ndarray, horizon: int) -> np.ndarray:
+        """The times of the `horizon` steps after `last`: `[…, horizon]` from `[…]`."""
+        last = np.asarray(last)[..., None]
+        steps = np.arange(1, horizon + 1)
+        if self.unit == "integer":
+            return last + self.count * steps
+        if self.unit == "time":
+            return last + (self.count * steps).astype("timedelta64[us]")
+        days = last.astype("datetime64[D]")
+        if self.unit == "business":
+            moved = np.busday_offset(days, steps, roll="backward")
+        else:
+            moved = _months_later(days, self.count * steps, self.end)
+        return moved.astype("datetime64[us]") + (last - days)
+
+    def fits(self, times: np.ndarray) -> bool:
+        """Whether these times can be counted in this unit at all."""
+        return (self.unit == "integer") == (times.dtype.kind == "i")
+
+    def grid(self, times: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Steps since `first` and whether the time lies exactly on that step's time; both like `times`."""
+        if self.unit == "integer":
+            return (times - first) // self.count, (times - first) % self.count == 0
+        if self.unit == "time":
+            passed = (times - first).astype("timedelta64[us]").astype(np.int64)
+            return passed // self.count, passed % self.count == 0
+        clock = times - times.astype("datetime64[D]") == first - first.astype("datetime64[D]")
+        steps = self.index(times) - self.index(first)
+        if self.unit == "business":
+            return steps, clock & np.is_busday(times.astype("datetime64[D]"))
+        months = times.astype("datetime64[M]").astype(np.int64) - first.astype("datetime64[M]").astype(np.int64)
+        return months // self.count, clock & (months % self.count == 0) & self._same_day(times, first)
+
+    def _same_day(self, times: np.ndarray, first: np.ndarray) -> np.ndarray:
+        day = (times.astype("datetime64[D]") - times.astype("datetime64[M]")).astype(np.int64)
+        wanted = (first.astype("datetime64[D]") - first.astype("datetime64[M]")).astype(np.int64)
+        size = _days_in(times.astype("datetime64[M]"))
+        return day == (size - 1 if self.end else np.minimum(wanted, size - 1))
+
+
+def infer(times: np.ndarray, lengths: np.ndarray) -> Frequency:
+    """The most common step between rows of the same series (rows sorted by time; at least one series has two rows)."""
+    inside = np.ones(len(times), bool)
+    inside[np.cumsum(lengths)[lengths > 0] - 1] = False
+    rows = np.flatnonzero(inside)
+    rows = rows[:: max(1, len(rows) // 1_000_000)]  # a million pairs are enough to find the most common step
+    before, after = times[rows], times[rows + 1]
+    step = _mode((after - before).astype(np.int64))
+    if times.dtype.kind == "i":
+        return Frequency("integer", step)
+    if step >= 28 * DAY:
+        months = _mode((after.astype("datetime64[M]") - before.astype("datetime64[M]")).astype(np.int64))
+        for end in (True, False):
+            monthly = Frequency("month", max(months, 1), end)
+            if monthly.grid(after, before)[1].mean() > 0.5:
+                return monthly
+    if step == DAY and np.is_busday(after.astype("datetime64[D]")).all():
+        span = (times.max() - times.min()).astype("timedelta64[D]").astype(int)
+        if span >= 7:  # within one week, Monday to Friday is also plain daily
+            return Frequency("business", 1)
+    return Frequency("time", step)
+
+
+def irregular(frequency: Frequency) -> Frequency:
+    """The same step, with rows that do not keep to it."""
+    return replace(frequency, regular=False)
+
+
+def _mode(values: np.ndarray) -> int:
+    found, counts = np.unique(values, return_counts=True)
+    return int(found[counts.argmax()])
+
+
+def _days_in(months: np.ndarray) -> np.ndarray:
+    return ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
+
+
+def _months_later(days: np.ndarray, months: np.ndarray, end: bool) -> np.ndarray:
+    """The same day of a later month, or its last day where it is shorter (or where steps fall on month ends)."""
+    month = days.astype("datetime64[M]")
+    day = (days - month.astype("datetime64[D]")).astype(np.int64)
+    target = month + months
+    last = _days_in(target) - 1
+    return target.astype("datetime64[D]") + (last if end else np.minimum(day, last))

@@ -1,0 +1,77 @@
+"""Raw files to records and frames: one file per format, chosen by the file's suffix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+
+from saiki import catalog
+from saiki.errors import DataError, near_misses
+from saiki.readers._files import check_file
+from saiki.readers._times import parse_times
+from saiki.record import Record
+
+__all__ = ["parse_times", "read", "read_frame", "reader_for", "suffixes"]
+
+
+def suffixes() -> dict[str, str]:
+    """Every suffix that can be read -> the reader that reads it."""
+    return {s: name for name in catalog.names("readers") for s in catalog.load("readers", name).SUFFIXES}
+
+
+def reader_for(path: str | Path) -> Any:
+    """The reader of a file, by suffix; the longest suffix wins (`.csv.gz` before `.gz`)."""
+    path, known = Path(path), suffixes()
+    for suffix in sorted(known, key=len, reverse=True):
+        if path.name.lower().endswith(suffix):
+            return catalog.load("readers", known[suffix]).Reader()
+    got = "".join(path.suffixes[-2:]) or "no suffix"
+    raise DataError(
+        f"{path}: cannot read a file with {got}{near_misses(path.suffix or path.name, known)} "
+        f"(expected one of {' '.join(sorted(known))})"
+    )
+
+
+def read(path: str | Path) -> Iterator[Record]:
+    """The records of a file, one after the other; nothing but the current part of the file is held in memory."""
+    check_file(Path(path))
+    return reader_for(path).read(Path(path))
+
+
+def read_frame(source: Any) -> nw.DataFrame:
+    """A table as a narwhals frame, from a path or from a pandas, polars, pyarrow or narwhals frame.
+
+    A lazy frame is collected. A pandas index that has a name (or holds times) becomes a column. Files come as polars.
+    Raises DataError for a missing, empty, unknown or broken file and for anything that is not a frame.
+    """
+    if isinstance(source, str | Path):
+        path = Path(source)
+        check_file(path)
+        return reader_for(path).frame(path)
+    frame = nw.from_native(_with_index(source), pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    if not isinstance(frame, nw.DataFrame):
+        raise DataError(
+            f"the data is a {type(source).__name__}; expected a path or a pandas, polars or pyarrow frame "
+            "with one row per step"
+        )
+    return frame
+
+
+def _with_index(source: Any) -> Any:
+    """A pandas frame whose index carries names or times, with the index as columns."""
+    if type(source).__module__.partition(".")[0] != "pandas" or not hasattr(source, "reset_index"):
+        return source
+    if not hasattr(source, "columns"):  # a pandas Series
+        source = source.to_frame(source.name or "y")
+    index = source.index
+    if index.names == [None] and type(index).__name__ == "DatetimeIndex" and "ds" not in source.columns:
+        return source.rename_axis("ds").reset_index()
+    if any(name is not None for name in index.names):
+        unknown = [name for name in index.names if name is not None and name not in source.columns]
+        return source.reset_index(level=unknown) if unknown else source
+    return source

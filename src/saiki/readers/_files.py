@@ -1,0 +1,52 @@
+"""What every reader of files does the same way: check the file, tell broken files in one line, cut frames into records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from saiki.errors import DataError, near_misses
+from saiki.record import Record
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def check_file(path: Path) -> None:
+    """DataError unless `path` is a file with something in it."""
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; expected a file")
+    if not path.exists():
+        folder = path.parent
+        names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+        where = "" if folder.is_dir() else f" (there is no folder {folder} either)"
+        raise DataError(f"{path}: no such file{near_misses(path.name, names)}{where}")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty (0 bytes); expected a table with a header and at least two rows")
+
+
+def reading(path: Path, form: str, load: Callable[[], pl.DataFrame], where: Callable[[], str] = str) -> pl.DataFrame:
+    """`load()`, with whatever goes wrong in it told as one line; `where` finds the position of the fault."""
+    import polars as pl
+
+    try:
+        return load()
+    except (pl.exceptions.PolarsError, OSError, ValueError, EOFError) as error:
+        what = " ".join(str(error).split())[:160]
+        raise DataError(f"{path}{where()}: not a readable {form} file ({what})") from error
+
+
+def records(path: Path, lazy: pl.LazyFrame, form: str) -> Iterator[Record]:
+    """The rows of a lazily read table as records, part by part."""
+    import polars as pl
+
+    row = 0
+    try:
+        for part in lazy.collect_batches(maintain_order=True):
+            for fields in part.iter_rows(named=True):
+                row += 1
+                yield Record(fields, f"{path}, row {row}")
+    except (pl.exceptions.PolarsError, OSError) as error:
+        what = " ".join(str(error).split())[:160]
+        raise DataError(f"{path}, after row {row}: not a readable {form} file ({what})") from error

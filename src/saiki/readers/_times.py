@@ -1,0 +1,73 @@
+"""Text that holds times, as times."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: What a text must look like -> the formats that it may be in.
+_FORMATS = (
+    (re.compile(r"\d{4}-\d\d?-\d\d?$"), ("%Y-%m-%d",)),
+    (re.compile(r"\d{4}/\d\d?/\d\d?$"), ("%Y/%m/%d",)),
+    (re.compile(r"\d{4}-\d\d?$"), ("%Y-%m-%d",)),  # a month: its first day is put behind it
+    (re.compile(r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d(Z|[+-]\d\d:?\d\d)?$"), ("%Y-%m-%d %H:%M",)),
+    (re.compile(r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?$"), ("%Y-%m-%d %H:%M:%S%.f",)),
+    (re.compile(r"\d{4}/\d\d?/\d\d? \d\d?:\d\d$"), ("%Y/%m/%d %H:%M",)),
+    (re.compile(r"\d{4}/\d\d?/\d\d? \d\d?:\d\d:\d\d$"), ("%Y/%m/%d %H:%M:%S",)),
+    (re.compile(r"\d\d?\.\d\d?\.\d{4}$"), ("%d.%m.%Y",)),
+    (re.compile(r"\d\d?\.\d\d?\.\d{4} \d\d?:\d\d$"), ("%d.%m.%Y %H:%M",)),
+    (re.compile(r"\d\d?/\d\d?/\d{4}$"), ("%m/%d/%Y", "%d/%m/%Y")),
+    (re.compile(r"\d\d?/\d\d?/\d{4} \d\d?:\d\d$"), ("%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M")),
+)
+_ZONE = r"(Z|[+-]\d\d:?\d\d)$"
+
+
+def parse_times(text: pl.Series) -> pl.Series | None:
+    """Datetimes (microseconds, no zone) from text, or None when not every value is a time in one format.
+
+    A value with an offset (`Z`, `+01:00`) is turned into UTC. Day and month of `03/04/2021` are told apart by the
+    other values of the column; where they cannot be, the answer is None: guessing would move every time.
+    """
+    import polars as pl
+
+    known = text.drop_nulls()
+    if text.dtype != pl.String or not len(known):
+        return None
+    first = known[0].strip()
+    for pattern, formats in _FORMATS:
+        if pattern.match(first):
+            parsed = [p for p in (_parse(text.str.strip_chars(), f, pattern) for f in formats) if p is not None]
+            return parsed[0] if len(parsed) == 1 else None
+    return None
+
+
+def _parse(text: pl.Series, form: str, pattern: re.Pattern) -> pl.Series | None:
+    import polars as pl
+
+    if pattern.pattern == r"\d{4}-\d\d?$":
+        text = text + "-01"
+    zoned = "Z|" in pattern.pattern
+    offset = text.str.extract(_ZONE) if zoned else None
+    if offset is not None:
+        text = text.str.replace(_ZONE, "").str.replace("T", " ", literal=True)
+    times = text.str.to_datetime(form, strict=False, time_unit="us")
+    if times.null_count() != text.null_count():
+        return None
+    if offset is None or offset.null_count() == len(offset):
+        return times
+    if offset.null_count() != text.null_count():
+        return None  # some values with an offset and some without: not one clock
+    return times - _offsets(offset).cast(pl.Duration("us"))
+
+
+def _offsets(offset: pl.Series) -> pl.Series:
+    """`Z` and `±hh:mm` as microseconds."""
+    import polars as pl
+
+    digits = offset.str.replace_all("[^0-9]", "")
+    minutes = digits.str.slice(0, 2).cast(pl.Int64, strict=False) * 60 + digits.str.slice(2, 2).cast(pl.Int64, strict=False)
+    sign = offset.str.starts_with("-").cast(pl.Int64) * -2 + 1
+    return minutes.fill_null(0) * sign * 60_000_000

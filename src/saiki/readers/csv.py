@@ -1,0 +1,81 @@
+"""Comma- and tab-separated text (`.csv`, `.tsv`, also gzipped): times are found, `NA` and its like are missing."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from saiki.readers._files import reading, records
+from saiki.readers._times import parse_times
+from saiki.record import Record
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+MISSING = ["", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "NaT", "?"]
+
+
+class Reader:
+    """Separator: tab for `.tsv`; else a semicolon where the header has one and no comma; else a comma."""
+
+    suffixes = SUFFIXES
+
+    def frame(self, path: Path) -> nw.DataFrame:
+        """The whole table, columns of times parsed; DataError names the line that is broken."""
+        import polars as pl
+
+        form = _form(path)
+        frame = reading(
+            path, "CSV", lambda: pl.read_csv(path, infer_schema_length=None, **form), lambda: _position(path, form)
+        )
+        return nw.from_native(with_times(frame))
+
+    def read(self, path: Path) -> Iterator[Record]:
+        """The rows as records, lazily; times stay text."""
+        import polars as pl
+
+        return records(path, pl.scan_csv(path, infer_schema_length=10_000, **_form(path)), "CSV")
+
+
+def with_times(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with every text column that holds times parsed."""
+    parsed = {s.name: times for s in frame.iter_columns() if (times := parse_times(s)) is not None}
+    return frame.with_columns(**parsed) if parsed else frame
+
+
+def _form(path: Path) -> dict:
+    head = _head(path)
+    header, _, rest = head.partition("\n")
+    separator = "\t" if ".tsv" in path.name.lower() else ";" if ";" in header and "," not in header else ","
+    comma = separator == ";" and re.search(r"(^|;)-?\d+,\d+(;|\r?$)", rest, re.MULTILINE) is not None
+    return {"separator": separator, "decimal_comma": comma, "null_values": MISSING}
+
+
+def _head(path: Path) -> str:
+    try:
+        with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
+            return file.read(65_536).decode("utf-8", errors="replace")
+    except (OSError, EOFError):  # a broken archive: the reader proper says so
+        return ""
+
+
+def _position(path: Path, form: dict) -> str:
+    """`, line 12` for the first line whose number of fields is not the header's."""
+    try:
+        opened = gzip.open if path.suffix.lower() == ".gz" else open
+        with opened(path, "rt", encoding="utf-8", newline="") as file:
+            rows = csv.reader(file, delimiter=form["separator"])
+            width = len(next(rows, []))
+            for row in rows:
+                if row and len(row) != width:
+                    return f", line {rows.line_num} ({len(row)} fields, the header has {width})"
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error):
+        pass
+    return ""
