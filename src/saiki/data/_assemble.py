@@ -81,7 +81,9 @@ def _sorted(table: dict[str, pl.Series], roles: Roles) -> Rows:
         _duplicated(roles, ids[code[same[0]]], moment[same[0]], len(same))
     lengths = np.bincount(code, minlength=len(ids))
     if lengths.max() < 2:
-        raise DataError(f"no series has two rows ({len(ids)} series, {size} rows); expected one row per step of a series")
+        raise DataError(
+            f"no series has two rows ({len(ids)} series, {size} rows); expected one row per step of a series"
+        )
     if clock.kind == "rows":
         moment = np.arange(size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return Rows(ids, lengths, moment, order, clock)

@@ -24,7 +24,7 @@ def describe(panel: Panel) -> list[tuple[str, str]]:
         ("frequency", panel.frequency.name + ("" if panel.frequency.regular else " (irregular)")),
         ("season", f"{panel.season} steps" if panel.season > 1 else "none found"),
         ("columns", _columns(panel)),
-        ("missing values", f"{missing:.1%}" if 0.0005 <= missing else f"{int(np.isnan(panel.y).sum())}"),
+        ("missing values", f"{missing:.1%}" if missing >= 0.0005 else f"{int(np.isnan(panel.y).sum())}"),
     ]
     if panel.known.any():
         rows.append(("known future", f"{int(panel.known.max())} steps in {int((panel.known > 0).sum()):,} series"))
@@ -72,7 +72,7 @@ def remarks(
         (uneven.any(), f"Time is irregular in {uneven.sum()} of {ids} series (step {frequency.name}): rows are taken as "
                        "steps of equal length."),
         (added.any(), f"{added.sum():,} steps that {(added > 0).sum()} of {ids} series leave out were added as missing."),
-        (0 < (seen < lengths[lengths > 0]).sum(), f"Values are missing in {(seen < lengths[lengths > 0]).sum()} of "
+        ((seen < lengths[lengths > 0]).sum() > 0, f"Values are missing in {(seen < lengths[lengths > 0]).sum()} of "
                                                   f"{total} series ({np.isnan(y).sum():,} steps)."),
         (empty, f"{empty} of {total} series have no value at all."),
         (constant, f"{constant} of {total} series are constant."),

@@ -65,7 +65,9 @@ def resolve(
             raise DataError(f"no column {name!r}{near_misses(name, table)} (columns: {', '.join(table)})")
     twice = [name for name, count in Counter(roles.columns).items() if count > 1]
     if twice:
-        raise DataError(f"column {twice[0]!r} is given {Counter(roles.columns)[twice[0]]} roles; expected one role each")
+        raise DataError(
+            f"column {twice[0]!r} is given {Counter(roles.columns)[twice[0]]} roles; expected one role each"
+        )
     return roles
 
 

@@ -1,0 +1,99 @@
+"""Ridge regression on lags, pooled over all series: every step ahead is a linear function of the last seasons.
+
+    x = (last values - level) / spread      level, spread: mean and standard deviation of those values
+    z = (seasonal naive - level) / spread
+    forecast = level + spread · (z + [x, 1] W)
+
+W is fitted on windows of the history, for all steps ahead at once; the ridge pulls towards the seasonal naive forecast,
+which is therefore the answer where there is nothing to learn from. Missing values in x count as the level.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from saiki.baselines import seasonal_naive
+from saiki.baselines._rows import matrices
+
+if TYPE_CHECKING:
+    from saiki.data.panel import Panel
+
+WINDOWS = 100_000  # at most so many windows are learned from, evenly over time
+LAGS = 400  # at most
+RIDGE = 1e-3  # of the mean of the diagonal
+LATEST = 4000  # steps of a series that are looked at
+
+
+def forecast(history: np.ndarray, horizon: int, season: int = 1) -> np.ndarray:
+    """`[horizon]` from `history [time]`, fitted on this series alone."""
+    return _forecast([np.asarray(history, float)[None]], horizon, season)[0]
+
+
+def forecast_all(panel: Panel, horizon: int, season: int | None = None) -> np.ndarray:
+    """`[series, horizon]`, one regression for all series."""
+    groups = list(matrices(panel, LATEST))
+    answer = np.full((len(panel), horizon), np.nan)
+    answer[np.concatenate([g for g, _ in groups])] = _forecast([v for _, v in groups], horizon, season or panel.season)
+    return answer
+
+
+def _forecast(matrices: list[np.ndarray], horizon: int, season: int) -> np.ndarray:
+    time = max(v.shape[1] for v in matrices)
+    lags = min(max(season * -(-lags_wanted(season) // season), 4), LAGS, max(time // 2, 1))
+    weights = _fit(matrices, lags, horizon, season)
+    found = []
+    for values in matrices:
+        values = np.pad(values, ((0, 0), (max(lags - values.shape[1], 0), 0)), constant_values=np.nan)
+        x, naive, level, spread = _inputs(values[:, values.shape[1] - lags :], horizon, season)
+        linear = level + spread * (naive + x @ weights)
+        found.append(np.where(np.isfinite(linear), linear, seasonal_naive.rows(values, horizon, season)))
+    return np.concatenate(found)
+
+
+def lags_wanted(season: int) -> int:
+    """Two seasons; seven of a short one, such as a week of hours."""
+    return season * (7 if season <= 48 else 2)
+
+
+def _fit(matrices: list[np.ndarray], lags: int, horizon: int, season: int) -> np.ndarray:
+    """`[lags + 1, horizon]` by the normal equations, group by group."""
+    gram, moment = np.zeros((lags + 1, lags + 1)), np.zeros((lags + 1, horizon))
+    total = sum(len(v) * max(v.shape[1] - lags - horizon + 1, 0) for v in matrices)
+    stride = max(1, -(-total // WINDOWS))
+    for values in matrices:
+        for begin in range(0, len(values), max(1, 20_000 * stride // max(values.shape[1], 1))):
+            part = values[begin : begin + max(1, 20_000 * stride // max(values.shape[1], 1))]
+            x, rest = _windows(part, lags, horizon, season, stride)
+            gram += x.T @ x
+            moment += x.T @ rest
+    ridge = RIDGE * max(np.trace(gram) / len(gram), 1.0)
+    return np.linalg.solve(gram + ridge * np.eye(len(gram)), moment)
+
+
+def _windows(values: np.ndarray, lags: int, horizon: int, season: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs `[windows, lags + 1]` and what the seasonal naive forecast leaves `[windows, horizon]`."""
+    ends = np.arange(values.shape[1] - horizon, lags - 1, -stride)
+    if not len(ends):
+        return np.zeros((0, lags + 1)), np.zeros((0, horizon))
+    cut = np.lib.stride_tricks.sliding_window_view(values, lags + horizon, axis=1)[:, ends - lags]
+    cut = cut.reshape(-1, lags + horizon)
+    seen = ~np.isnan(cut)
+    cut = cut[seen[:, lags:].all(1) & (2 * seen[:, :lags].sum(1) > lags)]  # whole targets, half of the lags
+    x, naive, level, spread = _inputs(cut[:, :lags], horizon, season)
+    rest = (cut[:, lags:] - level) / spread - naive
+    usual = np.isfinite(rest).all(1) & (np.abs(rest) < 20).all(1)  # a constant that jumps would outweigh all others
+    return x[usual], rest[usual]
+
+
+def _inputs(values: np.ndarray, horizon: int, season: int) -> tuple[np.ndarray, ...]:
+    """x with a last column of ones, the scaled seasonal naive forecast, level and spread `[rows, 1]`."""
+    seen = ~np.isnan(values)
+    count = np.where(seen.any(1), seen.sum(1), np.nan)[:, None]
+    level = np.where(seen, values, 0.0).sum(1, keepdims=True) / count
+    rest = np.where(seen, values - level, 0.0)
+    spread = np.sqrt((rest**2).sum(1, keepdims=True) / count)
+    spread = np.where(spread > 1e-9 * np.abs(level), spread, 1.0)
+    x = np.concatenate([rest / spread, np.ones((len(values), 1))], axis=1)
+    return x, (seasonal_naive.rows(values, horizon, season) - level) / spread, level, spread

@@ -1,0 +1,114 @@
+"""Forecasts as a frame of the library that the data came in, and frames as files."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+
+from saiki.data.columns import as_polars, unclock
+from saiki.data.roles import ID, TIME
+from saiki.errors import DataError, near_misses
+from saiki.readers import read_frame
+
+if TYPE_CHECKING:
+    from saiki.data.panel import Panel
+
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".parquet", ".pq", ".jsonl", ".ndjson", ".arrow", ".feather", ".ipc")
+
+
+def forecast_frame(
+    panel: Panel,
+    times: np.ndarray,
+    columns: dict[str, np.ndarray],
+    like: Any = None,
+    id: str | None = None,
+    time: str | None = None,
+) -> Any:
+    """A long frame: one row per series and step, the id, the time and one column per entry of `columns`.
+
+    times    [series, horizon]
+    columns  name -> [series, horizon]
+    like     a frame whose library the answer is in; polars without one
+    id, time names of these columns; default those of the data, else `unique_id` and `ds`
+    """
+    horizon = times.shape[1]
+    id, time = id or panel.roles.id or ID, time or panel.roles.time or TIME
+    found = [_ids(id, panel.ids, horizon), unclock(times.ravel(), panel.clock, time)]
+    found += [pl.Series(name, np.ascontiguousarray(values).ravel()) for name, values in columns.items()]
+    return native(pl.DataFrame(found), like)
+
+
+def _ids(name: str, ids: np.ndarray, horizon: int) -> pl.Series:
+    kind = pl.Int64 if ids.dtype.kind == "i" else pl.String
+    return pl.Series(name, ids.tolist(), dtype=kind).gather(np.repeat(np.arange(len(ids)), horizon))
+
+
+def native(frame: pl.DataFrame, like: Any = None) -> Any:
+    """A polars frame in the library of `like`; missing floats are NaN in pandas and null elsewhere."""
+    like = like.to_native() if isinstance(like, nw.DataFrame | nw.LazyFrame) else like
+    library = "polars" if like is None or isinstance(like, str | Path) else type(like).__module__.partition(".")[0]
+    if library == "pandas":
+        import pandas as pd
+
+        return pd.DataFrame({s.name: _pandas(s) for s in frame.iter_columns()})
+    clean = frame.with_columns(pl.selectors.float().fill_nan(None))
+    return clean.to_arrow() if library == "pyarrow" else clean
+
+
+def _pandas(series: pl.Series) -> Any:
+    import pandas as pd
+
+    if series.dtype in (pl.Date, pl.String):
+        return pd.Series(series.to_list(), dtype=object if series.dtype == pl.Date else None)
+    if series.dtype == pl.Datetime and series.dtype.time_zone:
+        utc = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy()
+        return pd.Series(utc).dt.tz_localize("UTC").dt.tz_convert(series.dtype.time_zone)
+    return series.to_numpy()
+
+
+def write_frame(frame: Any, path: str | Path) -> None:
+    """Write a frame of any library; the suffix says how. The file appears whole or not at all.
+
+    It is written beside its place and renamed. DataError for an unknown suffix, an absent folder or a full disk.
+    """
+    path = Path(path)
+    suffix = next((s for s in sorted(SUFFIXES, key=len, reverse=True) if path.name.lower().endswith(s)), None)
+    if suffix is None:
+        got = path.suffix or "no suffix"
+        raise DataError(
+            f"{path}: cannot write a file with {got}{near_misses(path.suffix or path.name, SUFFIXES)} "
+            f"(expected one of {' '.join(SUFFIXES)})"
+        )
+    table = read_frame(frame)
+    polars = pl.DataFrame([as_polars(table[name]) for name in table.columns])
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as file:
+            _write(polars, file, suffix)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{path}: could not be written ({reason}); nothing was left behind") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write(frame: pl.DataFrame, file: Any, suffix: str) -> None:
+    if suffix in (".parquet", ".pq"):
+        frame.write_parquet(file)
+    elif suffix in (".jsonl", ".ndjson"):
+        frame.write_ndjson(file)
+    elif suffix in (".arrow", ".feather", ".ipc"):
+        frame.write_ipc(file)
+    elif suffix == ".csv.gz":
+        file.write(gzip.compress(frame.write_csv().encode()))
+    else:
+        frame.write_csv(file, separator="\t" if suffix == ".tsv" else ",")

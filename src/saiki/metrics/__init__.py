@@ -1,0 +1,84 @@
+"""Scores of forecasts: one file each, pure functions on arrays [series, horizon]; missing truth is left out.
+
+Every score is the mean over series of each series' mean over its known steps, so all series weigh the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from saiki.metrics import coverage, mae, mase, owa, pinball, rmse, smape
+
+if TYPE_CHECKING:
+    from saiki.data.panel import Panel
+
+__all__ = ["coverage", "forecast_scores", "mae", "mase", "notes", "owa", "pinball", "rmse", "smape"]
+
+
+def forecast_scores(
+    forecasts: dict[str, np.ndarray],
+    truth: np.ndarray,
+    panel: Panel,
+    season: int | None = None,
+    levels: Sequence[float] = (),
+) -> dict[str, dict[str, float]]:
+    """Every score of every forecast, by name.
+
+    forecasts  name -> [series, horizon]; intervals of `a` are named `a-lo-80`, `a-hi-80` and belong to the scores of `a`
+    truth      [series, horizon], NaN = missing
+    panel      the histories, in the same order: they give MASE its scale
+    season     of MASE; default the panel's
+    levels     of the intervals, in percent
+
+    mae, rmse, smape, mase; owa if `naive2` is among the forecasts; for forecasts with intervals, pinball (the mean over
+    the ends of the intervals and the median) and `coverage-80`, … .
+    """
+    scale = mase.scale(panel, season or panel.season)
+    ends = {f"{name}-{side}-{level:g}" for name in forecasts for level in levels for side in ("lo", "hi")}
+    scores = {
+        name: {
+            "mae": mae.score(truth, forecast),
+            "rmse": rmse.score(truth, forecast),
+            "smape": smape.score(truth, forecast),
+            "mase": mase.score(truth, forecast, scale),
+        }
+        for name, forecast in forecasts.items()
+        if name not in ends
+    }
+    reference = scores.get("naive2")
+    for name, found in scores.items():
+        if reference:
+            found["owa"] = owa.score(found["smape"], found["mase"], reference["smape"], reference["mase"])
+        found |= _intervals(name, forecasts, truth, levels)
+    return scores
+
+
+def notes(truth: np.ndarray, panel: Panel, season: int | None = None) -> list[str]:
+    """What the scores leave out, as sentences."""
+    missing, unknown = int(np.isnan(truth).sum()), int(np.isnan(truth).all(1).sum())
+    flat = mase.left_out(truth, mase.scale(panel, season or panel.season))
+    said = [
+        (flat, f"MASE leaves out {flat} of {len(truth)} series: their history is constant or too short to scale by."),
+        (missing, f"The truth is missing in {missing:,} of {truth.size:,} steps ({unknown} series have none at all)."),
+    ]
+    return [sentence for true, sentence in said if true]
+
+
+def _intervals(
+    name: str, forecasts: dict[str, np.ndarray], truth: np.ndarray, levels: Sequence[float]
+) -> dict[str, float]:
+    losses, scores = [], {}
+    for level in levels:
+        low, high = (forecasts.get(f"{name}-{side}-{level:g}") for side in ("lo", "hi"))
+        if low is None or high is None:
+            continue
+        scores[f"coverage-{level:g}"] = coverage.score(truth, low, high)
+        losses.append(pinball.score(truth, low, 0.5 - level / 200))
+        losses.append(pinball.score(truth, high, 0.5 + level / 200))
+    if not losses:
+        return {}
+    losses.append(pinball.score(truth, forecasts[name], 0.5))
+    return {"pinball": float(np.mean(losses)), **scores}
