@@ -1,0 +1,40 @@
+// The problem one call solves: a ragged batch in packed, time-major rows, and the tensors around it.
+//
+// Rows of the batch are sorted by length, longest first. At time t the first counts[t] of them are active and own the
+// packed rows offsets[t] .. offsets[t] + counts[t] - 1 of x and y. No padded step exists, so none is computed.
+#pragma once
+#include <cstdint>
+
+namespace saiki {
+
+constexpr int max_states = 4;
+
+struct Batch {
+  long time, rows;         // steps of the longest row; rows of the batch, empty ones included
+  const int64_t* counts;   // [time], non-increasing, >= 1
+  const int64_t* offsets;  // [time + 1], running sum of counts
+  bool reverse;            // time runs backwards, each row from its own last step
+
+  // The processing order: step p of 0 .. time - 1 happens at time at(p).
+  long at(long p) const { return reverse ? time - 1 - p : p; }
+  long count(long p) const { return p < 0 || p >= time ? 0 : counts[at(p)]; }
+  long row(long p) const { return offsets[at(p)]; }
+};
+
+// Pointers are to float or double, as the kernel says; gate order and shapes are those of torch.nn. Null means absent.
+struct Call {
+  Batch batch;
+  long features, width;
+  const void *x, *weight_ih, *weight_hh, *bias_ih, *bias_hh;
+  const void* initial[max_states];  // [rows, width] each
+  void* y;                          // [steps, width]
+  void* final[max_states];          // [rows, width] each
+  void* saved;                      // [steps, saved_width], for backward; null when no gradient will be asked
+  // backward only: gradients coming in, gradients going out
+  const void* dy;
+  const void* dfinal[max_states];
+  void *dx, *dweight_ih, *dweight_hh, *dbias_ih, *dbias_hh;
+  void* dinitial[max_states];
+};
+
+}  // namespace saiki

@@ -1,0 +1,25 @@
+// The table of kernels of one instruction set. Adding a cell adds its header to kernels.cc and its name to `cell_names`.
+#pragma once
+#include "batch.h"
+#include "team.h"
+
+namespace saiki {
+
+constexpr const char* cell_names[] = {"elman_tanh", "elman_relu", "lstm", "gru"};
+constexpr int cell_count = int(sizeof cell_names / sizeof *cell_names);
+
+struct CellKernels {
+  int gates, states;
+  long (*saved_row)(const Call&);
+  void (*forward)(const Call&, Team&);
+  void (*backward)(const Call&, Team&);
+};
+
+struct Kernels {
+  const char* isa;
+  int vector_bytes;
+  CellKernels cells[cell_count][2];  // float, double
+  double (*rate[2])(double seconds);   // GFLOP/s of the micro-kernel alone, on data that fits the first-level cache
+};
+
+}  // namespace saiki

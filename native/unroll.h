@@ -1,0 +1,70 @@
+// What the forward and the backward time loop share: how a call is divided among lanes (threads), and chunks of time.
+#pragma once
+#include "batch.h"
+#include "gemm.h"
+#include "team.h"
+
+namespace saiki::SAIKI_ISA {
+
+constexpr int plain_vectors = max_vectors == 4 ? 4 : 2;
+
+// Sizes of a cell of `width` units: vectors per row of units, and the padded row of an internal buffer.
+template <class Cell> struct Sizes {
+  using T = typename Cell::Scalar;
+  static constexpr long L = lanes_of<T>;
+  // A group is the least number of whole panels that holds all gates of whole vectors of units.
+  static constexpr int vectors = Cell::gates == 3 ? 3 : plain_vectors;
+  static constexpr int panels_per_group = Cell::gates > vectors ? Cell::gates / vectors : 1;
+  static constexpr int units_per_group = Cell::gates < vectors ? vectors / Cell::gates : 1;
+  static_assert(panels_per_group * vectors == units_per_group * Cell::gates, "a group holds whole vectors of units");
+  static constexpr int histories = Cell::saved + Cell::states - 1;  // vectors per unit kept for backward
+
+  long features, width, units, row;
+  explicit Sizes(const Call& c) : features(c.features), width(c.width), units((width + L - 1) / L), row(units * L) {}
+  long groups() const { return (units + units_per_group - 1) / units_per_group; }
+  long inputs() const { return (features + L - 1) / L; }
+  long saved_part() const { return padded<T>(width); }
+  long saved_row() const { return histories * saved_part(); }
+};
+
+// The part of the batch and of the units that one lane computes. Splitting rows needs no barrier; the rows are dealt
+// out in turn, so that every lane has its share of the long ones at every step. Splitting units costs a barrier per
+// step, but each lane then reads only its part of the weights.
+struct Part {
+  long row, stride;  // rows row, row + stride, ...
+  Share units;       // of groups or panels
+  long rows(long count) const { return count > row ? (count - row + stride - 1) / stride : 0; }
+};
+
+SAIKI_INLINE bool split_units(const Call& call, const Team& team, long weight_bytes) {
+  if (team.lanes == 1) return false;
+  const long rows_per_lane = call.batch.rows / team.lanes;
+  return rows_per_lane < 1 || (weight_bytes > (128 << 10) && rows_per_lane < 8);
+}
+
+SAIKI_INLINE Part part_of(bool by_units, long units, int lane, int lanes) {
+  if (by_units) return {0, 1, Share(units, lane, lanes)};
+  return {lane, lanes, Share(0, units)};
+}
+
+template <class T> SAIKI_INLINE T* take(Team& team, long count) { return static_cast<T*>(team.take(team, size_t(count) * sizeof(T))); }
+
+template <class T> SAIKI_INLINE const T* cast(const void* p) { return static_cast<const T*>(p); }
+template <class T> SAIKI_INLINE T* cast(void* p) { return static_cast<T*>(p); }
+
+// The state a row of the batch had before step p: its last output, or where it began.
+template <class T> SAIKI_INLINE const T* hidden_before(const Call& call, long p, long b) {
+  const Batch& batch = call.batch;
+  return b < batch.count(p - 1) ? cast<T>(call.y) + (batch.row(p - 1) + b) * call.width : cast<T>(call.initial[0]) + b * call.width;
+}
+
+template <class T> SAIKI_INLINE void copy(T* to, const T* from, long begin, long end) {
+  for (long i = begin; i < end; ++i) to[i] = from[i];
+}
+
+// Runs body(lane) on every lane.
+template <class Body> SAIKI_INLINE void on_all_lanes(Team& team, Body& body) {
+  team.run(team, [](void* b, int lane) { (*static_cast<Body*>(b))(lane); }, &body);
+}
+
+}  // namespace saiki::SAIKI_ISA

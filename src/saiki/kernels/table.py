@@ -1,0 +1,116 @@
+"""Which fast path runs a cell: one row per path, and pure functions that choose a row or say why there is none."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from saiki.cells.base import Cell
+
+logger = logging.getLogger("saiki.kernels")
+
+
+def _load() -> tuple[ModuleType | None, str]:
+    try:
+        from saiki.kernels import _native
+    except ImportError as error:
+        return None, f"the native extension is not available ({error}); recurrent layers run on plain torch"
+    return _native, ""
+
+
+#: the extension module, or None and the reason why not
+native, why_no_native = _load()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fast path: the cell and options it computes, where, and the name the native code knows it by."""
+
+    cell: str
+    kernel: str
+    options: Mapping[str, Any] = field(default_factory=dict)  # attributes of the cell, and the values computed here
+    weights: int = 4  # weight_ih, weight_hh, bias_ih, bias_hh
+    device: str = "cpu"
+    dtypes: tuple[torch.dtype, ...] = (torch.float32, torch.float64)
+
+
+ROWS = (
+    Row("elman", "elman_tanh", {"nonlinearity": "tanh"}),
+    Row("elman", "elman_relu", {"nonlinearity": "relu"}),
+    Row("lstm", "lstm"),
+    Row("gru", "gru"),
+)
+
+
+def match(cell: str, options: Mapping[str, Any], weights: int, device: str, dtype: torch.dtype) -> Row | str:
+    """The row that computes this cell there, or one line that says why there is none.
+
+    Args:
+        options: values of the options that rows of this cell name.
+        weights: number of the cell's weights; more than a row's (a projection, say) have no kernel.
+    """
+    rows = [row for row in ROWS if row.cell == cell]
+    if not rows:
+        return f"no kernel for the cell {cell}"
+    rows = [row for row in rows if all(options.get(name) == value for name, value in row.options.items())]
+    if not rows:
+        return f"no kernel for {cell} with {dict(options)}"
+    row = rows[0]
+    if weights != row.weights:
+        return f"the kernel for {cell} knows {row.weights} weights, and this cell has {weights}"
+    if device != row.device:
+        return f"the kernel for {cell} runs on {row.device}, not on {device}"
+    if dtype not in row.dtypes:
+        return f"the kernel for {cell} computes in float32 and float64, not in {str(dtype).removeprefix('torch.')}"
+    return why_no_native if native is None else row
+
+
+def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
+    """`match` for a cell and what it is given, after what only the objects tell."""
+    kind = type(cell)
+    if not kind.__module__.startswith("saiki.cells.") or "recur" in vars(cell) or "step" in vars(cell):
+        return f"no kernel for {kind.__name__}, whose step is its own"
+    if torch.is_autocast_enabled(x.device.type):
+        return "autocast: the reference computes in the dtypes that torch chooses"
+    weights = cell.weights()
+    others = [t for t in (*weights, *state) if t is not None]
+    if any(t.dtype is not x.dtype or t.device != x.device for t in others):
+        return "input, state and weights differ in dtype or device"
+    name = kind.__module__.rpartition(".")[2]
+    options = {option: getattr(cell, option) for row in ROWS if row.cell == name for option in row.options}
+    return match(name, options, len(weights), x.device.type, x.dtype)
+
+
+def choose(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | None:
+    """The row that runs this cell, or None; the reason is logged the first time."""
+    found = find(cell, x, state)
+    if isinstance(found, Row):
+        say_once(f"{found.cell}: kernel {found.kernel}")
+        return found
+    say_once(found)
+    return None
+
+
+_said: set[str] = set()
+
+
+def say_once(message: str) -> None:
+    """Log a choice the first time it is made."""
+    if message not in _said and not torch.compiler.is_compiling():
+        _said.add(message)
+        logger.info(message)
+
+
+def report() -> dict[str, Any]:
+    """Facts about the kernels of this machine: what runs, on which instruction set, with how many threads, why not."""
+    facts = {"native": native is not None, "threads": torch.get_num_threads()}
+    if native is None:
+        return {**facts, "kernels": [], "why_not": why_no_native}
+    facts |= {"isa": native.isa(), "isa_available": native.available(), "vector_bytes": native.vector_bytes()}
+    return {**facts, "kernels": [row.kernel for row in ROWS]}
