@@ -31,6 +31,15 @@ class Cell(nn.Module):
     #: what `project` takes besides the input, of {"gap", "observed", "feedback"}
     needs: frozenset[str] = frozenset()
 
+    @property
+    def kind(self) -> str:
+        """The name of the choice: that of the file the cell stands in."""
+        return type(self).__module__.rpartition(".")[2]
+
+    def kernel_options(self) -> dict[str, Any]:
+        """The options that decide whether a kernel computes this cell."""
+        return {}
+
     def project(self, x: Float[Tensor, "steps features"], **given: Tensor) -> Float[Tensor, "steps gates"]:
         """All that depends on the input alone, for all valid steps at once (packed, no padding)."""
         raise NotImplementedError
@@ -83,9 +92,13 @@ class GatedCell(Cell):
     def recur(self, h: Float[Tensor, "batch width"]) -> Float[Tensor, "batch gates"]:
         return nn.functional.linear(h, self.weight_hh, self.bias_hh)
 
+    def weight_names(self) -> tuple[str, ...]:
+        """Names of the weights in the order that the kernels take them."""
+        return "weight_ih", "weight_hh", "bias_ih", "bias_hh"
+
     def weights(self) -> tuple[Tensor | None, ...]:
-        """In the order that the kernels take them."""
-        return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
+        """The weights in that order; a bias may be absent."""
+        return tuple(getattr(self, name) for name in self.weight_names())
 
     def zeros(self, batch: int) -> Float[Tensor, "batch width"]:
         return self.weight_hh.new_zeros(batch, self.width)

@@ -29,6 +29,7 @@ class Plan:
     past: int = 0  # numbers per step known in the window only
     future: int = 0  # numbers per step known in the window and ahead
     static: int = 0  # numbers per series
+    calendar: int = 0  # numbers that place a step in the calendar
     categories: tuple[tuple[str, int], ...] = ()  # (which of past, future, static; number of codes) per categorical column
 
     @property
@@ -74,7 +75,7 @@ class Forecaster(nn.Module):
         self.embeddings = nn.ModuleList(nn.Embedding(codes, _size(codes)) for _, codes in plan.categories)
         sizes = {k: sum(_size(codes) for where, codes in plan.categories if where == k) for k in ("past", "future", "static")}
         per_step = plan.past + sizes["past"] + plan.future + sizes["future"]
-        self.encode = nn.Linear(plan.patch * (1 + per_step) + 2 + plan.static + sizes["static"], width)
+        self.encode = nn.Linear(plan.patch * (1 + per_step) + 2 + plan.calendar + plan.static + sizes["static"], width)
         self.stack = Stack(width, options, width)
         out = self.stack.output_width
         self.point = nn.Linear(out, plan.horizon)
@@ -85,46 +86,44 @@ class Forecaster(nn.Module):
         if plan.copies:
             sizes_of_blend = {"history": plan.history, "horizon": plan.horizon, "season": plan.season, "copies": plan.copies}
             self.blend = SeasonBlend(out, **sizes_of_blend)
-        known = plan.future + sizes["future"]
+        known = plan.future + sizes["future"] + plan.calendar
         self.ahead = _Ahead(out, known, width) if known else None
         self.offsets = nn.Linear(out, plan.horizon * len(plan.levels)) if plan.levels else None
 
     def forward(self, batch: dict[str, Tensor]) -> Outlook:
-        """`batch` holds y `[batch, history]` (NaN: not observed) and, where the plan has them, past, future, ahead, static and codes."""
+        """From a batch as the table codec encodes it; y `[batch, history]` is float64, NaN where nothing is observed."""
         y = batch["y"]
         observed = y.isfinite()
         scale = window_scale(y, observed, self.plan.log) if self.plan.scale else no_scale(y)
-        x = normalise(y, observed, scale)
-        batch = self._embed(batch)
+        # levels are taken out in double precision: a series may vary little at a high level
+        x = normalise(y, observed, scale).to(self.encode.weight.dtype)
         state = self._read(x, observed, scale, batch)
         point = self.point(state)
         if self.blend is not None:
             point = point + self.blend(state, x, observed)
         if self.ahead is not None:
-            point = point + self.ahead(state, batch["ahead"])
+            known = [self._column(batch, "future", "future_horizon"), batch["calendar_horizon"]]
+            point = point + self.ahead(state, torch.cat(known, -1))
         return Outlook(point, self._quantiles(state, point), scale)
 
     def _read(self, x: Tensor, observed: Tensor, scale: Scale, batch: dict[str, Tensor]) -> Tensor:
         """The state after the last patch: `[batch, width]`."""
         rows, tokens, patch = len(x), self.plan.tokens, self.plan.patch
         share = observed.view(rows, tokens, patch).to(x.dtype).mean(2, keepdim=True)
-        spread = scale.spread.log()[:, None].expand(rows, tokens, 1)
+        spread = scale.spread.log().to(x.dtype)[:, None].expand(rows, tokens, 1)
         parts = [x.view(rows, tokens, patch), share, spread]
-        parts += [batch[k].reshape(rows, tokens, -1) for k in ("past", "future") if k in batch]
-        if "static" in batch:
-            parts.append(batch["static"][:, None].expand(rows, tokens, -1))
+        parts.append(batch["calendar_history"].view(rows, tokens, patch, -1)[:, :, -1])
+        parts.append(self._column(batch, "past", "past").reshape(rows, tokens, -1))
+        parts.append(self._column(batch, "future", "future_history").reshape(rows, tokens, -1))
+        parts.append(self._column(batch, "static", "static")[:, None].expand(rows, tokens, -1))
         out, _ = self.stack(self.encode(torch.cat(parts, 2)))
         return out[:, -1]
 
-    def _embed(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Categorical codes become numbers beside the numeric ones."""
-        batch = dict(batch)
-        for number, ((where, _), embedding) in enumerate(zip(self.plan.categories, self.embeddings, strict=True)):
-            places = ("future", "ahead") if where == "future" else (where,)
-            for place in places:
-                vector = embedding(batch[f"{place}_codes_{number}"])
-                batch[place] = torch.cat([batch[place], vector], -1) if place in batch else vector
-        return batch
+    def _column(self, batch: dict[str, Tensor], role: str, name: str) -> Tensor:
+        """The numbers of a role with its categories embedded beside them: `[…, features]`."""
+        codes = batch[f"{name}_codes"]
+        own = [e for (where, _), e in zip(self.plan.categories, self.embeddings, strict=True) if where == role]
+        return torch.cat([batch[name], *(e(codes[..., k]) for k, e in enumerate(own))], -1)
 
     def _quantiles(self, state: Tensor, point: Tensor) -> Tensor | None:
         if self.offsets is None:

@@ -1,0 +1,257 @@
+"""The saved model: a task fitted to data, a network and its weights; train, save, load, predict, evaluate, stream."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ValidationError
+from safetensors.torch import load_file, save_file
+
+import saiki
+from saiki import catalog
+from saiki.errors import DataError, ModelError, OptionError, near_misses
+from saiki.network.options import Network
+from saiki.storage import recover_folder, replacing_folder, sha256
+from saiki.tasks.evaluation import Evaluation
+from saiki.training.loop import Hook, fit
+from saiki.training.options import Training
+
+#: version of the folder; a newer one is refused, older ones keep loading
+FORMAT = 1
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+
+
+@dataclass
+class Model:
+    """A trained model. Made by `saiki.train` or `saiki.load`."""
+
+    name: str  # of the task
+    task: Any
+    network_options: Network
+    training_options: Training
+    network: torch.nn.Module
+    width: int
+    validation: Evaluation | None = None
+    data: dict[str, Any] = field(default_factory=dict)  # fingerprint and summary of the training data
+    run: dict[str, Any] = field(default_factory=dict)  # steps, seconds, curve of the training run
+    interrupted: bool = False
+
+    @property
+    def understood(self) -> list[tuple[str, str]]:
+        """What was understood of the training data."""
+        return [(word, says) for word, says in self.data.get("summary", [])]
+
+    def predict(self, data: Any) -> Any:
+        """The answers for `data` (a path, a frame, an array), as a frame of the same library."""
+        return self.task.predict(self.network, data)
+
+    def evaluate(self, data: Any, history: Any = None) -> Evaluation:
+        """Scores beside the baselines'; `data` holds history and truth, or the truth alone with the history apart."""
+        return self.task.evaluate(self.network, data, history)
+
+    def stream(self) -> Any:
+        """An object whose `push(row)` gives what `predict` gives for all rows pushed so far."""
+        from saiki.tasks.streaming import stream
+
+        return stream(self)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What `config.json` holds, less the checksums."""
+        return {
+            "format": FORMAT,
+            "saiki": saiki.__version__,
+            "task": self.name,
+            "options": self.task.options.model_dump(mode="json"),
+            "network": self.network_options.model_dump(mode="json") | {"width": self.width},
+            "training": self.training_options.model_dump(mode="json"),
+            "fitted": self.task.to_json(),
+            "data": self.data,
+            "run": self.run,
+            "validation": self.validation.to_json() if self.validation else None,
+        }
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What `saiki inspect` prints."""
+        from saiki.card import facts
+
+        return facts(self)
+
+    def save(self, path: str | Path, force: bool = False) -> None:
+        """Write the folder; an existing one needs `force`, and stays as it was if writing fails."""
+        from saiki.card import card
+
+        path = Path(path)
+        check_free(path, force)
+        with replacing_folder(path) as folder:
+            weights = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+            save_file(weights, folder / WEIGHTS)
+            config = self.config | {"weights_sha256": sha256(folder / WEIGHTS)}
+            config["config_sha256"] = _digest(config)
+            (folder / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
+            (folder / CARD).write_text(card(self), encoding="utf-8")
+
+
+def _digest(config: dict[str, Any]) -> str:
+    rest = {k: v for k, v in config.items() if k != "config_sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def check_free(path: Path, force: bool) -> None:
+    """An existing folder is only replaced with `force`, and only if it is a model."""
+    recover_folder(path)
+    if not path.exists():
+        return
+    if not force:
+        raise DataError(f"{path} exists already; use --force (force=True) to replace it, or choose another place")
+    if not (path / CONFIG).exists() and (not path.is_dir() or any(path.iterdir())):
+        raise DataError(f"{path} is not a saved model and will not be replaced; choose another place")
+
+
+def load(path: str | Path) -> Model:
+    """A saved model. Raises ModelError, in one line, for a folder that is damaged, incomplete or of a newer format."""
+    path = Path(path)
+    recover_folder(path)
+    config = _read_config(path)
+    if not (path / WEIGHTS).exists():
+        raise ModelError(f"{path} is incomplete: {WEIGHTS} is missing; copy the whole folder again")
+    if sha256(path / WEIGHTS) != config["weights_sha256"]:
+        raise ModelError(f"{path} is damaged: {WEIGHTS} does not have the checksum in {CONFIG}; copy the folder again")
+    module = catalog.load("tasks", config["task"])
+    network_options = Network(**config["network"])
+    task = module.load_task().from_json(module.OPTIONS(**config["options"]), config["fitted"])
+    width = network_options.width
+    assert width is not None
+    network = task.network(network_options, width, seed=0)
+    network.load_state_dict(load_file(path / WEIGHTS))
+    network.eval()
+    validation = Evaluation.from_json(config["validation"]) if config["validation"] else None
+    training = Training(**config["training"])
+    return Model(config["task"], task, network_options, training, network, width, validation, config["data"], config["run"])
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    if not path.is_dir():
+        raise ModelError(f"no model at {path}; expected a folder that `saiki train` wrote")
+    try:
+        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+        version = config["format"]
+    except FileNotFoundError:
+        raise ModelError(f"{path} is not a saved model: {CONFIG} is missing") from None
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} is damaged: {CONFIG} cannot be read ({error}); copy the folder again") from None
+    if not isinstance(version, int) or version > FORMAT:
+        raise ModelError(f"{path} has format {version}, this saiki reads up to {FORMAT}; update saiki")
+    if config.get("config_sha256") != _digest(config):
+        raise ModelError(f"{path} is damaged: {CONFIG} does not have its checksum; copy the folder again")
+    return config
+
+
+def split_options(task: str, given: dict[str, Any]) -> tuple[BaseModel, Network, Training]:
+    """Option objects and flat names to the options of task, network and training; unknown names with near misses."""
+    kinds: list[type[BaseModel]] = [catalog.load("tasks", task).OPTIONS, Network, Training]
+    objects = {type(v): v for v in given.values() if isinstance(v, tuple(kinds))}
+    flat = {k: v for k, v in given.items() if not isinstance(v, tuple(kinds))}
+    known = {name for kind in kinds for name in kind.model_fields}
+    for name in flat:
+        if name not in known:
+            raise OptionError(f"unknown option {name!r}{near_misses(name, known)} (see saiki train {task} --help)")
+    built = []
+    for kind in kinds:
+        base = objects[kind].model_dump(exclude_unset=True) if kind in objects else {}
+        own = {k: v for k, v in flat.items() if k in kind.model_fields and v is not None}
+        try:
+            built.append(kind(**base, **own) if not base.keys() & own.keys() else kind(**{**base, **own}))
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"])) or kind.__name__
+            got = "" if first["type"] == "missing" else f" (got {first['input']!r})"
+            raise OptionError(f"option {name}: {first['msg'].removeprefix('Value error, ')}{got}") from None
+    return built[0], built[1], built[2]
+
+
+def train(
+    task: str,
+    data: Any,
+    *,
+    target: Sequence[str] | str | None = None,
+    id: str | None = None,
+    time: str | None = None,
+    valid: Any = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    hooks: Sequence[Hook] = (),
+    say: Callable[[list[tuple[str, str]]], None] | None = None,
+    **options: Any,
+) -> Model:
+    """Train a model.
+
+    Args:
+        task: what is asked (`saiki list tasks`).
+        data: a path, a pandas, polars or Arrow frame, or an array `[series, time]`.
+        target, id, time: names of columns; defaults y, unique_id and ds.
+        valid: data to validate on instead of the end of `data`.
+        out: folder for the model; checkpoints stand beside it until training ends.
+        resume: go on from the last checkpoint of an equal call.
+        force: replace an existing `out`.
+        hooks: told of steps and validations.
+        say: given what was understood of the data, before training starts.
+        options: fields of the task's options, `Network` and `Training`, flat by name, or these objects whole.
+
+    Raises:
+        OptionError: an unknown option or value. DataError: data that cannot be used.
+    """
+    return _train(task, data, {"target": target, "id": id, "time": time}, valid, out, resume, force, hooks, say, options)
+
+
+def _train(name, data, columns, valid, out, resume, force, hooks, say, given) -> Model:
+    began = time.perf_counter()
+    options, network_options, training = split_options(name, given)
+    catalog.load("cells", network_options.cell)
+    if training.threads:
+        torch.set_num_threads(training.threads)
+    out = Path(out) if out is not None else None
+    if out is not None and not resume:
+        check_free(out, force)
+    task = catalog.load("tasks", name).load_task().fit(options, data, columns)
+    summary = task.training_data.describe()
+    if say:
+        say(summary)
+    width = network_options.width or 128
+    network = task.network(network_options, width, training.seed)
+    facts = {"fingerprint": fingerprint(task.training_data), "summary": [list(pair) for pair in summary]}
+    model = Model(name, task, network_options, training, network, width, data=facts)
+    folder = out.with_name(f"{out.name}.training") if out is not None else None
+    identity = {"data": facts["fingerprint"], "options": _identity(model)}
+    problem = task.problem(training.batch, valid)
+    progress = fit(
+        network, problem, training, folder=folder, resume=resume, identity=identity, hooks=hooks, began=began
+    )
+    model.interrupted = not progress.done
+    model.run = {"steps": progress.steps, "step": progress.step, "best_step": progress.best_step, "seconds": progress.seconds, "curve": progress.curve}
+    model.validation = task.validation(network, valid)
+    if out is not None:
+        model.save(out, force=force or resume)
+    return model
+
+
+def _identity(model: Model) -> dict[str, Any]:
+    """The options that make a run what it is."""
+    threads = {"threads": torch.get_num_threads()}
+    return json.loads(json.dumps({k: model.config[k] for k in ("task", "options", "network", "training")} | threads))
+
+
+def fingerprint(panel: Any) -> str:
+    """A hash of the training data: equal data, equal fingerprint, whatever the file format or the order of the rows."""
+    digest = hashlib.sha256()
+    for part in (panel.ids.astype(str), panel.lengths, panel.times, panel.y):
+        digest.update(part.astype("S") .tobytes() if part.dtype.kind == "U" and part.dtype.itemsize == 0 else part.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,52 @@
+"""Files and folders that are complete or not there: written beside and renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from saiki.errors import DataError
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _beside(path: Path, word: str) -> Path:
+    return path.with_name(f".{path.name}.{word}")
+
+
+@contextlib.contextmanager
+def replacing_folder(target: Path) -> Iterator[Path]:
+    """A new folder to fill, which takes the place of `target` at the end, or leaves no trace if that fails.
+
+    The old folder is moved aside first; `recover_folder` brings it back after a crash between the two moves.
+    """
+    target = Path(target)
+    part, old = _beside(target, f"part-{os.getpid()}"), _beside(target, "old")
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            target.rename(old)
+        part.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise DataError(f"cannot write {target}: {error.strerror or error}; make room or choose another place") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def recover_folder(target: Path) -> None:
+    """Undo a replacement that was cut short between moving the old folder aside and the new one in."""
+    old = _beside(Path(target), "old")
+    if old.exists() and not Path(target).exists():
+        old.rename(target)
+

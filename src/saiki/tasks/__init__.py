@@ -1,0 +1,1 @@
+"""What is asked: one file per task. A task fits itself to data, builds its network, judges it, and answers."""

@@ -1,0 +1,246 @@
+"""The task forecast at work: fitted to a table, it builds its network, judges it and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from saiki import baselines, metrics
+from saiki.data.frames import forecast_frame, native
+from saiki.data.frequency import Frequency
+from saiki.data.panel import Panel, panel
+from saiki.data.roles import Roles
+from saiki.data.split import by_id, by_time
+from saiki.data.windows import Windows
+from saiki.errors import DataError
+from saiki.modalities import table
+from saiki.network.forecaster import Forecaster, Plan
+from saiki.readers import read_frame
+from saiki.tasks._plan import make_plan
+from saiki.tasks._sampling import ForecastProblem, make_network
+from saiki.tasks.evaluation import Evaluation
+from saiki.tasks.forecast import Forecast
+
+#: windows that are forecast together
+TOGETHER = 1024
+
+
+@dataclass(frozen=True)
+class ForecastTask:
+    """Everything but the weights that a forecast needs; plain data, saved with the model."""
+
+    options: Forecast
+    roles: Roles
+    frequency: Frequency
+    season: int
+    codec: table.TableCodec
+    plan: Plan
+    training_data: Panel | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def fit(cls, options: Forecast, data: Any, columns: dict[str, Any]) -> ForecastTask:
+        """Understand the data: roles of the columns, frequency, season, statistics of the covariates, sizes."""
+        columns = columns | {k: getattr(options, k) for k in ("past", "future", "static", "freq", "season")}
+        everything = panel(as_table(data), **columns)
+        training = _training_part(options, everything)
+        codec = table.fit(training, table.TableOptions(calendar=options.calendar))
+        plan = make_plan(options, training, codec)
+        return cls(options, everything.roles, everything.frequency, everything.season, codec, plan, everything)
+
+    def network(self, options: Any, width: int, seed: int) -> Forecaster:
+        """A fresh network."""
+        return make_network(self.plan, options, width, seed)
+
+    def problem(self, batch: int, valid: Any = None) -> ForecastProblem:
+        """What the training loop needs; `valid` is a table whose last horizon is validated instead of the data's own."""
+        assert self.training_data is not None
+        training = self.training_data if valid is not None else _training_part(self.options, self.training_data)
+        return ForecastProblem(self.options, self.plan, training, self._validation(valid), self.encode, batch)
+
+    def _validation(self, valid: Any) -> tuple[Panel, np.ndarray, np.ndarray] | None:
+        """The panel and the places in it that are validated."""
+        if valid is not None:
+            judged = self.read(valid)
+        elif self.options.holdout == "none" or self.training_data is None:
+            return None
+        else:
+            judged = _split(self.options, self.training_data).valid
+        places = Windows(judged, history=self.plan.history, horizon=self.plan.horizon).positions("valid")
+        return (judged, *places) if len(places[0]) else None
+
+    def read(self, data: Any) -> Panel:
+        """A table read as the training data was."""
+        return panel(as_table(data), roles=self.roles, freq=self.frequency.name, season=self.season)
+
+    def encode(self, windows: Windows, series: np.ndarray, ends: np.ndarray) -> dict[str, Tensor]:
+        """Windows as tensors. y and target stay in double precision and in data units."""
+        cut = windows.cut(series, ends)
+        arrays = self.codec.encode(cut) | {"y": cut.y, "target": cut.target}
+        return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+
+    def forecasts(self, network: Forecaster, data: Panel, ends: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Columns `saiki`, `saiki-lo-80`, … as `[series, horizon]`, from the end of each series or from step `ends`.
+
+        A series without one observed value has no forecast: NaN.
+        """
+        windows = Windows(data, history=self.plan.history, horizon=self.plan.horizon)
+        series = np.arange(len(data))
+        ends = data.lengths if ends is None else ends
+        network.eval()
+        parts = []
+        with torch.no_grad():
+            for start in range(0, len(series), TOGETHER):
+                batch = self.encode(windows, series[start : start + TOGETHER], ends[start : start + TOGETHER])
+                outlook = network(batch)
+                bands = outlook.bands() if outlook.quantiles is not None else outlook.points()[..., None][..., :0]
+                answer = torch.cat([outlook.points()[..., None], bands], -1)
+                known = batch["y"].isfinite().any(1)
+                parts.append(torch.where(known[:, None, None], answer.double(), torch.nan).numpy())
+        both = np.concatenate(parts) if parts else np.empty((0, self.plan.horizon, 1 + len(self.plan.levels)))
+        return {"saiki": both[..., 0]} | {n: both[..., 1 + k] for k, n in self._bands()}
+
+    def _bands(self) -> Iterator[tuple[int, str]]:
+        """The number of each quantile and its name, intervals in the order asked for."""
+        for level in self.options.level:
+            for side, p in (("lo", 0.5 - level / 200), ("hi", 0.5 + level / 200)):
+                yield int(np.argmin(np.abs(np.array(self.plan.levels) - p))), f"saiki-{side}-{level:g}"
+
+    def predict(self, network: Forecaster, data: Any) -> Any:
+        """A frame of the library that the data came in: the horizon after the end of every series."""
+        source = as_table(data)
+        history = self.read(source)
+        self._check_future(history)
+        columns = self.forecasts(network, history)
+        like = None if isinstance(data, str) or hasattr(data, "__fspath__") or isinstance(data, np.ndarray) else source
+        return forecast_frame(history, history.future_times(self.plan.horizon), columns, like=like)
+
+    def _check_future(self, history: Panel) -> None:
+        if history.future and (history.known < self.plan.horizon).any():
+            short = int(np.argmin(history.known))
+            names = ", ".join(self.roles.future)
+            raise DataError(
+                f"the columns {names} must be known {self.plan.horizon} steps ahead; series {history.ids[short]!r} has "
+                f"{history.known[short]}: add rows after the history with {names} filled in and the target left empty"
+            )
+
+    def evaluate(self, network: Forecaster, data: Any, history: Any = None) -> Evaluation:
+        """Scores beside the baselines': of the last horizon in `data`, or of what follows `history`."""
+        if history is None:
+            past, truth = self.read(data).cut(self.plan.horizon)
+            about = f"the last {self.plan.horizon} steps of each series"
+        else:
+            past, truth = self._after(history, data)
+            about = f"the {self.plan.horizon} steps after the history of each series"
+        judged = np.flatnonzero(truth.lengths > 0)
+        if not len(judged):
+            longest = int(past.lengths.max(initial=0))
+            raise DataError(
+                f"nothing to evaluate: the longest series has {longest} steps; expected at least {self.plan.horizon + 2}, "
+                "or the history apart"
+            )
+        return self.judge(network, past.select(judged), truth.select(judged), about, left_out=len(past) - len(judged))
+
+    def judge(self, network: Forecaster, past: Panel, truth: Panel, about: str, left_out: int = 0) -> Evaluation:
+        """The score table for histories and what came after each of them."""
+        horizon = self.plan.horizon
+        target = np.full((len(past), horizon), np.nan)
+        for row, (start, length) in enumerate(zip(truth.starts, np.minimum(truth.lengths, horizon), strict=True)):
+            target[row, :length] = truth.y[start : start + length]
+        forecasts = self.forecasts(network, past) | baselines.all_forecasts(past, horizon, self.season)
+        scores = metrics.forecast_scores(forecasts, target, past, self.season, levels=self.options.level)
+        notes = metrics.notes(target, past, self.season)
+        if left_out:
+            notes.append(f"{left_out} of {len(past) + left_out} series have nothing to compare with and are left out.")
+        return Evaluation(about, scores, notes, forecasts, target, past)
+
+    def validation(self, network: Forecaster, valid: Any = None) -> Evaluation | None:
+        """The score table of the validation windows."""
+        found = self._validation(valid)
+        if found is None:
+            return None
+        judged, series, _ = found
+        past, truth = judged.select(series).cut(self.plan.horizon)
+        return self.judge(network, past, truth, f"validation: the last {self.plan.horizon} steps of each series")
+
+    def _after(self, history: Any, data: Any) -> tuple[Panel, Panel]:
+        """The history, and what follows it, with the series in the same order."""
+        before, after = as_table(history), as_table(data)
+        past = self.read(before)
+        both = self.read(_joined(before, after, self.roles))
+        place = {str(name): row for row, name in enumerate(both.ids)}
+        order = np.array([place[str(name)] for name in past.ids], np.int64)
+        both = both.select(order)
+        horizon = self.plan.horizon
+        ahead = np.clip(both.lengths - past.lengths, 0, horizon)
+        steps = both.select(np.arange(len(both)))
+        whole = steps._part(np.arange(len(both)), both.starts, past.lengths + ahead, np.zeros_like(ahead))
+        return _split_at(whole, past.lengths)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; `from_json` reads it back."""
+        return {
+            "roles": self.roles.to_json(),
+            "frequency": self.frequency.name,
+            "season": self.season,
+            "codec": self.codec.to_json(),
+            "plan": asdict(self.plan),
+        }
+
+    @classmethod
+    def from_json(cls, options: Forecast, stored: dict[str, Any]) -> ForecastTask:
+        """From plain data and the options."""
+        plan = stored["plan"] | {
+            "levels": tuple(stored["plan"]["levels"]),
+            "categories": tuple((role, codes) for role, codes in stored["plan"]["categories"]),
+        }
+        return cls(
+            options,
+            Roles.from_json(stored["roles"]),
+            Frequency.parse(stored["frequency"]),
+            stored["season"],
+            table.TableCodec.from_json(stored["codec"]),
+            Plan(**plan),
+        )
+
+
+def as_table(data: Any) -> Any:
+    """The data as `panel` takes it; an array `[series, time]` becomes a table with one series per row."""
+    if not isinstance(data, np.ndarray):
+        return read_frame(data)
+    rows = np.atleast_2d(data)
+    if rows.ndim != 2:
+        raise DataError(f"the array has shape {data.shape}; expected [series, time]")
+    series, time = np.indices(rows.shape)
+    return read_frame(pl.DataFrame({"unique_id": series.ravel(), "ds": time.ravel(), "y": rows.ravel()}))
+
+
+def _training_part(options: Forecast, everything: Panel) -> Panel:
+    return everything if options.holdout == "none" else _split(options, everything).train
+
+
+def _split(options: Forecast, everything: Panel) -> Any:
+    return by_id(everything) if options.holdout == "id" else by_time(everything, options.horizon)
+
+
+def _split_at(whole: Panel, lengths: np.ndarray) -> tuple[Panel, Panel]:
+    """Each series cut after `lengths` steps."""
+    every = np.arange(len(whole))
+    rest = whole.lengths - lengths
+    past = whole._part(every, whole.starts, lengths, whole.known + rest)
+    return past, whole._part(every, whole.starts + lengths, rest, whole.known, whole.future_starts + lengths)
+
+
+def _joined(before: Any, after: Any, roles: Roles) -> Any:
+    """The rows of both tables, with the columns that have a role."""
+    tables: Iterable[Any] = (before, after)
+    frames = []
+    for frame in tables:
+        polars = native(pl.DataFrame({n: frame[n].to_list() for n in frame.columns if n in roles.columns}))
+        frames.append(polars)
+    return pl.concat(frames, how="diagonal_relaxed")

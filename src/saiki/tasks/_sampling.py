@@ -1,0 +1,144 @@
+"""Training windows drawn at random, and the validation windows, as the loop wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saiki import catalog
+from saiki.baselines import seasonal_naive
+from saiki.data.panel import Panel
+from saiki.data.windows import Windows
+from saiki.metrics import mase
+from saiki.network.forecaster import Forecaster, Outlook, Plan
+from saiki.objectives._pinball import pinball
+from saiki.objectives.base import Judged
+from saiki.tasks.forecast import Forecast
+
+#: windows of the validation score at most; it steers training, the full score is taken at the end
+MOST_VALIDATED = 1024
+#: fewest patches of a training window, where the series has them
+FEWEST_PATCHES = 3
+
+Encode = Callable[[Windows, np.ndarray, np.ndarray], dict[str, Tensor]]
+
+
+class ForecastProblem:
+    """Windows of a panel to learn from. Every series is drawn as often as any other, every place in it too."""
+
+    def __init__(
+        self, options: Forecast, plan: Plan, train: Panel, valid: tuple[Panel, np.ndarray, np.ndarray] | None, encode: Encode, batch: int
+    ) -> None:
+        self.plan, self.encode, self.batch = plan, encode, batch
+        self.objective = catalog.load("objectives", options.loss).loss
+        self.windows = Windows(train, history=plan.history, horizon=plan.horizon)
+        self.first, self.last = _places(options, plan, train)
+        self.series = np.flatnonzero((self.last >= self.first) & _any_observed(train))
+        self.epoch = max(1, -(-int((self.last - self.first + 1)[self.series].sum()) // batch))
+        self.unit, self.naive = _units(train, plan)
+        self.valid = valid
+        self._validation: tuple[dict[str, Tensor], np.ndarray] | None = None
+
+    def draw(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        """A batch of windows, drawn uniformly over series and over places."""
+        series = self.series[rng.integers(len(self.series), size=self.batch)]
+        ends = rng.integers(self.first[series], self.last[series], endpoint=True)
+        return self._with_unit(self.windows, series, ends)
+
+    def _with_unit(self, windows: Windows, series: np.ndarray, ends: np.ndarray) -> dict[str, Tensor]:
+        batch = self.encode(windows, series, ends)
+        batch["unit"] = torch.from_numpy(self.unit[series])[:, None]
+        return batch
+
+    def loss(self, network: torch.nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        """The objective of the points, and the pinball loss of the quantiles where there are any."""
+        outlook: Outlook = network(batch)
+        judged = self._judge(outlook, batch)
+        total = self.objective(judged)
+        if outlook.quantiles is not None:
+            total = total + pinball(outlook.quantiles, judged.inner_truth, self.plan.levels, judged.weight)
+        return total
+
+    def _judge(self, outlook: Outlook, batch: dict[str, Tensor]) -> Judged:
+        target = batch["target"]
+        known = target.isfinite() & batch["y"].isfinite().any(1, keepdim=True)
+        truth = torch.where(known, target, 0)
+        scale = outlook.scale
+        inner_truth = scale.inward(torch.where(known, target, 1))
+        single = outlook.point.dtype
+        return Judged(
+            forecast=outlook.points(),
+            truth=truth,
+            inner=outlook.point,
+            inner_truth=torch.where(known, inner_truth, 0).to(single),
+            weight=known.to(single),
+            spread=scale.spread.to(single),
+            unit=batch["unit"],
+            log=scale.log,
+            naive=self.naive,
+        )
+
+    def validate(self, network: torch.nn.Module) -> float:
+        """The loss on validation windows; NaN without any."""
+        if self.valid is None:
+            return float("nan")
+        if self._validation is None:
+            panel, series, ends = self.valid
+            some = np.linspace(0, len(series) - 1, min(len(series), MOST_VALIDATED)).astype(np.int64)
+            windows = Windows(panel, history=self.plan.history, horizon=self.plan.horizon)
+            self._validation = self._with_unit_of(panel, windows, series[some], ends[some])
+        return float(self.loss(network, self._validation))
+
+    def _with_unit_of(self, panel: Panel, windows: Windows, series: np.ndarray, ends: np.ndarray) -> dict[str, Tensor]:
+        batch = self.encode(windows, series, ends)
+        unit = _units(panel, self.plan)[0] if panel is not self.windows.panel else self.unit
+        batch["unit"] = torch.from_numpy(unit[series])[:, None]
+        return batch
+
+
+def _places(options: Forecast, plan: Plan, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+    """First and last place to forecast from in each series; none in a series of fewer than two steps.
+
+    The horizon lies inside the series where it can; a shorter series is used as far as it goes.
+    """
+    last = np.where(panel.lengths >= 2, np.maximum(panel.lengths - plan.horizon, 1), -1)
+    shortest = options.shortest or (options.history if options.history else FEWEST_PATCHES * plan.patch)
+    return np.minimum(min(shortest, plan.history), np.maximum(last, 0)), last
+
+
+def _any_observed(panel: Panel) -> np.ndarray:
+    """Whether a series has two observed values: `[series]`."""
+    count = np.concatenate([[0], np.cumsum(np.isfinite(panel.y))])
+    return count[panel.starts + panel.lengths] - count[panel.starts] >= 2
+
+
+def _units(panel: Panel, plan: Plan) -> tuple[np.ndarray, tuple[float, float]]:
+    """Each series' in-sample seasonal naive error `[series]`, and that forecast's mean relative and scaled errors.
+
+    A series without such an error (constant, too short) has an infinite unit: the scaled part of a loss passes over it.
+    """
+    scale = mase.scale(panel, plan.season)
+    plain = mase.scale(panel, 1)
+    unit = np.where(np.isfinite(scale), scale, plain)
+    history, truth = panel.cut(plan.horizon)
+    some = np.flatnonzero(truth.lengths > 0)[:: max(1, len(panel) // 1000)]
+    if not len(some):
+        return np.where(np.isfinite(unit), unit, np.inf), (1.0, 1.0)
+    target = truth.select(some).y.reshape(len(some), plan.horizon)
+    naive = seasonal_naive.forecast_all(history.select(some), plan.horizon, plan.season)
+    with np.errstate(all="ignore"):
+        scaled = float(np.nanmean(np.abs(target - naive) / unit[some, None]))
+        both = (target > 0) & (naive > 0)
+        relative = float(np.mean(np.abs(np.log(target[both] / naive[both])))) if both.any() else 1.0
+    good = [v if np.isfinite(v) and v > 1e-6 else 1.0 for v in (relative, scaled)]
+    return np.where(np.isfinite(unit), unit, np.inf), (good[0], good[1])
+
+
+def make_network(plan: Plan, options, width: int, seed: int) -> Forecaster:
+    """A fresh network, its weights drawn from `seed` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Forecaster(plan, options, width)

@@ -1,0 +1,60 @@
+"""Forecast: the next values of many series, from their past and what else is known."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class Forecast(BaseModel):
+    """What to forecast and from what. None stands for a value that is derived from the data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    horizon: int = Field(..., ge=1, description="Steps ahead to forecast.")
+    level: tuple[float, ...] = Field((), description="Intervals to forecast, in percent, such as 80 95.")
+    past: tuple[str, ...] = Field((), description="Columns known up to the present.")
+    future: tuple[str, ...] = Field((), description="Columns known ahead too, for every step of the horizon.")
+    static: tuple[str, ...] = Field((), description="Columns that do not change within a series.")
+    freq: str | None = Field(None, description="Step between rows, such as h, D, W, MS or 15min.")
+    season: int | None = Field(None, ge=1, description="Steps in a season; 1 for none.")
+    history: int | None = Field(None, ge=1, description="Steps of the past that the network sees.")
+    patch: int | None = Field(None, ge=1, description="Steps that enter the recurrence together, as one token.")
+    copies: int | None = Field(None, ge=0, description="Past seasons that the forecast may blend; 0 for none.")
+    shortest: int | None = Field(None, ge=1, description="Fewest known steps of a training window.")
+    scale: Literal["window", "none"] = Field("window", description="Every window in its own units, or data as they are.")
+    log: bool | None = Field(None, description="Model the logarithm of the values (default: if all are positive).")
+    loss: str = Field("owa", description="What training lowers (saiki list objectives).")
+    holdout: Literal["time", "id", "none"] = Field(
+        "time", description="What validation uses: the last horizon of the series, a tenth of the series, or nothing."
+    )
+    calendar: bool = Field(True, description="Tell the network the hour, the weekday, the day of the year, …")
+
+    @field_validator("level", "past", "future", "static", mode="before")
+    @classmethod
+    def _listed(cls, value):
+        return (value,) if isinstance(value, str | int | float) else tuple(value or ())
+
+    @field_validator("level")
+    @classmethod
+    def _percent(cls, value):
+        if any(not 0 < v < 100 for v in value) or len(set(value)) != len(value):
+            raise ValueError("expected different percentages between 0 and 100, such as 80 95")
+        return tuple(sorted(value))
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Probabilities of the quantiles, rising: 80 and 95 percent give 0.025, 0.1, 0.9, 0.975."""
+        half = [v / 200 for v in self.level]
+        return tuple(sorted([round(0.5 - h, 12) for h in half] + [round(0.5 + h, 12) for h in half]))
+
+
+def load_task():
+    """The working half of this task, which imports Torch."""
+    from saiki.tasks._forecasting import ForecastTask
+
+    return ForecastTask
+
+
+OPTIONS = Forecast
