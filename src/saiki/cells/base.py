@@ -31,15 +31,6 @@ class Cell(nn.Module):
     #: what `project` takes besides the input, of {"gap", "observed", "feedback"}
     needs: frozenset[str] = frozenset()
 
-    @property
-    def kind(self) -> str:
-        """The name of the choice: that of the file the cell stands in."""
-        return type(self).__module__.rpartition(".")[2]
-
-    def kernel_options(self) -> dict[str, Any]:
-        """The options that decide whether a kernel computes this cell."""
-        return {}
-
     def project(self, x: Float[Tensor, "steps features"], **given: Tensor) -> Float[Tensor, "steps gates"]:
         """All that depends on the input alone, for all valid steps at once (packed, no padding)."""
         raise NotImplementedError

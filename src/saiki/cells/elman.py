@@ -40,6 +40,3 @@ class Elman(GatedCell):
     def step(self, gates: Tensor, state: ElmanState) -> ElmanState:
         squash = torch.tanh if self.nonlinearity == "tanh" else torch.relu
         return ElmanState(squash(gates + self.recur(state.h)))
-
-    def kernel_options(self) -> dict[str, str]:
-        return {"nonlinearity": self.nonlinearity}

@@ -55,8 +55,5 @@ class LSTM(GatedCell):
         h = torch.sigmoid(o) * torch.tanh(c)
         return LSTMState(h if self.weight_hr is None else nn.functional.linear(h, self.weight_hr), c)
 
-    def kernel_options(self) -> dict[str, int]:
-        return {"projection": self.output_width if self.weight_hr is not None else 0}
-
     def weight_names(self) -> tuple[str, ...]:
         return (*super().weight_names(), "weight_hr") if self.weight_hr is not None else super().weight_names()

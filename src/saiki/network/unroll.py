@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 
 from saiki import kernels
 from saiki.cells.base import Cell, State
@@ -30,34 +27,10 @@ def unroll(
     """
     if missing := cell.needs - given.keys():
         raise OptionError(f"{type(cell).__name__} needs {', '.join(sorted(missing))} beside the input; got none")
-    row = kernels.choose(cell.kind, x.device.type, x.dtype, cell.kernel_options()) if not given else None
-    if isinstance(row, kernels.Row) and not torch.is_autocast_enabled(x.device.type):
-        y, final = kernels.unroll(row.kernel, x, state, cell.weights(), counts, reverse, _reference_of(cell, state))
-        return y, type(state)(*final)
+    row = kernels.choose(cell, x, state)
+    if row is not None:
+        return kernels.run(row, cell, x, counts, state, reverse, unroll_reference)
     return unroll_reference(cell, x, counts, state, reverse, **given)
-
-
-class _Loop(nn.Module):
-    """The reference loop as a module, so that its cell can be called with other weights."""
-
-    def __init__(self, cell: Cell) -> None:
-        super().__init__()
-        self.cell = cell
-
-    def forward(self, x: Tensor, counts: Tensor, state: State, reverse: bool) -> tuple[Tensor, State]:
-        return unroll_reference(self.cell, x, counts, state, reverse)
-
-
-def _reference_of(cell: Cell, state: State) -> Callable[..., tuple[Tensor, tuple[Tensor, ...]]]:
-    """What the kernel asks for where it cannot answer itself, with the weights that it was given."""
-
-    def reference(x, state_parts, weights, counts, reverse):
-        names = [f"cell.{name}" for name in cell.weight_names()]
-        named = {n: w for n, w in zip(names, weights, strict=True) if w is not None}
-        y, final = functional_call(_Loop(cell), named, (x, counts, type(state)(*state_parts), reverse))
-        return y, tuple(final)
-
-    return reference
 
 
 def unroll_reference(
