@@ -1,0 +1,75 @@
+"""What commands print: talk to stderr, answers to stdout."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import typer
+
+
+class Console:
+    """Talk on stderr, silenced by `--quiet`; answers on stdout, silenced by `--quiet` unless a program asked for JSON."""
+
+    def __init__(self, quiet: bool = False, as_json: bool = False) -> None:
+        self.quiet, self.as_json = quiet, as_json
+
+    def say(self, text: str = "") -> None:
+        """A line of talk."""
+        if not self.quiet:
+            typer.echo(text, err=True)
+
+    def pairs(self, rows: Iterable[tuple[str, str]]) -> None:
+        """What was understood, as talk."""
+        for line in aligned(rows):
+            self.say(line)
+
+    def answer(self, lines: Iterable[str], data: Any = None) -> None:
+        """The answer for people, or as JSON if that was asked for."""
+        if self.as_json:
+            typer.echo(as_json(data))
+        elif not self.quiet:
+            for line in lines:
+                typer.echo(line)
+
+
+def as_json(data: Any) -> str:
+    """Strict JSON: what is not finite becomes null."""
+    return json.dumps(_finite(data), ensure_ascii=False, allow_nan=False, default=str)
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {str(k): _finite(v) for k, v in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(v) for v in data]
+    if hasattr(data, "item") and getattr(data, "ndim", 0) == 0:  # a NumPy number
+        data = data.item()
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def aligned(rows: Iterable[tuple[str, str]]) -> list[str]:
+    """`word   what it says`, the words in a column of their own; a word that repeats is shown once."""
+    rows = list(rows)
+    width = max((len(word) for word, _ in rows), default=0)
+    lines, before = [], None
+    for word, text in rows:
+        lines.append(f"  {'' if word == before else word:<{width}}  {text}")
+        before = word
+    return lines
+
+
+def table(rows: Sequence[Sequence[str]], bold: str | None = None) -> list[str]:
+    """A table whose first row is its header: first column to the left, the others to the right; row `bold` stands out."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = []
+    for number, row in enumerate(rows):
+        cells = [f"{c:<{w}}" if k == 0 else f"{c:>{w}}" for k, (c, w) in enumerate(zip(row, widths, strict=True))]
+        line = "  " + "  ".join(cells)
+        lines.append(typer.style(line, bold=True) if row[0] == bold and sys.stdout.isatty() else line)
+        if number == 0:
+            lines.append("  " + "  ".join("-" * w for w in widths))
+    return lines

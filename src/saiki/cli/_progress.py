@@ -1,0 +1,85 @@
+"""Progress of training: a bar with the time left on a terminal, some twenty plain lines without one."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from saiki.cli._console import Console
+    from saiki.training.checkpoint import Progress
+
+#: plain lines at most, whatever the number of validations
+LINES = 20
+
+
+def make(console: Console) -> list[Any]:
+    """The hooks that show progress: none if quiet."""
+    if console.quiet:
+        return []
+    return [Bar()] if sys.stderr.isatty() else [Lines(console)]
+
+
+def time_left(progress: Progress) -> str:
+    """`1:05` left at the present pace."""
+    seconds = round(progress.seconds / max(1, progress.step) * (progress.steps - progress.step))
+    return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+def _score(row: dict[str, float], progress: Progress) -> str:
+    """The validation score, and the naive one's where the task tells it."""
+    text = f"score {row['score']:.4f}"
+    if "baseline" in row:
+        text += f" (baseline {row['baseline']:.4f})"
+    return text + (" best so far" if progress.best_step == progress.step else "")
+
+
+class Lines:
+    """Plain lines for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.last = console, 0
+
+    def started(self, progress: Progress) -> None:
+        again = f", resumed at {progress.step}" if progress.step else ""
+        self.console.say(f"training: {progress.steps} steps{again}")
+        self.last = progress.step
+
+    def stepped(self, progress: Progress, loss: float) -> None:
+        """Nothing: a step is too small for a line."""
+
+    def validated(self, progress: Progress, row: dict[str, float]) -> None:
+        if progress.step - self.last < progress.steps // LINES and progress.step < progress.steps:
+            return
+        self.last = progress.step
+        place = f"{progress.step:>{len(str(progress.steps))}}/{progress.steps}"
+        self.console.say(f"  {place}  loss {row['loss']:.4f}  {_score(row, progress)}  left {time_left(progress)}")
+
+    def ended(self, progress: Progress) -> None:
+        self.console.say(f"trained: {progress.step} steps in {progress.seconds:.1f} s, best at step {progress.best_step}")
+
+
+class Bar:
+    """A bar for a terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console as Screen
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import Progress as Display
+
+        columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[news]}"))
+        self.display = Display(*columns, console=Screen(stderr=True))
+        self.row = ""
+
+    def started(self, progress: Progress) -> None:
+        self.task = self.display.add_task("training", total=progress.steps, completed=progress.step, news="")
+        self.display.start()
+
+    def stepped(self, progress: Progress, loss: float) -> None:
+        self.display.update(self.task, completed=progress.step, news=f"{self.row}left {time_left(progress)}")
+
+    def validated(self, progress: Progress, row: dict[str, float]) -> None:
+        self.row = f"loss {row['loss']:.4f}  {_score(row, progress)}  "
+
+    def ended(self, progress: Progress) -> None:
+        self.display.stop()

@@ -1,0 +1,38 @@
+"""Score a model and the naive baselines on data whose future is known.
+
+DATA holds the truth of the horizon at the end of every series, with the history before it, or alone if --history gives that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saiki.cli._console import Console, table
+
+
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="History and truth, or the truth alone with --history.")],
+    history: Annotated[Path | None, typer.Option(help="What the model may see, if DATA holds only the truth.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a report of one HTML file too.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> None:
+    import saiki
+    from saiki.reporting.scores import rows
+
+    trained = saiki.load(model)
+    found = trained.evaluate(data, history)
+    console = Console(quiet, json)
+    for note in found.notes:
+        console.say(f"note: {note}")
+    facts = found.to_json() | {"beats_baselines": found.beats_baselines, "sentence": found.sentence()}
+    console.answer([*table(rows(found.scores), "saiki"), "", found.sentence()], facts)
+    if html:
+        from saiki.reporting.page import write_report
+
+        write_report(html, trained, found, title=f"{model.name} on {data.name}")
+        console.say(f"report: {html}")

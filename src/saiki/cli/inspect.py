@@ -1,0 +1,79 @@
+"""Say what is in a model or a data file, or what saiki finds on this machine (--system)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from saiki.cli._console import Console, aligned
+from saiki.errors import DataError, OptionError
+
+
+def command(
+    what: Annotated[Path | None, typer.Argument(metavar="MODEL|DATA", help="A model's folder or a table.")] = None,
+    target: Annotated[list[str] | None, typer.Option(metavar="COLUMN…", help="Columns to forecast [y].")] = None,
+    id: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column that names the series [unique_id].")] = None,
+    time: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of times [ds].")] = None,
+    freq: Annotated[str | None, typer.Option(help="Step between rows, such as h, D, W, MS or 15min.")] = None,
+    system: Annotated[bool, typer.Option("--system", help="Versions, threads, and which kernels run and why.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    if (what is None) != system:
+        raise OptionError("expected a model's folder or a data file, or --system alone")
+    if what is None:
+        facts = _system()
+    elif what.is_dir():
+        import saiki
+
+        facts = saiki.load(what).facts()
+    else:
+        facts = _data(what, {"target": target or None, "id": id, "time": time, "freq": freq})
+    Console(as_json=json).answer(aligned(facts), _grouped(facts))
+
+
+def _grouped(facts: list[tuple[str, str]]) -> dict[str, Any]:
+    """Names to values; a name that repeats has a list."""
+    found: dict[str, Any] = {}
+    for name, value in facts:
+        found[name] = value if name not in found else [*_listed(found[name]), value]
+    return found
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _data(path: Path, roles: dict[str, Any]) -> list[tuple[str, str]]:
+    """The columns, and what forecasting would make of them (or why it would not)."""
+    from saiki.data.panel import panel
+    from saiki.readers import read_frame
+
+    frame = read_frame(path)
+    facts = [("rows", f"{len(frame):,}")]
+    facts += [("columns", f"{name} ({kind})") for name, kind in frame.schema.items()]
+    try:
+        return facts + panel(frame, **roles).describe()
+    except DataError as error:
+        return [*facts, ("as series", f"not yet: {error}")]
+
+
+def _system() -> list[tuple[str, str]]:
+    import os
+    import platform
+
+    import torch
+
+    import saiki
+    from saiki import kernels
+
+    facts = [("saiki", saiki.__version__), ("python", platform.python_version()), ("torch", torch.__version__)]
+    facts += [("platform", f"{platform.system()} {platform.machine()}"), ("cores", str(os.cpu_count()))]
+    return facts + [(name.replace("_", " "), _shown(value)) for name, value in kernels.report().items()]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,40 @@
+"""Forecast what follows the end of every series in a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saiki.cli._console import Console
+
+
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Table with the columns the model was trained on.")],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; its suffix says how (.csv .parquet .jsonl .arrow …) [CSV to stdout].")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --out: print a summary as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> None:
+    from saiki.errors import OptionError
+
+    if out and out.exists() and not force:
+        raise OptionError(f"{out} is there already; choose another --out, or replace it with --force")
+    if json and not out:
+        raise OptionError("--json prints a summary, but the forecast goes to stdout; give --out FILE too")
+    import saiki
+
+    forecast = saiki.load(model).predict(data)
+    if out is None:
+        forecast.write_csv(sys.stdout.buffer)
+        return
+    from saiki.data.frames import write_frame
+
+    write_frame(forecast, out)
+    facts = {"out": str(out), "rows": len(forecast), "columns": list(forecast.columns)}
+    Console(quiet, json).answer([f"{out}: {len(forecast):,} rows of {', '.join(forecast.columns)}"], facts)

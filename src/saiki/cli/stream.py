@@ -1,0 +1,41 @@
+"""Forecast row by row: JSON Lines in, JSON Lines out, keyed by id.
+
+Every line is one row with the columns of the training data; every answer is the forecast after that row. A line that cannot be
+used is answered by {"error": …} and the stream goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")],
+) -> None:
+    import saiki
+
+    stream = saiki.load(model).stream()
+    for number, line in enumerate(sys.stdin, start=1):
+        if line.strip():
+            for answer in answers(stream, line, number):
+                sys.stdout.write(answer + "\n")
+            sys.stdout.flush()
+
+
+def answers(stream: Any, line: str, number: int) -> list[str]:
+    """The answer to one line, as lines."""
+    from saiki.cli._console import as_json
+
+    try:
+        row = json.loads(line)
+        if not isinstance(row, dict):
+            raise ValueError(f"got {type(row).__name__}; expected an object with one value per column")
+        found = stream.push(row)
+    except (ValueError, KeyError, TypeError) as error:
+        return [as_json({"error": str(error), "line": number})]
+    return [as_json(answer) for answer in (found if isinstance(found, list) else [found])]

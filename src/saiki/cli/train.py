@@ -1,0 +1,98 @@
+"""Train a model on a file and say whether it beats the naive baselines.
+
+DATA is a table (CSV, Parquet, JSONL, Arrow) with one row per series and time: by default an id column `unique_id` (if there are
+several series), a time column `ds` and a target column `y`. Options that take lists take them after a space and end at the
+next option: --target A B --level 80 95.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from saiki import catalog
+from saiki.cli._console import Console, table
+
+TRAINED, INTERRUPTED = 0, 130
+
+
+def command(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What is asked (saiki list tasks).")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="The training data.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the model [DATA's name].saiki.", show_default=False)] = None,
+    valid: Annotated[Path | None, typer.Option(help="Data to validate on, instead of a part of DATA.")] = None,
+    target: Annotated[list[str] | None, typer.Option(metavar="COLUMN…", help="Columns to forecast [y].")] = None,
+    id: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column that names the series [unique_id].")] = None,
+    time: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of times [ds].")] = None,
+    config: Annotated[Path | None, typer.Option(help="JSON or TOML file of options; the command line wins.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped run of the same command was.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing model.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    **flat: Any,
+) -> int:
+    from saiki.cli import _options, _progress
+
+    own = {"out": out, "valid": valid, "target": target, "id": id, "time": time}
+    known = [*own, *(name for model in _models(task) for name in model.model_fields)]
+    options = _options.from_file(config, known) | _options.given(own | flat)
+    folder = Path(options.pop("out", None) or f"{data.name.split('.')[0]}.saiki")
+    console = Console(quiet, json)
+    import saiki
+
+    hooks = _progress.make(console)
+    model = saiki.train(
+        task, data, out=folder, resume=resume, force=force, hooks=hooks, say=console.pairs, **options
+    )
+    _report(console, model, folder, data)
+    return INTERRUPTED if model.interrupted else TRAINED
+
+
+def _models(task: str) -> list[Any]:
+    from saiki.network.options import Network
+    from saiki.training.options import Training
+
+    return [catalog.load("tasks", task).OPTIONS, Network, Training]
+
+
+def generate(argv: Sequence[str]) -> Callable[..., int]:
+    """`command` with the options of the task in `argv`, or of all tasks, instead of `**flat`."""
+    from saiki.cli import _options
+
+    tasks = catalog.names("tasks")
+    chosen = next(([word] for word in argv if word in tasks), tasks)
+    models = dict.fromkeys(model for task in chosen for model in _models(task))
+    fixed = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "flat"]
+
+    def train(**values: Any) -> int:
+        return command(**values)
+
+    train.__signature__ = inspect.Signature([*fixed, *_options.parameters(models)])  # type: ignore[attr-defined]
+    return train
+
+
+def _report(console: Console, model: Any, folder: Path, data: Path) -> None:
+    from saiki.reporting.scores import rows
+
+    found = model.validation
+    facts = {"model": str(folder), "interrupted": model.interrupted, "data": model.data, "run": model.run}
+    lines: list[str] = []
+    if found:
+        facts |= {"validation": found.to_json(), "beats_baselines": found.beats_baselines, "sentence": found.sentence()}
+        lines += ["", f"Scores on {found.about}:", *table(rows(found.scores), "saiki"), "", found.sentence()]
+    if model.interrupted:
+        lines += ["", f"Interrupted: {folder} holds the best so far; the same command with --resume goes on."]
+    console.answer([*lines, "", *_next(folder, data)], facts)
+
+
+def _next(folder: Path, data: Path) -> list[str]:
+    return [
+        f"Saved {folder}. Next:",
+        f"  saiki predict {folder} {data} --out forecast.csv",
+        f"  saiki evaluate {folder} FILE    (history and truth in one file)",
+        f"  saiki inspect {folder}",
+    ]
