@@ -1,8 +1,8 @@
 """The naive answers that a model must beat: one file each.
 
 Each has `forecast(history [time], horizon, season) -> [horizon]` for one series and
-`forecast_all(panel, horizon, season=None) -> [series, horizon]` for all. Missing values (NaN) are left out; a forecast is
-finite unless its history has no value at all.
+`forecast_all(panel, horizon, season=None) -> [series, horizon]` for all. Missing values (NaN) are left
+out; a forecast is finite unless its history has no value at all.
 """
 
 from __future__ import annotations

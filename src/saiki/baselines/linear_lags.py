@@ -10,6 +10,7 @@ which is therefore the answer where there is nothing to learn from. Missing valu
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,50 +23,48 @@ if TYPE_CHECKING:
 
 WINDOWS = 100_000  # at most so many windows are learned from, evenly over time
 LAGS = 400  # at most
-RIDGE = 1e-3  # of the mean of the diagonal
+STEPS = 336  # as many whole seasons as fit in these are lags, from 2 to SEASONS
+SEASONS = 14
+RIDGE = 0.1  # of the mean of the diagonal
 LATEST = 4000  # steps of a series that are looked at
+
+Groups = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]  # each time anew: (series, values [rows, time])
 
 
 def forecast(history: np.ndarray, horizon: int, season: int = 1) -> np.ndarray:
     """`[horizon]` from `history [time]`, fitted on this series alone."""
-    return _forecast([np.asarray(history, float)[None]], horizon, season)[0]
+    history = np.asarray(history, float)[None]
+    return _forecast(lambda: [(np.array([0]), history)], 1, history.shape[1], horizon, season)[0]
 
 
 def forecast_all(panel: Panel, horizon: int, season: int | None = None) -> np.ndarray:
     """`[series, horizon]`, one regression for all series."""
-    groups = list(matrices(panel, LATEST))
-    answer = np.full((len(panel), horizon), np.nan)
-    answer[np.concatenate([g for g, _ in groups])] = _forecast([v for _, v in groups], horizon, season or panel.season)
-    return answer
+    time = min(int(panel.lengths.max(initial=0)), LATEST)
+    return _forecast(lambda: matrices(panel, LATEST), len(panel), time, horizon, season or panel.season)
 
 
-def _forecast(matrices: list[np.ndarray], horizon: int, season: int) -> np.ndarray:
-    time = max(v.shape[1] for v in matrices)
-    lags = min(max(season * -(-lags_wanted(season) // season), 4), LAGS, max(time // 2, 1))
-    weights = _fit(matrices, lags, horizon, season)
-    found = []
-    for values in matrices:
+def _forecast(groups: Groups, series: int, time: int, horizon: int, season: int) -> np.ndarray:
+    wanted = season * min(max(STEPS // season, 2), SEASONS)
+    lags = max(min(wanted, LAGS, time // 2), 1)
+    weights = _fit(groups, lags, horizon, season)
+    answer = np.full((series, horizon), np.nan)
+    for group, values in groups():
         values = np.pad(values, ((0, 0), (max(lags - values.shape[1], 0), 0)), constant_values=np.nan)
         x, naive, level, spread = _inputs(values[:, values.shape[1] - lags :], horizon, season)
         linear = level + spread * (naive + x @ weights)
-        found.append(np.where(np.isfinite(linear), linear, seasonal_naive.rows(values, horizon, season)))
-    return np.concatenate(found)
+        answer[group] = np.where(np.isfinite(linear), linear, seasonal_naive.rows(values, horizon, season))
+    return answer
 
 
-def lags_wanted(season: int) -> int:
-    """Two seasons; seven of a short one, such as a week of hours."""
-    return season * (7 if season <= 48 else 2)
-
-
-def _fit(matrices: list[np.ndarray], lags: int, horizon: int, season: int) -> np.ndarray:
-    """`[lags + 1, horizon]` by the normal equations, group by group."""
+def _fit(groups: Groups, lags: int, horizon: int, season: int) -> np.ndarray:
+    """`[lags + 1, horizon]` by the normal equations, some rows at a time."""
     gram, moment = np.zeros((lags + 1, lags + 1)), np.zeros((lags + 1, horizon))
-    total = sum(len(v) * max(v.shape[1] - lags - horizon + 1, 0) for v in matrices)
+    total = sum(len(values) * max(values.shape[1] - lags - horizon + 1, 0) for _, values in groups())
     stride = max(1, -(-total // WINDOWS))
-    for values in matrices:
-        for begin in range(0, len(values), max(1, 20_000 * stride // max(values.shape[1], 1))):
-            part = values[begin : begin + max(1, 20_000 * stride // max(values.shape[1], 1))]
-            x, rest = _windows(part, lags, horizon, season, stride)
+    for _, values in groups():
+        rows = max(1, 20_000 * stride // max(values.shape[1], 1))
+        for begin in range(0, len(values), rows):
+            x, rest = _windows(values[begin : begin + rows], lags, horizon, season, stride)
             gram += x.T @ x
             moment += x.T @ rest
     ridge = RIDGE * max(np.trace(gram) / len(gram), 1.0)

@@ -1,13 +1,13 @@
 """M4's Naive2: the last value of the seasonally adjusted series, put back in season if a test says that there is one.
 
-    seasonal    n >= 3m  and  |r_m| > 1.645 sqrt((1 + 2 (r_1^2 + … + r_{m-1}^2)) / n)      r_k: autocorrelation, m: season
+    seasonal    n >= 3m  and  |r_m| > 1.645 sqrt((1 + 2 (r_1^2 + … + r_{m-1}^2)) / n)   (m: season)
     trend       centred moving average of m steps (half weights at both ends if m is even)
     index_j     mean of y / trend at place j of the season, divided by the mean of all m indices
     forecast    last y / index  ·  index of the step
 
 Source: `SeasonalityTest` and `Benchmarks` of Mcompetitions/M4-methods, which uses `acf` and `decompose` of R, here with
 every lag at hand (R's `acf` stops at 10 log10 n, so that its test never finds a longer season). Two things that M4 does
-not have: missing values are left out of every mean; a series with a value of 0 or below is adjusted additively (y - trend).
+not have: missing values are left out of every mean; a series with a value of 0 or less is adjusted additively (y - trend).
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""From a table to series, from series to windows: panels, frequencies, seasons, splits, and forecasts as frames again."""
+"""From a table to series, from series to windows, from forecasts to a table again."""

@@ -81,9 +81,7 @@ def _sorted(table: dict[str, pl.Series], roles: Roles) -> Rows:
         _duplicated(roles, ids[code[same[0]]], moment[same[0]], len(same))
     lengths = np.bincount(code, minlength=len(ids))
     if lengths.max() < 2:
-        raise DataError(
-            f"no series has two rows ({len(ids)} series, {size} rows); expected one row per step of a series"
-        )
+        raise DataError(f"no series has two rows ({len(ids)} series, {size} rows); expected one row per step")
     if clock.kind == "rows":
         moment = np.arange(size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return Rows(ids, lengths, moment, order, clock)
@@ -213,8 +211,6 @@ def _known(y: np.ndarray, rows: Rows, future: Columns) -> tuple[np.ndarray, np.n
 
 def _series(rows: Rows, roles: Roles, y, lengths, known, past: Columns, future: Columns, static: Columns) -> dict:
     """One series per id and target."""
-    from saiki.data.panel import ranges
-
     targets = len(roles.target)
     each = np.repeat(np.arange(len(rows.ids)), targets)
     first, lengths, known = rows.starts[each], lengths[each], known[each]
@@ -230,6 +226,13 @@ def _series(rows: Rows, roles: Roles, y, lengths, known, past: Columns, future: 
         "known": known,
         "static": static.take(each),
     }
+
+
+def ranges(first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """`first[k], first[k] + 1, …` for `lengths[k]` steps, one range after the other."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(first - (ends - lengths), lengths)
 
 
 def _names(ids: np.ndarray, roles: Roles) -> np.ndarray:

@@ -67,15 +67,18 @@ def remarks(
     high = np.maximum.reduceat(np.where(np.isnan(y), -np.inf, y), some)
     low = np.minimum.reduceat(np.where(np.isnan(y), np.inf, y), some)
     empty, constant = (seen == 0).sum(), ((high == low) & (seen > 1)).sum()
+    gaps, short = (seen < lengths[lengths > 0]).sum(), (lengths < 3).sum()
+    late = (
+        f"Time is irregular in {uneven.sum()} of {ids} series (step {frequency.name}): rows are taken as equal steps."
+    )
+    filled = f"{added.sum():,} steps left out in {(added > 0).sum()} of {ids} series were added as missing values."
     checks = [
         (clock.kind == "rows", "There is no column of times: the order of the rows is taken as the time."),
-        (uneven.any(), f"Time is irregular in {uneven.sum()} of {ids} series (step {frequency.name}): rows are taken as "
-                       "steps of equal length."),
-        (added.any(), f"{added.sum():,} steps that {(added > 0).sum()} of {ids} series leave out were added as missing."),
-        ((seen < lengths[lengths > 0]).sum() > 0, f"Values are missing in {(seen < lengths[lengths > 0]).sum()} of "
-                                                  f"{total} series ({np.isnan(y).sum():,} steps)."),
+        (uneven.any(), late),
+        (added.any(), filled),
+        (gaps, f"Values are missing in {gaps} of {total} series ({np.isnan(y).sum():,} steps)."),
         (empty, f"{empty} of {total} series have no value at all."),
         (constant, f"{constant} of {total} series are constant."),
-        ((lengths < 3).any(), f"{(lengths < 3).sum()} of {total} series have fewer than three steps."),
-    ]  # fmt: skip
+        (short, f"{short} of {total} series have fewer than three steps."),
+    ]
     return [sentence for true, sentence in checks if true]

@@ -97,10 +97,13 @@ def covariates(table: dict[str, pl.Series], names: tuple[str, ...], rows: int) -
 
 def identities(series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """The different ids in order, and for each row the index of its id."""
+    if series.dtype.is_float():  # a column of integers with a gap is one of floats in pandas
+        whole = series.fill_nan(None)
+        series = whole.cast(pl.Int64) if (whole.drop_nulls() % 1 == 0).all() else whole
     if series.null_count():
         raise DataError(
             f"id column {series.name!r}: {series.null_count()} rows have no id, the first is row "
-            f"{int(series.is_null().arg_max()) + 1}; expected an id in every row"
+            f"{_first_null(series)}; expected an id in every row"
         )
     if not series.dtype.is_integer():
         text = series.cast(pl.String)
@@ -110,6 +113,11 @@ def identities(series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     values = series.to_numpy().astype(np.int64)
     found = np.unique(values)
     return found, np.searchsorted(found, values)
+
+
+def _first_null(series: pl.Series) -> int:
+    """The number of the first row without a value, counted from 1."""
+    return int(series.is_null().to_numpy().argmax()) + 1
 
 
 @dataclass(frozen=True)
@@ -138,7 +146,7 @@ def times(series: pl.Series) -> tuple[np.ndarray, Clock]:
     if series.null_count():
         raise DataError(
             f"time column {series.name!r}: {series.null_count()} rows have no time, the first is row "
-            f"{int(series.is_null().arg_max()) + 1}; expected a time in every row"
+            f"{_first_null(series)}; expected a time in every row"
         )
     if series.dtype.is_integer():
         return series.to_numpy().astype(np.int64), Clock("integer")

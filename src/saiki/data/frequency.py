@@ -55,8 +55,8 @@ class Frequency:
             if name == "B" and count == 1:
                 return cls("business", 1)
         raise OptionError(
-            f"frequency {str(text)!r} has no meaning (expected a number and one of {' '.join([*_TIME, 'B', *_MONTHS])}, "
-            "such as 15min, h, D, W, MS; an integer for integer time)"
+            f"frequency {str(text)!r} has no meaning (expected one of {' '.join([*_TIME, 'B', *_MONTHS])}, "
+            "with a count before it, such as 15min; an integer for integer time)"
         )
 
     @property

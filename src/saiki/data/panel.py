@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from saiki.data._assemble import assemble
+from saiki.data._assemble import assemble, ranges
 from saiki.data._notes import describe
 from saiki.data.columns import Clock, Columns
 from saiki.data.frequency import Frequency
@@ -120,13 +120,6 @@ class Panel:
             known=known,
             static=self.static.take(series) if self.static else self.static,
         )
-
-
-def ranges(first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """`first[k], first[k] + 1, …` for `lengths[k]` steps, one range after the other."""
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(first - (ends - lengths), lengths)
 
 
 def panel(

@@ -16,7 +16,7 @@ ID, TIME, TARGET = "unique_id", "ds", "y"  # the names used where none are given
 
 @dataclass(frozen=True)
 class Roles:
-    """Names of columns by role; `id` is None for a single series, `time` None where the order of the rows is the time."""
+    """Names of columns by role; `id` is None for a single series, `time` None where rows are in order of time."""
 
     target: tuple[str, ...]
     id: str | None = None

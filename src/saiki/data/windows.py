@@ -12,6 +12,8 @@ from saiki.data.columns import Columns
 from saiki.data.panel import Panel
 from saiki.errors import DataError, OptionError
 
+_SERIES = 4096  # whose places are looked at together: bounds the memory
+
 
 @dataclass(frozen=True)
 class WindowBatch:
@@ -67,22 +69,18 @@ class Windows:
                horizon lies inside the series (in a series too short for that, every place)
         """
         lengths = self.panel.lengths
+        every = np.arange(len(lengths))
         if kind == "last":
-            return np.arange(len(lengths)), lengths.copy()
+            return every, lengths.copy()
         if kind == "valid":
-            series = np.flatnonzero(lengths >= self.horizon + 2)
-            ends = lengths[series] - self.horizon
-        elif kind == "train":
-            series = np.repeat(np.arange(len(lengths)), np.maximum(lengths - 1, 0))
-            ends = np.arange(len(series)) - np.repeat(self._before[:-1], np.maximum(lengths - 1, 0)) + 1
-            if complete:
-                whole = lengths - self.horizon
-                keep = ends <= np.where(whole >= 1, whole, lengths)[series]
-                series, ends = series[keep], ends[keep]
-        else:
+            long = every[lengths >= self.horizon + 2]
+            return self._learnable(long, lengths[long] - self.horizon)
+        if kind != "train":
             raise OptionError(f"kind {kind!r} has no meaning; expected 'train', 'valid' or 'last'")
-        keep = self._observed(series, ends - self.history, ends) & self._observed(series, ends, ends + self.horizon)
-        return series[keep], ends[keep]
+        whole = lengths - self.horizon if complete else lengths
+        most = np.where(whole >= 1, np.minimum(whole, lengths - 1), np.maximum(lengths - 1, 0))
+        found = [self._places(part, most[part]) for part in np.array_split(every, len(every) // _SERIES + 1)]
+        return np.concatenate([s for s, _ in found]), np.concatenate([e for _, e in found])
 
     def cut(self, series: np.ndarray, ends: np.ndarray) -> WindowBatch:
         """The windows at these positions, by gathering; no loop over windows."""
@@ -109,20 +107,23 @@ class Windows:
         )
 
     @cached_property
-    def _before(self) -> np.ndarray:
-        """Places to forecast from in the series before each one: `[series + 1]`."""
-        return np.concatenate([[0], np.cumsum(np.maximum(self.panel.lengths - 1, 0))])
-
-    @cached_property
     def _count(self) -> np.ndarray:
         """Observed values before each step of the panel: `[steps + 1]`."""
         return np.concatenate([[0], np.cumsum(~np.isnan(self.panel.y), dtype=np.int64)])
 
-    def _observed(self, series: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """Whether there is an observed value in steps `low`…`high - 1` of each series."""
-        start, length = self.panel.starts[series], self.panel.lengths[series]
-        count = self._count
-        return count[start + np.minimum(high, length)] > count[start + np.maximum(low, 0)]
+    def _places(self, series: np.ndarray, most: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The places 1…`most` of these series that something can be learned from."""
+        ends = np.arange(most.sum()) - np.repeat(np.cumsum(most) - most, most) + 1
+        return self._learnable(np.repeat(series, most), ends)
+
+    def _learnable(self, series: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the places with an observed value in the history and one in the horizon."""
+        start, length, count = self.panel.starts[series], self.panel.lengths[series], self._count
+        now = count[start + ends]
+        before = count[start + np.maximum(ends - self.history, 0)]
+        after = count[start + np.minimum(ends + self.horizon, length)]
+        keep = (now > before) & (after > now)
+        return series[keep], ends[keep]
 
     def _times(self, series: np.ndarray, ends: np.ndarray, steps: np.ndarray) -> np.ndarray:
         panel = self.panel

@@ -27,7 +27,7 @@ def forecast_scores(
 ) -> dict[str, dict[str, float]]:
     """Every score of every forecast, by name.
 
-    forecasts  name -> [series, horizon]; intervals of `a` are named `a-lo-80`, `a-hi-80` and belong to the scores of `a`
+    forecasts  name -> [series, horizon]; intervals of `a` are named `a-lo-80` and `a-hi-80`
     truth      [series, horizon], NaN = missing
     panel      the histories, in the same order: they give MASE its scale
     season     of MASE; default the panel's

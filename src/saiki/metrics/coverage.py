@@ -1,4 +1,4 @@
-"""Coverage: the share of the truth that lies inside the forecast interval, its ends included; 0.8 is right for level 80."""
+"""Coverage: the share of the truth inside the forecast interval, its ends included; 0.8 is right for level 80."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Root mean squared error, in the unit of the target: the root of the mean over series of each series' mean of (y - f)^2."""
+"""Root mean squared error, in the unit of the target.
+
+The root of the mean over series of each series' mean of (y - f)^2.
+"""
 
 from __future__ import annotations
 

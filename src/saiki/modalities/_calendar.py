@@ -1,4 +1,4 @@
-"""Where a time lies in the day, the week, the month and the year, as points on circles."""
+"""Where a time lies in the hour, the day, the week, the month and the year, as points on circles."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ from functools import cache
 
 import numpy as np
 
-HOUR, DAY = 3600 * 10**6, 86_400 * 10**6  # microseconds
+MINUTE, HOUR, DAY = 60 * 10**6, 3600 * 10**6, 86_400 * 10**6  # microseconds
 #: cycle -> points on its circle
-CYCLES = {"minute-of-hour": 60, "hour-of-day": 24, "day-of-week": 7, "day-of-month": 31, "day-of-year": 366,
-          "month-of-year": 12}  # fmt: skip
+CYCLES = {
+    "minute-of-hour": 60,
+    "hour-of-day": 24,
+    "day-of-week": 7,
+    "day-of-month": 31,
+    "day-of-year": 366,
+    "month-of-year": 12,
+}
+_WITHIN_DAY = ("minute-of-hour", "hour-of-day")
 
 
 def cycles(unit: str, count: int) -> tuple[str, ...]:
@@ -21,31 +28,27 @@ def cycles(unit: str, count: int) -> tuple[str, ...]:
     step = DAY if unit == "business" else count
     if step >= 7 * DAY:
         return ("day-of-year",)
-    found = ["day-of-week", "day-of-month", "day-of-year"]
-    if step < DAY:
-        found.insert(0, "hour-of-day")
-    if step < HOUR:
-        found.insert(0, "minute-of-hour")
-    return tuple(found)
+    within = _WITHIN_DAY if step < HOUR else _WITHIN_DAY[1:] if step < DAY else ()
+    return (*within, "day-of-week", "day-of-month", "day-of-year")
 
 
 def calendar(times: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     """Sine and cosine of each cycle: `[…, 2 · cycles]` float32 from datetime64[us] `[…]`."""
-    features = np.empty((*times.shape, 2 * len(names)), np.float32)
     if not names or not times.size:
-        return features
+        return np.zeros((*times.shape, 2 * len(names)), np.float32)
     moment = times.astype("datetime64[us]").astype(np.int64)
     day = moment // DAY
     low, high = int(day.min()), int(day.max())
+    # A pair is one complex number here, so that it is looked up and written at once.
+    pairs = np.empty((*times.shape, len(names)), np.complex64)
     for k, name in enumerate(names):
-        if name == "minute-of-hour":
-            point = moment // (60 * 10**6) % 60
-        elif name == "hour-of-day":
-            point = moment // HOUR % 24
-        else:  # a table of the days that occur: calendars are slow to compute and quick to look up
-            point = _of_day(name, np.arange(low, high + 1))[day - low]
-        features[..., 2 * k : 2 * k + 2] = _circle(CYCLES[name])[point]
-    return features
+        if name in _WITHIN_DAY:
+            point = (moment - day * DAY) // (HOUR if name == "hour-of-day" else MINUTE)
+            pairs[..., k] = _circle(CYCLES[name])[point % CYCLES[name]]
+        else:  # calendars are slow to compute: once for each day that occurs
+            days = _circle(CYCLES[name])[_of_day(name, np.arange(low, high + 1))]
+            pairs[..., k] = days[day - low]
+    return pairs.view(np.float32)
 
 
 def _of_day(name: str, days: np.ndarray) -> np.ndarray:
@@ -60,5 +63,6 @@ def _of_day(name: str, days: np.ndarray) -> np.ndarray:
 
 @cache
 def _circle(points: int) -> np.ndarray:
+    """sin + i cos of each point."""
     angle = 2 * np.pi * np.arange(points) / points
-    return np.stack([np.sin(angle), np.cos(angle)], axis=1).astype(np.float32)
+    return (np.sin(angle) + 1j * np.cos(angle)).astype(np.complex64)

@@ -22,8 +22,10 @@ class TableOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    calendar: bool = Field(True, description="Tell the network the hour, the weekday, the day of the year, …")
-    categories: int = Field(256, ge=1, description="Values kept of a text column, the most frequent; others are unseen")
+    calendar: bool = Field(default=True, description="Tell the network the hour, the weekday, the day of the year, …")
+    categories: int = Field(
+        default=256, ge=1, description="Values kept of a text column, the most frequent; others are unseen"
+    )
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class TableCodec:
 
         y [n, history] (NaN = missing), present [n, history] (0 = padding), target [n, horizon] (NaN = unknown),
         past [n, history, ·], past_codes int64, future_history and future_horizon with their codes, static [n, ·],
-        static_codes, calendar_history, calendar_horizon, phase int64 [n]. Padded steps are all zeros, whatever they held.
+        static_codes, calendar_history, calendar_horizon, phase int64 [n]. Padded steps are zeros.
         """
         history = batch.steps[0]
         present = batch.present.astype(np.float32)

@@ -1,4 +1,4 @@
-"""What every reader of files does the same way: check the file, tell broken files in one line, cut frames into records."""
+"""What all readers share: check the file, tell a broken one in one line, cut frames into records."""
 
 from __future__ import annotations
 

@@ -68,8 +68,7 @@ def _offsets(offset: pl.Series) -> pl.Series:
     import polars as pl
 
     digits = offset.str.replace_all("[^0-9]", "")
-    minutes = digits.str.slice(0, 2).cast(pl.Int64, strict=False) * 60 + digits.str.slice(2, 2).cast(
-        pl.Int64, strict=False
-    )
+    part = lambda start: digits.str.slice(start, 2).cast(pl.Int64, strict=False)  # noqa: E731
+    minutes = part(0) * 60 + part(2)
     sign = offset.str.starts_with("-").cast(pl.Int64) * -2 + 1
     return minutes.fill_null(0) * sign * 60_000_000
