@@ -134,7 +134,9 @@ def load(path: str | Path) -> Model:
     network.eval()
     validation = Evaluation.from_json(config["validation"]) if config["validation"] else None
     training = Training(**config["training"])
-    return Model(config["task"], task, network_options, training, network, width, validation, config["data"], config["run"])
+    return Model(
+        config["task"], task, network_options, training, network, width, validation, config["data"], config["run"]
+    )
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -209,7 +211,9 @@ def train(
     Raises:
         OptionError: an unknown option or value. DataError: data that cannot be used.
     """
-    return _train(task, data, {"target": target, "id": id, "time": time}, valid, out, resume, force, hooks, say, options)
+    return _train(
+        task, data, {"target": target, "id": id, "time": time}, valid, out, resume, force, hooks, say, options
+    )
 
 
 def _train(name, data, columns, valid, out, resume, force, hooks, say, given) -> Model:
@@ -236,7 +240,13 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
         network, problem, training, folder=folder, resume=resume, identity=identity, hooks=hooks, began=began
     )
     model.interrupted = not progress.done
-    model.run = {"steps": progress.steps, "step": progress.step, "best_step": progress.best_step, "seconds": progress.seconds, "curve": progress.curve}
+    model.run = {
+        "steps": progress.steps,
+        "step": progress.step,
+        "best_step": progress.best_step,
+        "seconds": progress.seconds,
+        "curve": progress.curve,
+    }
     model.validation = task.validation(network, valid)
     if out is not None:
         model.save(out, force=force or resume)
@@ -253,5 +263,7 @@ def fingerprint(panel: Any) -> str:
     """A hash of the training data: equal data, equal fingerprint, whatever the file format or the order of the rows."""
     digest = hashlib.sha256()
     for part in (panel.ids.astype(str), panel.lengths, panel.times, panel.y):
-        digest.update(part.astype("S") .tobytes() if part.dtype.kind == "U" and part.dtype.itemsize == 0 else part.tobytes())
+        digest.update(
+            part.astype("S").tobytes() if part.dtype.kind == "U" and part.dtype.itemsize == 0 else part.tobytes()
+        )
     return digest.hexdigest()

@@ -30,7 +30,9 @@ class Plan:
     future: int = 0  # numbers per step known in the window and ahead
     static: int = 0  # numbers per series
     calendar: int = 0  # numbers that place a step in the calendar
-    categories: tuple[tuple[str, int], ...] = ()  # (which of past, future, static; number of codes) per categorical column
+    categories: tuple[
+        tuple[str, int], ...
+    ] = ()  # (which of past, future, static; number of codes) per categorical column
 
     @property
     def tokens(self) -> int:
@@ -73,7 +75,9 @@ class Forecaster(nn.Module):
         super().__init__()
         self.plan = plan
         self.embeddings = nn.ModuleList(nn.Embedding(codes, _size(codes)) for _, codes in plan.categories)
-        sizes = {k: sum(_size(codes) for where, codes in plan.categories if where == k) for k in ("past", "future", "static")}
+        sizes = {
+            k: sum(_size(codes) for where, codes in plan.categories if where == k) for k in ("past", "future", "static")
+        }
         per_step = plan.past + sizes["past"] + plan.future + sizes["future"]
         self.encode = nn.Linear(plan.patch * (1 + per_step) + 2 + plan.calendar + plan.static + sizes["static"], width)
         self.stack = Stack(width, options, width)
@@ -84,7 +88,12 @@ class Forecaster(nn.Module):
             self.point.bias.zero_()
         self.blend = None
         if plan.copies:
-            sizes_of_blend = {"history": plan.history, "horizon": plan.horizon, "season": plan.season, "copies": plan.copies}
+            sizes_of_blend = {
+                "history": plan.history,
+                "horizon": plan.horizon,
+                "season": plan.season,
+                "copies": plan.copies,
+            }
             self.blend = SeasonBlend(out, **sizes_of_blend)
         known = plan.future + sizes["future"] + plan.calendar
         self.ahead = _Ahead(out, known, width) if known else None

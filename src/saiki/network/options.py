@@ -15,11 +15,11 @@ class Network(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    cell: str = Field("lstm", description="What one time step computes (saiki list cells).")
+    cell: str = Field("gru", description="What one time step computes (saiki list cells).")
     width: int | None = Field(None, ge=1, description="Units per layer.")
     layers: int = Field(2, ge=1, description="Layers stacked.")
     bidirectional: bool = Field(False, description="Run every layer in both directions; such a network cannot stream.")
-    residual: bool = Field(False, description="Add each layer's input to its output, from the second layer on.")
+    residual: bool = Field(True, description="Add each layer's input to its output where both are equally wide.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of units dropped between layers while training.")
     nonlinearity: Literal["tanh", "relu"] | None = Field(None, description="Squashing function of the cell elman.")
     projection: int | None = Field(None, ge=1, description="Width of the projected output of the cell lstm.")

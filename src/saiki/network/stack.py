@@ -19,7 +19,7 @@ States = list[list[State]]
 class Stack(nn.Module):
     """Recurrent layers from `features` to `output_width` numbers per step.
 
-        x^0 = x;   x^l = cell_l(drop(x^{l-1}))  (+ x^{l-1} with `residual`, from the second layer on)
+        x^0 = x;   x^l = cell_l(drop(x^{l-1}))  (+ x^{l-1} with `residual`, where both are equally wide)
 
     With `bidirectional` the outputs of both directions stand side by side.
     """
@@ -65,10 +65,12 @@ class Stack(nn.Module):
                 outputs.append(out)
                 after.append(type(last)(*map(layout.unsort, last)))
             final.append(after)
-            values = self._join(values, outputs, number)
+            values = self._join(values, outputs)
         return layout.pad(values).transpose(0, 1), final
 
-    def step(self, x: Float[Tensor, "batch features"], states: States) -> tuple[Float[Tensor, "batch output_width"], States]:
+    def step(
+        self, x: Float[Tensor, "batch features"], states: States
+    ) -> tuple[Float[Tensor, "batch output_width"], States]:
         """One more step of every row; only for a causal stack."""
         assert self.causal, "a bidirectional stack has no step"
         final: States = []
@@ -77,9 +79,9 @@ class Stack(nn.Module):
             gates = cell.project(self.drop(x) if number else x)
             state = cell.step(gates, state)
             final.append([state])
-            x = self._join(x, [cell.output(gates, state)], number)
+            x = self._join(x, [cell.output(gates, state)])
         return x, final
 
-    def _join(self, into: Tensor, outputs: list[Tensor], number: int) -> Tensor:
+    def _join(self, into: Tensor, outputs: list[Tensor]) -> Tensor:
         out = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
-        return out + into if self.residual and number and out.shape == into.shape else out
+        return out + into if self.residual and out.shape == into.shape else out

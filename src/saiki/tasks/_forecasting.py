@@ -17,7 +17,7 @@ from saiki.data.frequency import Frequency
 from saiki.data.panel import Panel, panel
 from saiki.data.roles import Roles
 from saiki.data.split import by_id, by_time
-from saiki.data.windows import Windows
+from saiki.data.windows import WindowBatch, Windows
 from saiki.errors import DataError
 from saiki.modalities import table
 from saiki.network.forecaster import Forecaster, Plan
@@ -79,31 +79,37 @@ class ForecastTask:
         return panel(as_table(data), roles=self.roles, freq=self.frequency.name, season=self.season)
 
     def encode(self, windows: Windows, series: np.ndarray, ends: np.ndarray) -> dict[str, Tensor]:
-        """Windows as tensors. y and target stay in double precision and in data units."""
-        cut = windows.cut(series, ends)
+        """Windows as tensors."""
+        return self.tensors(windows.cut(series, ends))
+
+    def tensors(self, cut: WindowBatch) -> dict[str, Tensor]:
+        """Windows that are cut, as tensors. y and target stay in double precision and in data units."""
         arrays = self.codec.encode(cut) | {"y": cut.y, "target": cut.target}
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
-    def forecasts(self, network: Forecaster, data: Panel, ends: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """Columns `saiki`, `saiki-lo-80`, … as `[series, horizon]`, from the end of each series or from step `ends`.
+    def forecast_batch(self, network: torch.nn.Module, cut: WindowBatch) -> dict[str, np.ndarray]:
+        """Columns `saiki`, `saiki-lo-80`, … as `[windows, horizon]`.
 
-        A series without one observed value has no forecast: NaN.
+        A window without one observed value has no forecast: NaN.
         """
-        windows = Windows(data, history=self.plan.history, horizon=self.plan.horizon)
-        series = np.arange(len(data))
-        ends = data.lengths if ends is None else ends
-        network.eval()
-        parts = []
+        batch = self.tensors(cut)
         with torch.no_grad():
-            for start in range(0, len(series), TOGETHER):
-                batch = self.encode(windows, series[start : start + TOGETHER], ends[start : start + TOGETHER])
-                outlook = network(batch)
-                bands = outlook.bands() if outlook.quantiles is not None else outlook.points()[..., None][..., :0]
-                answer = torch.cat([outlook.points()[..., None], bands], -1)
-                known = batch["y"].isfinite().any(1)
-                parts.append(torch.where(known[:, None, None], answer.double(), torch.nan).numpy())
-        both = np.concatenate(parts) if parts else np.empty((0, self.plan.horizon, 1 + len(self.plan.levels)))
-        return {"saiki": both[..., 0]} | {n: both[..., 1 + k] for k, n in self._bands()}
+            outlook = network(batch)
+        answer = outlook.points()[..., None].double()
+        if outlook.quantiles is not None:
+            answer = torch.cat([answer, outlook.bands().double()], -1)
+        known = batch["y"].isfinite().any(1)
+        both = torch.where(known[:, None, None], answer, torch.nan).numpy()
+        return {"saiki": both[..., 0]} | {name: both[..., 1 + k] for k, name in self._bands()}
+
+    def forecasts(self, network: Forecaster, data: Panel) -> dict[str, np.ndarray]:
+        """Forecasts from the end of each series, by column: `[series, horizon]`."""
+        windows = Windows(data, history=self.plan.history, horizon=self.plan.horizon)
+        network.eval()
+        series = np.arange(len(data))
+        parts = [series[start : start + TOGETHER] for start in range(0, len(series), TOGETHER)]
+        found = [self.forecast_batch(network, windows.cut(part, data.lengths[part])) for part in parts]
+        return {name: np.concatenate([f[name] for f in found]) for name in found[0]} if found else {}
 
     def _bands(self) -> Iterator[tuple[int, str]]:
         """The number of each quantile and its name, intervals in the order asked for."""

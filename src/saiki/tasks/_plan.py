@@ -36,7 +36,9 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
         raise DataError("the logarithm needs positive values, but there are values of 0 or below; leave out --log")
     copies = min(SEASONS, history // season) if options.copies is None else options.copies
     if copies * season > history:
-        raise OptionError(f"{copies} copies of a season of {season} steps need a history of {copies * season}; got {history}")
+        raise OptionError(
+            f"{copies} copies of a season of {season} steps need a history of {copies * season}; got {history}"
+        )
     widths, categories = codec.widths, codec.categories
     return Plan(
         history=history,

@@ -30,7 +30,13 @@ class ForecastProblem:
     """Windows of a panel to learn from. Every series is drawn as often as any other, every place in it too."""
 
     def __init__(
-        self, options: Forecast, plan: Plan, train: Panel, valid: tuple[Panel, np.ndarray, np.ndarray] | None, encode: Encode, batch: int
+        self,
+        options: Forecast,
+        plan: Plan,
+        train: Panel,
+        valid: tuple[Panel, np.ndarray, np.ndarray] | None,
+        encode: Encode,
+        batch: int,
     ) -> None:
         self.plan, self.encode, self.batch = plan, encode, batch
         self.objective = catalog.load("objectives", options.loss).loss

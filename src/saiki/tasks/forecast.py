@@ -23,7 +23,9 @@ class Forecast(BaseModel):
     patch: int | None = Field(None, ge=1, description="Steps that enter the recurrence together, as one token.")
     copies: int | None = Field(None, ge=0, description="Past seasons that the forecast may blend; 0 for none.")
     shortest: int | None = Field(None, ge=1, description="Fewest known steps of a training window.")
-    scale: Literal["window", "none"] = Field("window", description="Every window in its own units, or data as they are.")
+    scale: Literal["window", "none"] = Field(
+        "window", description="Every window in its own units, or data as they are."
+    )
     log: bool | None = Field(None, description="Model the logarithm of the values (default: if all are positive).")
     loss: str = Field("owa", description="What training lowers (saiki list objectives).")
     holdout: Literal["time", "id", "none"] = Field(

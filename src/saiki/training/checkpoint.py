@@ -81,7 +81,9 @@ def write(folder: Path, run: Run, identity: dict[str, Any]) -> None:
         part.rename(target)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise DataError(f"cannot write the checkpoint {target}: {error.strerror or error}; make room and use --resume") from error
+        raise DataError(
+            f"cannot write the checkpoint {target}: {error.strerror or error}; make room and use --resume"
+        ) from error
     for old in folder.glob("step-*"):
         if old != target:
             shutil.rmtree(old, ignore_errors=True)

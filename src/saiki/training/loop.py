@@ -105,7 +105,11 @@ def _steps(
         last = progress.step == progress.steps
         row = None
         if progress.step % every == 0 or last:
-            row = {"step": progress.step, "loss": progress.loss_sum / progress.loss_count, "score": _validate(run, problem)}
+            row = {
+                "step": progress.step,
+                "loss": progress.loss_sum / progress.loss_count,
+                "score": _validate(run, problem),
+            }
             progress.loss_sum, progress.loss_count = 0.0, 0
             _keep_best(run, row["score"])
             progress.done = last or progress.waited >= options.patience

@@ -16,7 +16,7 @@ class Training(BaseModel):
     epochs: int | None = Field(None, ge=1, description="Budget in epochs: as many draws as there are training windows.")
     steps: int | None = Field(None, ge=1, description="Budget in optimiser steps.")
     batch: int = Field(128, ge=1, description="Sequences per optimiser step.")
-    learning_rate: float = Field(2e-3, gt=0, description="Highest learning rate, after the warm-up.")
+    learning_rate: float = Field(4e-3, gt=0, description="Highest learning rate, after the warm-up.")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="Learning rate after the warm-up.")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay; never applied to biases.")
