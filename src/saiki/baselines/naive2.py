@@ -7,7 +7,7 @@
 
 Source: `SeasonalityTest` and `Benchmarks` of Mcompetitions/M4-methods, which uses `acf` and `decompose` of R, here with
 every lag at hand (R's `acf` stops at 10 log10 n, so that its test never finds a longer season). Two things that M4 does
-not have: missing values are left out of every mean; a series with a value of 0 or less is adjusted additively (y - trend).
+not have: missing values are left out of every mean; a series with a value of 0 or less is adjusted by y - trend.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from saiki.data.columns import Clock
+from saiki.data.clock import Clock
 from saiki.data.frequency import Frequency
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from saiki.errors import DataError
-from saiki.readers import parse_times
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,9 @@ def as_polars(series: nw.Series) -> pl.Series:
             return pl.Series(series.name, numbers)
         return pl.Series(series.name, series.cast(nw.Float64).to_numpy().astype(float))
     if isinstance(series.dtype, nw.Datetime) and series.dtype.time_zone is None:
-        return pl.Series(series.name, series.to_numpy().astype("datetime64[us]"))
+        moments = series.to_numpy()
+        known = moments.dtype in ("datetime64[ms]", "datetime64[us]", "datetime64[ns]")
+        return pl.Series(series.name, moments if known else moments.astype("datetime64[us]"))
     if isinstance(series.dtype, nw.Categorical | nw.Enum):
         series = series.cast(nw.String)
     values = [None if missing else v for v, missing in zip(series.to_list(), series.is_null().to_list(), strict=True)]
@@ -103,7 +104,7 @@ def identities(series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     if series.null_count():
         raise DataError(
             f"id column {series.name!r}: {series.null_count()} rows have no id, the first is row "
-            f"{_first_null(series)}; expected an id in every row"
+            f"{first_null(series)}; expected an id in every row"
         )
     if not series.dtype.is_integer():
         text = series.cast(pl.String)
@@ -115,76 +116,6 @@ def identities(series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     return found, np.searchsorted(found, values)
 
 
-def _first_null(series: pl.Series) -> int:
+def first_null(series: pl.Series) -> int:
     """The number of the first row without a value, counted from 1."""
     return int(series.is_null().to_numpy().argmax()) + 1
-
-
-@dataclass(frozen=True)
-class Clock:
-    """How the time column was written, so that forecasts come back in the same type.
-
-    kind  "datetime", "date", "integer" or "rows" (no time column: the order of the rows)
-    zone  time zone of the column, if it had one
-    wall  times are kept as local wall time (all at midnight); otherwise as UTC
-    """
-
-    kind: str
-    zone: str | None = None
-    wall: bool = False
-
-
-def times(series: pl.Series) -> tuple[np.ndarray, Clock]:
-    """A time column as datetime64[us] or int64; DataError if it holds no times or misses some."""
-    if series.dtype == pl.String:
-        parsed = parse_times(series)
-        series = series if parsed is None else parsed
-    if series.dtype.is_float() and len(series) and (series.drop_nulls().drop_nans() % 1 == 0).all():
-        series = series.fill_nan(None).cast(pl.Int64)  # years and counters often pass through a float
-    if not (series.dtype.is_integer() or series.dtype in (pl.Date, pl.Datetime)):
-        _not_times(series)
-    if series.null_count():
-        raise DataError(
-            f"time column {series.name!r}: {series.null_count()} rows have no time, the first is row "
-            f"{_first_null(series)}; expected a time in every row"
-        )
-    if series.dtype.is_integer():
-        return series.to_numpy().astype(np.int64), Clock("integer")
-    if series.dtype == pl.Date:
-        return series.to_numpy().astype("datetime64[us]"), Clock("date")
-    return _datetimes(series)
-
-
-def _datetimes(series: pl.Series) -> tuple[np.ndarray, Clock]:
-    zone = series.dtype.time_zone  # type: ignore[attr-defined]
-    if zone is None:
-        return series.to_numpy().astype("datetime64[us]"), Clock("datetime")
-    # Days, weeks and months are regular on the local clock, hours are regular in UTC (summer time).
-    local = series.dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
-    if (local == local.astype("datetime64[D]")).all():
-        return local, Clock("datetime", zone, wall=True)
-    utc = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    return utc.to_numpy().astype("datetime64[us]"), Clock("datetime", zone)
-
-
-def _not_times(series: pl.Series) -> None:
-    known = series.drop_nulls()
-    sample = repr(str(known[0])) if len(known) else "nothing"
-    raise DataError(
-        f"time column {series.name!r} holds no times: got {series.dtype} such as {sample}; expected dates or times "
-        "in one unambiguous format, such as 2021-04-30 or 2021-04-30 13:00, or integers"
-    )
-
-
-def unclock(times: np.ndarray, clock: Clock, name: str) -> pl.Series:
-    """Times as a polars column of the type that the input had."""
-    if clock.kind in ("integer", "rows"):
-        return pl.Series(name, times.astype(np.int64))
-    column = pl.Series(name, times.astype("datetime64[us]"))
-    if clock.kind == "date":
-        return column.cast(pl.Date)
-    if clock.zone is None:
-        return column
-    if clock.wall:
-        return column.dt.replace_time_zone(clock.zone, ambiguous="earliest", non_existent="null")
-    return column.dt.replace_time_zone("UTC").dt.convert_time_zone(clock.zone)

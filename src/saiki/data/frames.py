@@ -11,7 +11,8 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from saiki.data.columns import as_polars, unclock
+from saiki.data.clock import unclock
+from saiki.data.columns import as_polars
 from saiki.data.roles import ID, TIME
 from saiki.errors import DataError, near_misses
 from saiki.readers import read_frame
@@ -66,7 +67,7 @@ def _pandas(series: pl.Series) -> Any:
 
     if series.dtype in (pl.Date, pl.String):
         return pd.Series(series.to_list(), dtype=object if series.dtype == pl.Date else None)
-    if series.dtype == pl.Datetime and series.dtype.time_zone:
+    if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone:
         utc = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy()
         return pd.Series(utc).dt.tz_localize("UTC").dt.tz_convert(series.dtype.time_zone)
     return series.to_numpy()

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from saiki.data._assemble import assemble, ranges
+from saiki.data._assemble import assemble
 from saiki.data._notes import describe
-from saiki.data.columns import Clock, Columns
+from saiki.data._rows import ranges
+from saiki.data.clock import Clock
+from saiki.data.columns import Columns
 from saiki.data.frequency import Frequency
 from saiki.data.roles import Roles
 from saiki.errors import DataError

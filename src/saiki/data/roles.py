@@ -32,7 +32,8 @@ class Roles:
     @classmethod
     def from_json(cls, data: dict) -> Roles:
         """From plain data."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+        lists = {k: tuple(v) for k, v in data.items() if isinstance(v, list)}
+        return cls(**{**data, **lists})
 
     @property
     def columns(self) -> list[str]:
@@ -66,7 +67,7 @@ def resolve(
     twice = [name for name, count in Counter(roles.columns).items() if count > 1]
     if twice:
         raise DataError(
-            f"column {twice[0]!r} is given {Counter(roles.columns)[twice[0]]} roles; expected one role each"
+            f"column {twice[0]!r} is given twice among id, time, target, past, future and static; expected one role"
         )
     return roles
 

@@ -39,8 +39,7 @@ class Reader:
 def _load(path: Path) -> pl.DataFrame:
     import polars as pl
 
-    # memory_map would keep the file open: a forecast written over its own input would then fail
-    return pl.read_ipc(path, memory_map=False) if _is_file(path) else pl.read_ipc_stream(path)
+    return pl.read_ipc(path) if _is_file(path) else pl.read_ipc_stream(path)
 
 
 def _is_file(path: Path) -> bool:

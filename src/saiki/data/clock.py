@@ -1,0 +1,87 @@
+"""The time column: as NumPy times inside, and back in the type that it came in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from saiki.data.columns import first_null
+from saiki.errors import DataError
+from saiki.readers import parse_times
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How the time column was written, so that forecasts come back in the same type.
+
+    kind  "datetime", "date", "integer" or "rows" (no time column: the order of the rows)
+    unit  of a datetime "ms", "us" or "ns"; of an integer its type, such as "Int64"
+    zone  time zone of the column, if it had one
+    wall  times are kept as local wall time (all at midnight); otherwise as UTC
+    """
+
+    kind: str
+    unit: str = "us"
+    zone: str | None = None
+    wall: bool = False
+
+
+def times(series: pl.Series) -> tuple[np.ndarray, Clock]:
+    """A time column as datetime64[us] or int64; DataError if it holds no times or misses some."""
+    if series.dtype == pl.String:
+        parsed = parse_times(series)
+        series = series if parsed is None else parsed
+    kind = str(series.dtype)
+    if series.dtype.is_float() and (series.drop_nulls().drop_nans() % 1 == 0).all():
+        series = series.fill_nan(None).cast(pl.Int64)  # years and counters often pass through a float
+    if not (series.dtype.is_integer() or series.dtype in (pl.Date, pl.Datetime)):
+        _not_times(series)
+    if series.null_count():
+        raise DataError(
+            f"time column {series.name!r}: {series.null_count()} rows have no time, the first is row "
+            f"{first_null(series)}; expected a time in every row"
+        )
+    if series.dtype.is_integer():
+        return series.to_numpy().astype(np.int64), Clock("integer", kind)
+    if series.dtype == pl.Date:
+        return series.to_numpy().astype("datetime64[us]"), Clock("date")
+    return _datetimes(series)
+
+
+def _datetimes(series: pl.Series) -> tuple[np.ndarray, Clock]:
+    assert isinstance(series.dtype, pl.Datetime)
+    unit, zone = series.dtype.time_unit, series.dtype.time_zone
+    if zone is None:
+        return series.to_numpy().astype("datetime64[us]"), Clock("datetime", unit)
+    # Days, weeks and months are regular on the local clock, hours are regular in UTC (summer time).
+    local = series.dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
+    if (local == local.astype("datetime64[D]")).all():
+        return local, Clock("datetime", unit, zone, wall=True)
+    utc = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return utc.to_numpy().astype("datetime64[us]"), Clock("datetime", unit, zone)
+
+
+def _not_times(series: pl.Series) -> None:
+    known = series.drop_nulls()
+    sample = repr(str(known[0])) if len(known) else "nothing"
+    raise DataError(
+        f"time column {series.name!r} holds no times: got {series.dtype} such as {sample}; expected dates or times "
+        "in one unambiguous format, such as 2021-04-30 or 2021-04-30 13:00, or integers"
+    )
+
+
+def unclock(times: np.ndarray, clock: Clock, name: str) -> pl.Series:
+    """Times as a polars column of the type that the input had."""
+    if clock.kind in ("integer", "rows"):
+        column = pl.Series(name, times.astype(np.int64))
+        return column.cast(getattr(pl, clock.unit)) if clock.kind == "integer" else column
+    column = pl.Series(name, times.astype("datetime64[us]")).dt.cast_time_unit(clock.unit)  # type: ignore[arg-type]
+    if clock.kind == "date":
+        return column.cast(pl.Date)
+    if clock.zone is None:
+        return column
+    if clock.wall:
+        return column.dt.replace_time_zone(clock.zone, ambiguous="earliest", non_existent="null")
+    return column.dt.replace_time_zone("UTC").dt.convert_time_zone(clock.zone)
