@@ -52,7 +52,7 @@ def by_season(values: np.ndarray, season: int) -> np.ndarray:
     """`[rows, seasons, season]`, aligned at the end; the first season is filled up with NaN."""
     short = -values.shape[1] % season
     values = np.pad(values, ((0, 0), (short, 0)), constant_values=np.nan)
-    return values.reshape(len(values), -1, season)
+    return values.reshape(len(values), values.shape[1] // season, season)
 
 
 def repeat(pattern: np.ndarray, horizon: int) -> np.ndarray:

@@ -25,7 +25,7 @@ WINDOWS = 100_000  # at most so many windows are learned from, evenly over time
 LAGS = 400  # at most
 STEPS = 336  # as many whole seasons as fit in these are lags, from 2 to SEASONS
 SEASONS = 14
-RIDGE = 0.1  # of the mean of the diagonal
+RIDGE = 0.1  # per lag: weighs as much as so many windows; much in short data, little in long
 LATEST = 4000  # steps of a series that are looked at
 
 Groups = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]  # each time anew: (series, values [rows, time])
@@ -67,8 +67,7 @@ def _fit(groups: Groups, lags: int, horizon: int, season: int) -> np.ndarray:
             x, rest = _windows(values[begin : begin + rows], lags, horizon, season, stride)
             gram += x.T @ x
             moment += x.T @ rest
-    ridge = RIDGE * max(np.trace(gram) / len(gram), 1.0)
-    return np.linalg.solve(gram + ridge * np.eye(len(gram)), moment)
+    return np.linalg.solve(gram + RIDGE * lags * np.eye(lags + 1), moment)
 
 
 def _windows(values: np.ndarray, lags: int, horizon: int, season: int, stride: int) -> tuple[np.ndarray, np.ndarray]:

@@ -78,7 +78,7 @@ def _indices(values: np.ndarray, season: int) -> tuple[np.ndarray, np.ndarray]:
     index = np.where(seen, seasons, 0.0).sum(1) / np.maximum(seen.sum(1), 1)
     index = np.where(seen.any(1), index, positive[:, None])  # a place never observed is neutral
     mean = index.mean(1, keepdims=True)
-    return np.where(positive[:, None], index / mean, index - mean), positive
+    return np.where(positive[:, None], index / np.where(positive[:, None], mean, 1.0), index - mean), positive
 
 
 def _trend(values: np.ndarray, season: int) -> np.ndarray:

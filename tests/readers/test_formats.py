@@ -1,0 +1,176 @@
+"""Every reader of the catalogue reads what was written in its format; faults are one line with path and position."""
+
+import gzip
+import types
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from saiki import catalog, readers
+from saiki.data.frames import write_frame
+from saiki.errors import DataError
+from saiki.record import Record
+
+FRAME = pl.DataFrame(
+    {
+        "unique_id": ["a", "a", "b", "b"],
+        "ds": pl.Series(["2021-01-01", "2021-01-02", "2021-01-01", "2021-01-02"]).str.to_datetime(time_unit="us"),
+        "y": [1.5, None, -3.0, 4.0],
+        "k": [1, 2, 3, 4],
+    }
+)
+SUFFIXES = sorted(readers.suffixes())
+
+
+def one_line(error) -> str:
+    text = str(error.value)
+    assert "\n" not in text
+    return text
+
+
+def write(path, frame=FRAME):
+    if path.name.endswith(".tsv.gz"):
+        path.write_bytes(gzip.compress(frame.write_csv(separator="\t").encode()))
+    else:
+        write_frame(frame, path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_written_frame_is_read_back(tmp_path, suffix):
+    read = readers.read_frame(write(tmp_path / f"table{suffix}"))
+    assert isinstance(read, nw.DataFrame)
+    assert read.to_native().equals(FRAME)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_records_are_read_lazily_and_know_their_origin(tmp_path, suffix):
+    path = write(tmp_path / f"table{suffix}")
+    records = readers.read(path)
+    assert isinstance(records, types.GeneratorType)
+    first = next(records)
+    assert isinstance(first, Record)
+    assert (first["unique_id"], first["y"]) == ("a", 1.5)
+    assert str(path) in first.origin
+    assert "1" in first.origin.rpartition(",")[2]
+    assert len(list(records)) == 3
+
+
+@pytest.mark.parametrize("name", catalog.names("readers"))
+def test_a_reader_states_its_suffixes(name):
+    module = catalog.load("readers", name)
+    assert module.Reader.suffixes == module.SUFFIXES
+    assert all(s == s.lower() and s.startswith(".") for s in module.SUFFIXES)
+
+
+def test_suffixes_are_read_in_any_case(tmp_path):
+    path = write(tmp_path / "table.csv").rename(tmp_path / "TABLE.CSV")
+    assert readers.read_frame(path).shape == (4, 4)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [FRAME, FRAME.lazy(), FRAME.to_pandas(), FRAME.to_arrow(), nw.from_native(FRAME)],
+    ids=["polars", "lazy", "pandas", "pyarrow", "narwhals"],
+)
+def test_frames_pass_through(frame):
+    assert readers.read_frame(frame).columns == FRAME.columns
+
+
+def test_a_pandas_index_with_a_name_or_with_times_becomes_a_column():
+    times = pd.date_range("2021-01-01", periods=3)
+    named = pd.DataFrame({"y": [1.0, 2, 3]}, index=pd.Index(times, name="day"))
+    assert set(readers.read_frame(named).columns) == {"day", "y"}
+    assert set(readers.read_frame(named.rename_axis(None)).columns) == {"ds", "y"}
+    assert set(readers.read_frame(named.rename_axis(None)["y"]).columns) == {"ds", "y"}
+    both = named.set_index(pd.Index(["a"] * 3, name="unique_id"), append=True)
+    assert set(readers.read_frame(both).columns) == {"day", "unique_id", "y"}
+    assert readers.read_frame(pd.DataFrame({"y": [1.0]})).columns == ["y"]
+
+
+def test_csv_of_other_habits(tmp_path):
+    path = tmp_path / "europe.csv"
+    path.write_text("Datum;y\n30.04.2021;1,5\n01.05.2021;NA\n")
+    frame = readers.read_frame(path).to_native()
+    assert frame["Datum"].dtype == pl.Datetime("us")
+    assert frame["y"].to_list() == [1.5, None]
+
+
+def test_csv_missing_values_and_nan(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("ds,y\n1,NA\n2,\n3,nan\n4,2\n")
+    assert np.isnan(readers.read_frame(path)["y"].to_numpy().astype(float)).tolist() == [True, True, True, False]
+
+
+def test_missing_file_names_its_neighbours(tmp_path):
+    write(tmp_path / "sales.csv")
+    with pytest.raises(DataError) as error:
+        readers.read_frame(tmp_path / "sale.csv")
+    assert "no such file" in one_line(error)
+    assert "'sales.csv'" in one_line(error)
+    with pytest.raises(DataError, match="no folder"):
+        readers.read_frame(tmp_path / "nowhere" / "t.csv")
+
+
+def test_folder_empty_file_and_unknown_suffix(tmp_path):
+    with pytest.raises(DataError, match="is a folder; expected a file"):
+        readers.read_frame(tmp_path)
+    (tmp_path / "t.csv").touch()
+    with pytest.raises(DataError, match="is empty"):
+        readers.read_frame(tmp_path / "t.csv")
+    for name, hint in (("t.parket", "'.parquet'"), ("t.xyzw", ".csv"), ("table", "no suffix")):
+        (tmp_path / name).write_text("y\n1\n")
+        with pytest.raises(DataError) as error:
+            readers.read_frame(tmp_path / name)
+        assert hint in one_line(error)
+    with pytest.raises(DataError, match="the data is a int; expected a path or a"):
+        readers.read_frame(3)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".jsonl", ".feather"])
+def test_a_broken_file_is_one_line(tmp_path, suffix):
+    path = tmp_path / f"t{suffix}"
+    path.write_bytes(b"this is not what the suffix says\n" * 3)
+    with pytest.raises(DataError) as error:
+        readers.read_frame(path)
+    assert "not a readable" in one_line(error)
+    with pytest.raises(DataError) as error:
+        list(readers.read(path))
+    assert str(path) in one_line(error)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".csv.gz"])
+def test_a_truncated_file_is_one_line(tmp_path, suffix):
+    path = write(tmp_path / f"t{suffix}")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError) as error:
+        readers.read_frame(path)
+    one_line(error)
+
+
+def test_the_position_of_a_fault_is_told(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,2\n1,2,3\n")
+    with pytest.raises(DataError, match=r"t\.csv, line 3 \(3 fields, the header has 2\)"):
+        readers.read_frame(path)
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"a": 1}\n{"a": \n')
+    with pytest.raises(DataError, match=r"t\.jsonl, line 2"):
+        readers.read_frame(path)
+    with pytest.raises(DataError, match=r"t\.jsonl, line 2: not JSON"):
+        list(readers.read(path))
+    path.write_text('{"a": 1}\n[1]\n')
+    with pytest.raises(DataError, match="line 2: a list; expected an object"):
+        list(readers.read(path))
+
+
+def test_an_arrow_stream_is_read(tmp_path):
+    table = pa.table({"ds": [1, 2], "y": [1.0, 2.0]})
+    with pa.ipc.new_stream(tmp_path / "t.arrow", table.schema) as writer:
+        writer.write_table(table)
+    assert readers.read_frame(tmp_path / "t.arrow").shape == (2, 2)
+    assert [r["y"] for r in readers.read(tmp_path / "t.arrow")] == [1.0, 2.0]

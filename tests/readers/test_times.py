@@ -1,0 +1,57 @@
+"""Text as times: what is understood, what is left alone, and that nothing is guessed."""
+
+from datetime import datetime
+
+import hypothesis.strategies as st
+import polars as pl
+import pytest
+from hypothesis import given
+
+from saiki.readers import parse_times
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2021-04-30", datetime(2021, 4, 30)),
+        ("2021/04/30", datetime(2021, 4, 30)),
+        ("1949-03", datetime(1949, 3, 1)),
+        ("2021-04-30 13:05", datetime(2021, 4, 30, 13, 5)),
+        ("2021-04-30T13:05:09", datetime(2021, 4, 30, 13, 5, 9)),
+        ("2021-04-30 13:05:09.25", datetime(2021, 4, 30, 13, 5, 9, 250_000)),
+        ("2021-04-30T13:05:09Z", datetime(2021, 4, 30, 13, 5, 9)),
+        ("2021-04-30T13:05:09+02:00", datetime(2021, 4, 30, 11, 5, 9)),
+        ("2021-04-30 13:05:09-0330", datetime(2021, 4, 30, 16, 35, 9)),
+        ("30.04.2021", datetime(2021, 4, 30)),
+        ("04/30/2021", datetime(2021, 4, 30)),
+        ("30/04/2021", datetime(2021, 4, 30)),
+        ("30/04/2021 7:30", datetime(2021, 4, 30, 7, 30)),
+        (" 2021-04-30 ", datetime(2021, 4, 30)),
+    ],
+)
+def test_understood(text, expected):
+    times = parse_times(pl.Series([text, None]))
+    assert times is not None
+    assert times.to_list() == [expected, None]
+
+
+@pytest.mark.parametrize("text", ["spring", "1-01", "12", "2021-13-01", "2021-02-30", "H1", "", "03/04/2021"])
+def test_left_alone(text):
+    assert parse_times(pl.Series([text])) is None
+
+
+def test_one_value_that_is_no_time_leaves_the_column_alone():
+    assert parse_times(pl.Series(["2021-04-30", "soon"])) is None
+    assert parse_times(pl.Series(["2021-04-30 10:00Z", "2021-04-30 11:00"])) is None
+
+
+def test_day_and_month_are_told_apart_by_the_column():
+    times = parse_times(pl.Series(["03/04/2021", "25/04/2021"]))
+    assert times is not None
+    assert times[0] == datetime(2021, 4, 3)
+
+
+@given(st.lists(st.datetimes(min_value=datetime(1700, 1, 1), max_value=datetime(2200, 1, 1)), min_size=1))
+def test_iso_text_is_read_back(times):
+    text = pl.Series([t.strftime("%Y-%m-%dT%H:%M:%S.%f") for t in times])
+    assert parse_times(text).to_list() == times
