@@ -33,7 +33,9 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     text = f"{field.description or ''} {_default(field)}".strip()
     flags = f"--{word}/--no-{word}" if kind is bool else f"--{word}"
     option = typer.Option(flags, help=text, metavar=metavar or None, show_default=False)
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+    )
 
 
 def _default(field: FieldInfo) -> str:

@@ -56,7 +56,9 @@ class Lines:
         self.console.say(f"  {place}  loss {row['loss']:.4f}  {_score(row, progress)}  left {time_left(progress)}")
 
     def ended(self, progress: Progress) -> None:
-        self.console.say(f"trained: {progress.step} steps in {progress.seconds:.1f} s, best at step {progress.best_step}")
+        self.console.say(
+            f"trained: {progress.step} steps in {progress.seconds:.1f} s, best at step {progress.best_step}"
+        )
 
 
 class Bar:
@@ -67,7 +69,12 @@ class Bar:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as Display
 
-        columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[news]}"))
+        columns = (
+            "[progress.description]{task.description}",
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[news]}"),
+        )
         self.display = Display(*columns, console=Screen(stderr=True))
         self.row = ""
 

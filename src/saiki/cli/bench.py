@@ -23,7 +23,9 @@ def command(
 ) -> None:
     console = Console(as_json=json)
     if full:
-        console.answer(["python benchmarks/speed.py   (in the source tree; minutes)"], {"command": "python benchmarks/speed.py"})
+        console.answer(
+            ["python benchmarks/speed.py   (in the source tree; minutes)"], {"command": "python benchmarks/speed.py"}
+        )
         return
     import torch
 
@@ -35,6 +37,8 @@ def command(
     header = ["cell", "batch", "time", "width", "torch ms", "saiki ms", "times faster"]
     shown = [[f.cell, *map(str, f.point), f"{f.torch_ms:.2f}", f"{f.saiki_ms:.2f}", f"{f.ratio:.2f}"] for f in found]
     kind = f"kernels for {facts['isa']}" if facts.get("native") else f"no kernels: {facts.get('why_not')}"
-    lines = [f"torch {torch.__version__}, {torch.get_num_threads()} threads, {kind}; forward + backward, float32, median"]
+    lines = [
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads, {kind}; forward + backward, float32, median"
+    ]
     data = {"torch": torch.__version__, "kernels": facts, "points": [f.__dict__ | {"ratio": f.ratio} for f in found]}
     console.answer([*lines, *table([header, *shown])], data)

@@ -15,7 +15,8 @@ def command(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Table with the columns the model was trained on.")],
     out: Annotated[
-        Path | None, typer.Option(help="File to write; its suffix says how (.csv .parquet .jsonl .arrow …) [CSV to stdout].")
+        Path | None,
+        typer.Option(help="File to write; its suffix says how (.csv .parquet .jsonl .arrow …) [CSV to stdout]."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With --out: print a summary as JSON.")] = False,

@@ -23,13 +23,17 @@ TRAINED, INTERRUPTED = 0, 130
 def command(
     task: Annotated[str, typer.Argument(metavar="TASK", help="What is asked (saiki list tasks).")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="The training data.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the model [DATA's name].saiki.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the model [DATA's name].saiki.", show_default=False)
+    ] = None,
     valid: Annotated[Path | None, typer.Option(help="Data to validate on, instead of a part of DATA.")] = None,
     target: Annotated[list[str] | None, typer.Option(metavar="COLUMN…", help="Columns to forecast [y].")] = None,
     id: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column that names the series [unique_id].")] = None,
     time: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of times [ds].")] = None,
     config: Annotated[Path | None, typer.Option(help="JSON or TOML file of options; the command line wins.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped run of the same command was.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a stopped run of the same command was.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing model.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
@@ -45,9 +49,7 @@ def command(
     import saiki
 
     hooks = _progress.make(console)
-    model = saiki.train(
-        task, data, out=folder, resume=resume, force=force, hooks=hooks, say=console.pairs, **options
-    )
+    model = saiki.train(task, data, out=folder, resume=resume, force=force, hooks=hooks, say=console.pairs, **options)
     _report(console, model, folder, data)
     return INTERRUPTED if model.interrupted else TRAINED
 

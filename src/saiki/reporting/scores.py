@@ -11,7 +11,7 @@ Scores = Mapping[str, Mapping[str, float]]
 def rows(scores: Scores) -> list[list[str]]:
     """A table as text: a header, then the model, then each baseline. What cannot be computed is a dash."""
     metrics = list(dict.fromkeys(metric for of in scores.values() for metric in of))
-    body = [[name, *(_number(of.get(metric)) for metric in metrics)] for name, of in scores.items()]
+    body = [[name, *(number(of.get(metric)) for metric in metrics)] for name, of in scores.items()]
     return [["", *map(label, metrics)], *body]
 
 
@@ -20,7 +20,8 @@ def label(metric: str) -> str:
     return {"rmse": "RMSE", "smape": "sMAPE"}.get(metric, metric.upper() if len(metric) <= 4 else metric)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Four digits; a dash for what could not be computed."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:.4g}" if abs(value) < 1e5 else f"{value:.0f}"
