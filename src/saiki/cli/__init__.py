@@ -75,7 +75,7 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def application(generated: Sequence[str | None], argv: Sequence[str]) -> typer.Typer:
-    """The program with all commands; the options of those `generated` are made from the option models, which takes time."""
+    """The program; the options of the commands in `generated` are made from the option models, which takes time."""
     app = typer.Typer(
         rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
     )

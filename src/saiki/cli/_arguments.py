@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 
 def expand(argv: Sequence[str], lists: Collection[str]) -> list[str]:
-    """`--target A B` → `--target A --target B` for the options in `lists`; a list ends at the next option or at `--`."""
+    """`--target A B` → `--target A --target B` for options in `lists`; a list ends at the next option or at `--`."""
     expanded: list[str] = []
     current, values = None, 0
     for place, word in enumerate(argv):

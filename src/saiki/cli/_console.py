@@ -12,7 +12,7 @@ import typer
 
 
 class Console:
-    """Talk on stderr, silenced by `--quiet`; answers on stdout, silenced by `--quiet` unless a program asked for JSON."""
+    """Talk on stderr, answers on stdout. `quiet` silences both, but not JSON that was asked for."""
 
     def __init__(self, quiet: bool = False, as_json: bool = False) -> None:
         self.quiet, self.as_json = quiet, as_json
@@ -63,7 +63,7 @@ def aligned(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def table(rows: Sequence[Sequence[str]], bold: str | None = None) -> list[str]:
-    """A table whose first row is its header: first column to the left, the others to the right; row `bold` stands out."""
+    """Lines of a table: the first row is the header, the first column stands left, the row `bold` stands out."""
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = []
     for number, row in enumerate(rows):

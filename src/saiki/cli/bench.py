@@ -1,5 +1,6 @@
-"""Time saiki.nn against torch.nn on this machine: a few points, forward and backward, some seconds.
+"""Time saiki.nn against torch.nn on this machine.
 
+A few points, forward and backward, some seconds.
 The whole grid, with ranges, ragged batches and machine facts, is `python benchmarks/speed.py` in the source tree.
 """
 

@@ -1,6 +1,7 @@
-"""Score a model and the naive baselines on data whose future is known.
+"""Score a model and the baselines where the truth is known.
 
-DATA holds the truth of the horizon at the end of every series, with the history before it, or alone if --history gives that.
+DATA holds the history of every series and, at its end, the truth of the horizon; or the truth alone, with --history
+apart.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Say what is in a model or a data file, or what saiki finds on this machine (--system)."""
+"""Say what is in a model, in a data file, or on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List what there is to choose from: cells, tasks, readers, modalities, objectives, metrics, baselines."""
+"""List what there is to choose from: cells, tasks, metrics, …"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Forecast row by row: JSON Lines in, JSON Lines out, keyed by id.
+"""Forecast row by row: JSON Lines in and out.
 
-Every line is one row with the columns of the training data; every answer is the forecast after that row. A line that cannot be
-used is answered by {"error": …} and the stream goes on.
+Every line is one row with the columns of the training data, series are told apart by their id; every answer is the
+forecast after that row. A line that cannot be used is answered by {"error": …} and the stream goes on.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Timing:
 
 
 def compare(cell: str, batch: int, steps: int, width: int, repeats: int = 7) -> Timing:
-    """Both layers with the same weights on the same input; runs alternate, so that a busy machine troubles both alike."""
+    """Both layers with the same weights and input, in turns, so that a busy machine troubles both alike."""
     reference = getattr(torch.nn, cell)(width, width, batch_first=True)
     ours = getattr(nn, cell)(width, width, batch_first=True)
     ours.load_state_dict(reference.state_dict())
