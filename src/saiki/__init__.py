@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "train": "saiki.model",
     "load": "saiki.model",
+    "fit": "saiki.training.arrays",
     "Model": "saiki.model",
     "Forecast": "saiki.tasks.forecast",
     "Network": "saiki.network.options",
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from saiki.sequence import Batch as Batch
     from saiki.sequence import Ragged as Ragged
     from saiki.tasks.forecast import Forecast as Forecast
+    from saiki.training.arrays import fit as fit
     from saiki.training.options import Training as Training
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,16 +17,20 @@ from safetensors.torch import load_file, save_file
 
 import saiki
 from saiki import catalog
+from saiki.cells import cell_class
 from saiki.errors import DataError, ModelError, OptionError, near_misses
 from saiki.network.options import Network
 from saiki.storage import recover_folder, replacing_folder, sha256
 from saiki.tasks.evaluation import Evaluation
+from saiki.training.curve import CurveFile, TensorBoard, write_curve
 from saiki.training.loop import Hook, fit
 from saiki.training.options import Training
 
 #: version of the folder; a newer one is refused, older ones keep loading
 FORMAT = 1
-CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+CONFIG, WEIGHTS, CARD, CURVE = "config.json", "model.safetensors", "README.md", "curve.csv"
+#: units per layer where nothing is asked
+WIDTH = 128
 
 
 @dataclass
@@ -97,6 +102,7 @@ class Model:
             config["config_sha256"] = _digest(config)
             (folder / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
             (folder / CARD).write_text(card(self), encoding="utf-8")
+            write_curve(folder / CURVE, self.run.get("curve", []))
 
 
 def _digest(config: dict[str, Any]) -> str:
@@ -219,44 +225,71 @@ def train(
 def _train(name, data, columns, valid, out, resume, force, hooks, say, given) -> Model:
     began = time.perf_counter()
     options, network_options, training = split_options(name, given)
-    catalog.load("cells", network_options.cell)
+    cell_class(network_options.cell)
     if training.threads:
         torch.set_num_threads(training.threads)
     out = Path(out) if out is not None else None
-    if out is not None and not resume:
+    folder = out.with_name(f"{out.name}.training") if out is not None else None
+    goes_on = resume and folder is not None and folder.exists()
+    if out is not None and not goes_on and not resume:
         check_free(out, force)
     task = catalog.load("tasks", name).load_task().fit(options, data, columns)
-    summary = task.training_data.describe()
+    model = _fresh(name, task, network_options, training)
     if say:
-        say(summary)
-    width = network_options.width or 128
-    network = task.network(network_options, width, training.seed)
-    facts = {"fingerprint": fingerprint(task.training_data), "summary": [list(pair) for pair in summary]}
-    model = Model(name, task, network_options, training, network, width, data=facts)
-    folder = out.with_name(f"{out.name}.training") if out is not None else None
-    identity = {"data": facts["fingerprint"], "options": _identity(model)}
-    problem = task.problem(training.batch, valid)
+        say(model.understood)
+    if resume and not goes_on and out is not None and out.exists():
+        return _finished(out, model)
+    if folder is not None and not goes_on:
+        shutil.rmtree(folder, ignore_errors=True)
     progress = fit(
-        network, problem, training, folder=folder, resume=resume, identity=identity, hooks=hooks, began=began
+        model.network,
+        task.problem(training.batch, valid),
+        training,
+        folder=folder,
+        resume=resume,
+        identity=_identity(model),
+        hooks=[*hooks, *_recorders(folder, training)],
+        began=began,
     )
     model.interrupted = not progress.done
-    model.run = {
-        "steps": progress.steps,
-        "step": progress.step,
-        "best_step": progress.best_step,
-        "seconds": progress.seconds,
-        "curve": progress.curve,
-    }
-    model.validation = task.validation(network, valid)
-    if out is not None:
+    model.run = {k: getattr(progress, k) for k in ("steps", "step", "best_step", "seconds", "curve")}
+    model.validation = task.validation(model.network, valid)
+    if out is not None and folder is not None:
         model.save(out, force=force or resume)
+        if progress.done:
+            shutil.rmtree(folder, ignore_errors=True)
     return model
 
 
+def _fresh(name: str, task: Any, network_options: Network, training: Training) -> Model:
+    """A model with new weights."""
+    width = network_options.width or WIDTH
+    panel = task.training_data
+    facts = {"fingerprint": fingerprint(panel), "summary": [list(pair) for pair in panel.describe()]}
+    network = task.network(network_options, width, training.seed)
+    return Model(name, task, network_options, training, network, width, data=facts)
+
+
+def _recorders(folder: Path | None, training: Training) -> list[Hook]:
+    if folder is None:
+        return []
+    return [CurveFile(folder), *([TensorBoard(folder / "tensorboard")] if training.tensorboard else [])]
+
+
+def _finished(out: Path, model: Model) -> Model:
+    """What `resume` finds when there is nothing left to do: the finished model of the same run."""
+    found = load(out)
+    for key, value in _identity(model).items():
+        if key != "threads" and _identity(found).get(key) != value:
+            raise DataError(f"{out} is a finished model of another run ({key} differs); use --force to train anew")
+    return found
+
+
 def _identity(model: Model) -> dict[str, Any]:
-    """The options that make a run what it is."""
-    threads = {"threads": torch.get_num_threads()}
-    return json.loads(json.dumps({k: model.config[k] for k in ("task", "options", "network", "training")} | threads))
+    """What makes a run what it is, flat: data, options and threads."""
+    config = json.loads(json.dumps(model.config))
+    parts = {f"{part}.{k}": v for part in ("options", "network", "training") for k, v in config[part].items()}
+    return {"data": model.data["fingerprint"], "task": model.name, **parts, "threads": torch.get_num_threads()}
 
 
 def fingerprint(panel: Any) -> str:

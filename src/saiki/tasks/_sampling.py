@@ -48,7 +48,7 @@ class ForecastProblem:
         self.valid = valid
         self._validation: tuple[dict[str, Tensor], np.ndarray] | None = None
 
-    def draw(self, rng: np.random.Generator) -> dict[str, Tensor]:
+    def draw(self, rng: np.random.Generator, step: int) -> dict[str, Tensor]:
         """A batch of windows, drawn uniformly over series and over places."""
         series = self.series[rng.integers(len(self.series), size=self.batch)]
         ends = rng.integers(self.first[series], self.last[series], endpoint=True)
@@ -136,7 +136,8 @@ def _units(panel: Panel, plan: Plan) -> tuple[np.ndarray, tuple[float, float]]:
     target = truth.select(some).y.reshape(len(some), plan.horizon)
     naive = seasonal_naive.forecast_all(history.select(some), plan.horizon, plan.season)
     with np.errstate(all="ignore"):
-        scaled = float(np.nanmean(np.abs(target - naive) / unit[some, None]))
+        errors = np.abs(target - naive) / unit[some, None]
+        scaled = float(errors[np.isfinite(errors)].mean()) if np.isfinite(errors).any() else 1.0
         both = (target > 0) & (naive > 0)
         relative = float(np.mean(np.abs(np.log(target[both] / naive[both])))) if both.any() else 1.0
     good = [v if np.isfinite(v) and v > 1e-6 else 1.0 for v in (relative, scaled)]

@@ -60,3 +60,21 @@ def load_task():
 
 
 OPTIONS = Forecast
+
+
+def toy(seed: int = 0, series: int = 8, steps: int = 400):
+    """A table with a planted answer: a season of 12 whose height follows a slow wave, so that copying a season is not enough.
+
+        y_t = level (2 + sin(2π t / 12 + phase) (1 + ½ sin(2π t / 97))) + noise of 2 %
+    """
+    import numpy as np
+    import polars as pl
+
+    rng = np.random.default_rng(seed)
+    t = np.arange(steps)
+    wave = 1 + 0.5 * np.sin(2 * np.pi * t / 97)
+    level, phase = 10 ** rng.uniform(0, 3, series), rng.uniform(0, 2 * np.pi, series)
+    season = np.sin(2 * np.pi * t / 12 + phase[:, None]) * wave
+    y = level[:, None] * (2 + season + 0.02 * rng.normal(size=(series, steps)))
+    names = np.array([f"series-{k}" for k in range(series)])
+    return pl.DataFrame({"unique_id": np.repeat(names, steps), "ds": np.tile(t, series), "y": y.ravel()})

@@ -28,8 +28,8 @@ class Problem(Protocol):
     #: optimiser steps in an epoch
     epoch: int
 
-    def draw(self, rng: np.random.Generator) -> Any:
-        """A training batch."""
+    def draw(self, rng: np.random.Generator, step: int) -> Any:
+        """The training batch of a step; `rng` is seeded for it."""
 
     def loss(self, network: nn.Module, batch: Any) -> Tensor:
         """The number to lower."""
@@ -131,7 +131,7 @@ def train_step(run: Run, problem: Problem, options: Training, engine: Backend) -
     for group in run.optimizer.param_groups:
         group["lr"] = options.learning_rate * schedule(step, run.progress.steps, options)
     run.network.train()
-    batch = engine.move(problem.draw(np.random.default_rng(seeds)))
+    batch = engine.move(problem.draw(np.random.default_rng(seeds), step))
     with engine.autocast():
         loss = problem.loss(run.network, batch)
     engine.backward(loss)

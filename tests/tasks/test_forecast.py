@@ -1,0 +1,238 @@
+"""The task forecast: the planted answer is found, a stream equals predict, every option has its effect."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import saiki
+from saiki.errors import DataError, ModelError, OptionError
+from saiki.tasks.forecast import Forecast, toy
+
+QUICK = {"horizon": 6, "steps": 12, "width": 16, "layers": 1, "batch": 32}
+
+
+@pytest.fixture(scope="module")
+def table() -> pl.DataFrame:
+    return toy(0, series=4, steps=150)
+
+
+@pytest.fixture(scope="module")
+def model(table):
+    return saiki.train("forecast", table, level=[80, 95], **QUICK)
+
+
+def test_the_planted_answer_beats_every_baseline():
+    model = saiki.train("forecast", toy(1, series=8, steps=400), horizon=12, steps=150, width=48, batch=64, seed=1)
+    assert model.validation.beats_baselines, model.validation.scores
+
+
+def test_quantiles_never_cross_and_hold_the_point(model, table):
+    answer = model.predict(table)
+    columns = ["saiki-lo-95", "saiki-lo-80", "saiki", "saiki-hi-80", "saiki-hi-95"]
+    values = answer.select(columns).to_numpy()
+    assert (np.diff(values, axis=1) > 0).all()
+
+
+def test_the_answer_has_every_series_and_the_times_after_it(model, table):
+    answer = model.predict(table)
+    assert answer.columns[:3] == ["unique_id", "ds", "saiki"]
+    assert answer.group_by("unique_id").len()["len"].to_list() == [6] * 4
+    assert answer["ds"].unique().sort().to_list() == list(range(150, 156))
+
+
+def test_frames_come_back_in_their_own_library(model, table):
+    pandas = pytest.importorskip("pandas")
+    arrow = pytest.importorskip("pyarrow")
+    expected = model.predict(table)["saiki"].to_numpy()
+    for frame, kind in ((table.to_pandas(), pandas.DataFrame), (table.to_arrow(), arrow.Table)):
+        found = model.predict(frame)
+        assert isinstance(found, kind)
+        assert np.array_equal(np.asarray(found["saiki"]), expected)
+
+
+def test_the_order_of_rows_does_not_matter(model, table):
+    shuffled = table.sample(fraction=1, shuffle=True, seed=0)
+    assert model.predict(shuffled).equals(model.predict(table))
+
+
+def test_other_series_do_not_matter(model, table):
+    alone = model.predict(table.filter(pl.col("unique_id") == "series-2"))
+    among = model.predict(table).filter(pl.col("unique_id") == "series-2")
+    assert np.allclose(alone["saiki"], among["saiki"], rtol=1e-5)
+
+
+def test_what_lies_before_the_window_does_not_matter(model, table):
+    history = model.task.plan.history
+    short = table.filter(pl.col("ds") >= 150 - history)
+    assert np.allclose(model.predict(short)["saiki"], model.predict(table)["saiki"], rtol=1e-6)
+
+
+def test_the_scale_of_a_series_goes_through(model, table):
+    """Windows are in their own units: a thousand times the values, a thousand times the forecast."""
+    bigger = table.with_columns(pl.col("y") * 1000)
+    assert np.allclose(model.predict(bigger)["saiki"], 1000 * model.predict(table)["saiki"], rtol=1e-3)
+
+
+def covariate_table(seed: int = 0, steps: int = 120) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    rows = [
+        {"unique_id": name, "ds": t, "y": float(rng.normal()), "heat": float(rng.normal()), "kind": str(rng.choice(list("uv"))), "city": city}
+        for name, city in (("a", "x"), ("b", "y"))
+        for t in range(steps)
+    ]  # fmt: skip
+    return pl.DataFrame(rows)
+
+
+def push_all(stream, rows) -> list[list[dict]]:
+    return [stream.push(row) for row in rows]
+
+
+@pytest.mark.parametrize("missing", [(), (20, 21, 60)])
+def test_a_stream_equals_predict_on_the_prefix(missing):
+    table = covariate_table()
+    model = saiki.train("forecast", table, past=["heat", "kind"], static=["city"], level=[80], season=12, **QUICK)
+    one = table.filter((pl.col("unique_id") == "b") & ~pl.col("ds").is_in(missing))
+    found = push_all(model.stream(), one.iter_rows(named=True))
+    for rows in (3, 10, 30, 61, len(one)):
+        expected = model.predict(one.head(rows))
+        (answer,) = found[rows - 1]
+        assert answer["ds"] == expected["ds"].to_list()
+        for column in ("saiki", "saiki-lo-80", "saiki-hi-80"):
+            assert np.allclose(answer[column], expected[column], rtol=1e-6, atol=1e-9)
+
+
+def test_streams_of_several_ids_do_not_mix(model, table):
+    stream = model.stream()
+    rows = table.sort("ds", "unique_id").to_dicts()
+    last = {row["unique_id"]: stream.push(row)[0] for row in rows}
+    expected = model.predict(table)
+    for name, answer in last.items():
+        assert np.allclose(answer["saiki"], expected.filter(pl.col("unique_id") == name)["saiki"], rtol=1e-5)
+
+
+def test_a_stream_refuses_time_that_runs_backwards(model):
+    stream = model.stream()
+    stream.push({"unique_id": "a", "ds": 5, "y": 1.0})
+    with pytest.raises(DataError, match="does not come after"):
+        stream.push({"unique_id": "a", "ds": 5, "y": 2.0})
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [({"unique_id": "a", "ds": 1}, "no 'y'"), ({"ds": 1, "y": 2.0}, "no 'unique_id'"),
+     ({"unique_id": "a", "ds": 1, "y": "two"}, "expected a number"), ({"unique_id": "a", "ds": 1, "y": float("inf")}, "infinite")],
+)  # fmt: skip
+def test_a_bad_row_is_one_line(model, row, says):
+    with pytest.raises(DataError, match=says):
+        model.stream().push(row)
+
+
+def test_columns_known_ahead_forbid_a_stream_and_are_needed_ahead():
+    table = covariate_table()
+    model = saiki.train("forecast", table, future=["heat"], season=12, **QUICK)
+    with pytest.raises(ModelError, match="--future heat"):
+        model.stream()
+    with pytest.raises(DataError, match="must be known 6 steps ahead"):
+        model.predict(table)
+    ahead = [{"unique_id": n, "ds": t, "y": None, "heat": 0.5, "kind": "u", "city": "x"} for n in "ab" for t in range(120, 126)]
+    known = pl.concat([table, pl.DataFrame(ahead, schema=table.schema)])
+    assert model.predict(known)["ds"].unique().sort().to_list() == list(range(120, 126))
+
+
+def test_several_targets_of_a_wide_table():
+    rng = np.random.default_rng(0)
+    table = pl.DataFrame({"date": np.arange(100), "p": rng.normal(size=100), "q": rng.normal(size=100) + 9})
+    model = saiki.train("forecast", table, target=["p", "q"], time="date", season=1, **QUICK)
+    answer = model.predict(table)
+    assert answer["unique_id"].unique(maintain_order=True).to_list() == ["p", "q"]
+    pushed = push_all(model.stream(), table.iter_rows(named=True))[-1]
+    assert np.allclose([row["saiki"] for row in pushed], answer["saiki"].to_numpy().reshape(2, 6), rtol=1e-5)
+
+
+def test_an_array_is_one_series_per_row():
+    rows = np.random.default_rng(0).random((20, 11))
+    model = saiki.train("forecast", rows, horizon=1, history=10, scale="none", loss="mse", holdout="none", steps=5)
+    assert model.validation is None
+    assert len(model.predict(rows)) == 20
+
+
+@pytest.mark.parametrize(
+    "awkward",
+    [
+        pl.DataFrame({"ds": range(40), "y": [3.0] * 40}),
+        pl.DataFrame({"ds": range(40), "y": [0.0] * 40}),
+        pl.DataFrame({"ds": range(40), "y": [None if t % 3 else float(t) for t in range(40)]}),
+        pl.DataFrame({"unique_id": ["a"] * 40 + ["b"] * 3 + ["c"], "ds": [*range(40), *range(3), 0], "y": [1.5] * 44}),
+        pl.DataFrame({"unique_id": ["a"] * 40 + ["b"] * 40, "ds": [*range(40)] * 2, "y": [None] * 40 + [float(t) for t in range(40)]}),
+        pl.DataFrame({"ds": range(40), "y": [1e9 + t % 5 for t in range(40)]}),
+        pl.DataFrame({"ds": range(40), "y": [(-1.0) ** t for t in range(40)]}),
+    ],
+    ids=["constant", "zeros", "holes", "lengths", "all-missing", "high-level", "signs"],
+)  # fmt: skip
+def test_awkward_series_train_and_predict(awkward):
+    model = saiki.train("forecast", awkward, **QUICK)
+    answer = model.predict(awkward)
+    ids = 1 if "unique_id" not in awkward.columns else awkward["unique_id"].n_unique()
+    assert len(answer) == 6 * ids
+    finite = answer["saiki"].fill_null(np.nan).is_finite().to_numpy().reshape(ids, 6)
+    values = awkward if "unique_id" in awkward.columns else awkward.with_columns(unique_id=pl.lit("y"))
+    known = values.group_by("unique_id", maintain_order=True).agg(pl.col("y").count())["y"].to_numpy() > 0
+    assert (finite == known[:, None]).all()
+
+
+def test_a_constant_is_forecast_as_itself():
+    table = pl.DataFrame({"ds": range(60), "y": [42.0] * 60})
+    answer = saiki.train("forecast", table, **QUICK).predict(table)
+    assert np.allclose(answer["saiki"], 42, rtol=5e-3)
+
+
+def test_history_and_truth_apart_or_together_score_alike(model, table):
+    together = model.evaluate(table)
+    apart = model.evaluate(table.filter(pl.col("ds") >= 144), history=table.filter(pl.col("ds") < 144))
+    assert together.scores.keys() == apart.scores.keys()
+    for name, found in together.scores.items():
+        assert found == pytest.approx(apart.scores[name], nan_ok=True)
+
+
+def test_the_future_is_never_seen(table):
+    """Values of the last horizon change nothing but the validation score."""
+    changed = table.with_columns(pl.when(pl.col("ds") >= 144).then(pl.col("y") * 9).otherwise(pl.col("y")).alias("y"))
+    weights = [
+        saiki.train("forecast", frame, season=12, patience=99, validations=1, **QUICK).network.state_dict()
+        for frame in (table, changed)
+    ]
+    for name, value in weights[0].items():
+        assert torch.equal(value, weights[1][name])
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"horizn": 3}, "did you mean 'horizon'"),
+        ({"horizon": 0}, "horizon"),
+        ({"level": [120]}, "percentages"),
+        ({"cell": "gruu"}, "did you mean 'gru'"),
+        ({"loss": "oaw"}, "objective"),
+        ({"nonlinearity": "relu"}, "has no meaning for the cell 'gru'"),
+        ({"history": 30, "patch": 7}, "multiple"),
+        ({"log": True}, "positive"),
+        ({"copies": 99}, "history"),
+    ],
+)
+def test_bad_options_are_one_line(given, says):
+    table = toy(0, series=2, steps=100).with_columns(pl.col("y") - 1e4)
+    with pytest.raises((OptionError, DataError), match=says) as error:
+        saiki.train("forecast", table, **(QUICK | given))
+    assert "\n" not in str(error.value)
+
+
+def test_option_objects_and_flat_names_are_the_same():
+    table = toy(0, series=2, steps=100)
+    flat = saiki.train("forecast", table, **QUICK)
+    whole = saiki.train(
+        "forecast", table, task_options=Forecast(horizon=6), network=saiki.Network(width=16, layers=1), training=saiki.Training(steps=12, batch=32)
+    )  # fmt: skip
+    assert flat.predict(table).equals(whole.predict(table))

@@ -1,0 +1,156 @@
+"""The saved model: what comes back is what was saved, and damage is found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+
+import saiki
+from saiki.errors import DataError, ModelError
+from saiki.storage import replacing_folder
+from saiki.tasks.forecast import toy
+
+QUICK = {"horizon": 6, "steps": 5, "width": 8, "layers": 1, "batch": 16}
+
+
+@pytest.fixture(scope="module")
+def table():
+    return toy(0, series=3, steps=80)
+
+
+@pytest.fixture(scope="module")
+def made(table, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "m"
+    return saiki.train("forecast", table, level=[80], out=path, **QUICK), path
+
+
+@pytest.fixture
+def copied(made, tmp_path):
+    shutil.copytree(made[1], tmp_path / "m")
+    return tmp_path / "m"
+
+
+def test_a_loaded_model_answers_alike(made, table):
+    model, path = made
+    loaded = saiki.load(path)
+    assert loaded.predict(table).equals(model.predict(table))
+    assert loaded.validation.scores.keys() == model.validation.scores.keys()
+    assert loaded.facts() == model.facts()
+
+
+def test_the_folder_holds_data_and_no_code(made):
+    _, path = made
+    assert sorted(p.name for p in path.iterdir()) == ["README.md", "config.json", "curve.csv", "model.safetensors"]
+    config = json.loads((path / "config.json").read_text())
+    assert config["format"] == 1
+    assert "beats" in (path / "README.md").read_text() or "does not beat" in (path / "README.md").read_text()
+
+
+def test_no_checkpoint_is_left_after_training(made):
+    assert [p.name for p in made[1].parent.iterdir()] == ["m"]
+
+
+def test_an_existing_folder_needs_force(made, copied):
+    model, _ = made
+    with pytest.raises(DataError, match="--force"):
+        model.save(copied)
+    model.save(copied, force=True)
+
+
+def test_a_folder_that_is_no_model_is_never_replaced(made, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").write_bytes(b"meow")
+    with pytest.raises(DataError, match="not a saved model"):
+        made[0].save(tmp_path / "photos", force=True)
+
+
+def damage_weights(path):
+    data = bytearray((path / "model.safetensors").read_bytes())
+    data[-3] ^= 1
+    (path / "model.safetensors").write_bytes(bytes(data))
+
+
+def truncate(name):
+    return lambda path: (path / name).write_bytes((path / name).read_bytes()[:90])
+
+
+def newer(path):
+    text = (path / "config.json").read_text().replace('"format": 1', '"format": 2')
+    (path / "config.json").write_text(text)
+
+
+def tamper(path):
+    text = (path / "config.json").read_text()
+    (path / "config.json").write_text(text.replace('"season": 12', '"season": 11'))
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (damage_weights, "checksum"),
+        (truncate("model.safetensors"), "checksum"),
+        (truncate("config.json"), "cannot be read"),
+        (newer, "format 2"),
+        (tamper, "checksum"),
+        (lambda path: (path / "model.safetensors").unlink(), "incomplete"),
+        (lambda path: (path / "config.json").unlink(), "config.json is missing"),
+        (shutil.rmtree, "no model at"),
+        (lambda path: (path / "config.json").write_text("[]"), "damaged"),
+    ],
+)
+def test_damage_is_one_line(copied, harm, says):
+    harm(copied)
+    with pytest.raises(ModelError, match=says) as error:
+        saiki.load(copied)
+    assert "\n" not in str(error.value)
+
+
+def test_a_crash_between_the_two_moves_is_recovered(copied):
+    copied.rename(copied.with_name(".m.old"))
+    assert saiki.load(copied).name == "forecast"
+
+
+def test_a_failed_write_leaves_the_old_folder(copied):
+    before = {p.name: p.read_bytes() for p in copied.iterdir()}
+    with pytest.raises(DataError, match="No space left"), replacing_folder(copied) as folder:
+        (folder / "config.json").write_text("half")
+        raise OSError(28, "No space left on device")
+    assert {p.name: p.read_bytes() for p in copied.iterdir()} == before
+    assert [p.name for p in copied.parent.iterdir()] == ["m"]
+
+
+def test_weights_are_restored_exactly(made):
+    model, path = made
+    for name, value in saiki.load(path).network.state_dict().items():
+        assert torch.equal(value, model.network.state_dict()[name])
+
+
+def test_resume_after_the_end_gives_the_finished_model(made, table):
+    model, path = made
+    found = saiki.train("forecast", table, level=[80], out=path, resume=True, **QUICK)
+    assert found.predict(table).equals(model.predict(table))
+    with pytest.raises(DataError, match=r"training\.seed differs"):
+        saiki.train("forecast", table, level=[80], out=path, resume=True, seed=9, **QUICK)
+
+
+def test_an_interrupted_run_is_saved_and_goes_on(tmp_path, table):
+    class Interrupt:
+        def started(self, progress): ...
+        def validated(self, progress, row): ...
+        def ended(self, progress): ...
+        def stepped(self, progress, loss):
+            if progress.step == 7:
+                raise KeyboardInterrupt
+
+    given = QUICK | {"steps": 12, "validations": 4}
+    whole = saiki.train("forecast", table, **given)
+    stopped = saiki.train("forecast", table, out=tmp_path / "m", hooks=[Interrupt()], **given)
+    assert stopped.interrupted
+    assert saiki.load(tmp_path / "m").run["step"] == 7
+    resumed = saiki.train("forecast", table, out=tmp_path / "m", resume=True, **given)
+    assert not resumed.interrupted
+    assert resumed.predict(table).equals(whole.predict(table))
+    assert (tmp_path / "m" / "curve.csv").read_text().count("\n") == 5

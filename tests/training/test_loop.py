@@ -1,0 +1,172 @@
+"""The loop: it learns, it is deterministic, it resumes bit for bit, it keeps the best."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from saiki.errors import DataError, ModelError, OptionError
+from saiki.training import checkpoint
+from saiki.training.arrays import ArrayProblem, fit
+from saiki.training.loop import fit as run
+from saiki.training.loop import make_optimizer, schedule
+from saiki.training.options import Training
+
+
+def data(seed: int = 0, rows: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """A linear map of the input, so that a linear network can reach a loss of 0."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, 6))
+    return x, x @ rng.normal(size=(6, 2))
+
+
+def network(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(6, 16), nn.Dropout(0.1), nn.Linear(16, 2))
+
+
+def problem(options: Training, seed: int = 0) -> ArrayProblem:
+    made = ArrayProblem(*data(seed), nn.functional.mse_loss, options.batch, options.seed)
+    made.valid = ArrayProblem(*data(seed), nn.functional.mse_loss, options.batch, options.seed)
+    return made
+
+
+class StopAt:
+    """A hook that ends the run as a kill would: without a word to the loop, or as Ctrl-C does."""
+
+    def __init__(self, step: int, error: type[BaseException]) -> None:
+        self.step, self.error = step, error
+
+    def started(self, progress): ...
+    def validated(self, progress, row): ...
+    def ended(self, progress): ...
+
+    def stepped(self, progress, loss):
+        if progress.step == self.step:
+            raise self.error
+
+
+def test_fit_learns_a_linear_map():
+    x, y = data()
+    net = nn.Linear(6, 2)
+    progress = fit(net, x, y, epochs=200, batch=16, learning_rate=0.05, weight_decay=0)
+    assert progress.steps == 800
+    assert progress.curve[-1]["loss"] < 1e-3 * y.var()
+
+
+def test_equal_seeds_give_equal_weights_and_others_do_not():
+    runs = []
+    for seed in (1, 1, 2):
+        net = network()
+        run(net, problem(o := Training(steps=30, batch=8, seed=seed)), o)
+        runs.append(net[0].weight.detach().clone())
+    assert torch.equal(runs[0], runs[1])
+    assert not torch.equal(runs[0], runs[2])
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+@pytest.mark.parametrize("stop", [1, 7, 10, 23, 39])
+def test_a_killed_run_resumes_bit_for_bit(tmp_path, stop, average):
+    options = Training(steps=40, batch=8, checkpoint_every=5, validations=7, average=average)
+    whole = network()
+    expected = run(whole, problem(options), options)
+    with pytest.raises(MemoryError):
+        run(network(), problem(options), options, folder=tmp_path, hooks=[StopAt(stop, MemoryError)])
+    resumed = network(seed=5)  # its weights must come from the checkpoint
+    progress = run(resumed, problem(options), options, folder=tmp_path, resume=True)
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert progress.curve == expected.curve
+    assert progress.best_step == expected.best_step
+
+
+def test_ctrl_c_keeps_the_best_and_the_run_can_go_on(tmp_path):
+    options = Training(steps=40, batch=8, checkpoint_every=100, validations=8)
+    net = network()
+    progress = run(net, problem(options), options, folder=tmp_path, hooks=[StopAt(17, KeyboardInterrupt)])
+    assert not progress.done
+    assert progress.best_step in (5, 10, 15)
+    assert run(network(), problem(options), options, folder=tmp_path, resume=True).done
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    options = Training(steps=10, batch=8)
+    run(network(), problem(options), options, folder=tmp_path, identity={"data": "a"})
+    with pytest.raises(ModelError, match="data was 'a', now 'b'"):
+        run(network(), problem(options), options, folder=tmp_path, identity={"data": "b"}, resume=True)
+
+
+def test_a_half_written_checkpoint_is_not_taken(tmp_path):
+    options = Training(steps=10, batch=8, checkpoint_every=5)
+    run(network(), problem(options), options, folder=tmp_path)
+    found = checkpoint.newest(tmp_path)
+    (tmp_path / "step-000000099.part").mkdir()
+    assert checkpoint.newest(tmp_path) == found
+
+
+def test_a_truncated_checkpoint_is_one_line(tmp_path):
+    options = Training(steps=10, batch=8)
+    run(network(), problem(options), options, folder=tmp_path)
+    path = checkpoint.newest(tmp_path) / "tensors.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ModelError, match="cannot be read") as error:
+        run(network(), problem(options), options, folder=tmp_path, resume=True)
+    assert "\n" not in str(error.value)
+
+
+def test_the_best_weights_are_restored_and_training_stops_early():
+    options = Training(steps=100, batch=8, validations=50, patience=3)
+    scores = iter([3.0, 1.0, 2.0, 2.0, 2.0, 0.0])
+    seen = []
+    made = problem(options)
+
+    def validate(net):
+        seen.append(net[0].weight.detach().clone())
+        return next(scores)
+
+    made.validate = validate
+    net = network()
+    progress = run(net, made, options)
+    assert (progress.best_score, progress.best_step, progress.step) == (1.0, 4, 10)
+    assert torch.equal(net[0].weight, seen[1])
+
+
+def test_minutes_become_a_fixed_number_of_steps():
+    options = Training(minutes=0.03, batch=8)
+    progress = run(network(), problem(options), options)
+    assert progress.done
+    assert progress.step == progress.steps >= 20
+
+
+def test_biases_are_not_decayed():
+    groups = make_optimizer(network(), Training()).param_groups
+    assert [g["weight_decay"] for g in groups] == [Training().weight_decay, 0.0]
+    assert all(p.ndim == 1 for p in groups[1]["params"])
+    assert sum(len(g["params"]) for g in groups) == 4
+
+
+def test_the_schedule_rises_then_falls():
+    options = Training(steps=100, warmup=0.1)
+    shape = [schedule(step, 100, options) for step in range(100)]
+    assert shape[0] == pytest.approx(0.1)
+    assert max(shape) == shape[9] == pytest.approx(1)
+    assert shape[10:] == sorted(shape[10:], reverse=True)
+    assert 0.01 <= shape[-1] < 0.02
+
+
+@pytest.mark.parametrize("given", [{"loss": "msa"}, {"epoch": 3}])
+def test_unknown_names_are_one_line_with_near_misses(given):
+    with pytest.raises(OptionError, match="did you mean"):
+        fit(network(), *data(), **given)
+
+
+def test_lengths_that_differ_are_an_error():
+    with pytest.raises(DataError, match="64 sequences and 63 targets"):
+        fit(network(), data()[0], data()[1][:-1], epochs=1)
+
+
+def test_two_budgets_are_refused():
+    with pytest.raises(ValueError, match="expected one budget"):
+        Training(minutes=1, epochs=2)
