@@ -38,7 +38,12 @@ class Console:
 
 def as_json(data: Any) -> str:
     """Strict JSON: what is not finite becomes null."""
-    return json.dumps(_finite(data), ensure_ascii=False, allow_nan=False, default=str)
+    return json.dumps(_finite(data), ensure_ascii=False, allow_nan=False, default=_text)
+
+
+def _text(value: Any) -> str:
+    """Times in ISO 8601, everything else as it is printed."""
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _finite(data: Any) -> Any:
@@ -46,8 +51,8 @@ def _finite(data: Any) -> Any:
         return {str(k): _finite(v) for k, v in data.items()}
     if isinstance(data, list | tuple):
         return [_finite(v) for v in data]
-    if hasattr(data, "item") and getattr(data, "ndim", 0) == 0:  # a NumPy number
-        data = data.item()
+    if hasattr(data, "tolist"):  # NumPy
+        return _finite(data.tolist())
     return None if isinstance(data, float) and not math.isfinite(data) else data
 
 

@@ -1,7 +1,8 @@
 """Forecast a year of CO2 at Mauna Loa, beside the baselines.
 
-Trains on 42 years of weekly measurements (they ship with statsmodels, gaps included), scores the model on a year that it
-has not seen, and writes a picture, a report, the model and the data to the folder saiki-demo. It takes less than a minute.
+Trains on 42 years of weekly measurements (they ship with statsmodels, gaps included), scores the model on a year that
+it has not seen, and writes a picture, a report, the model and the data to the folder saiki-demo. It takes less than a
+minute.
 """
 
 from __future__ import annotations

@@ -32,10 +32,17 @@ def answers(stream: Any, line: str, number: int) -> list[str]:
     from saiki.cli._console import as_json
 
     try:
-        row = json.loads(line)
-        if not isinstance(row, dict):
-            raise ValueError(f"got {type(row).__name__}; expected an object with one value per column")
-        found = stream.push(row)
+        found = stream.push(_row(line))
     except (ValueError, KeyError, TypeError) as error:
         return [as_json({"error": str(error), "line": number})]
     return [as_json(answer) for answer in (found if isinstance(found, list) else [found])]
+
+
+def _row(line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"not JSON ({error}); expected an object with one value per column") from None
+    if not isinstance(row, dict):
+        raise ValueError(f"got {type(row).__name__}; expected an object with one value per column")
+    return row

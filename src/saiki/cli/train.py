@@ -1,8 +1,8 @@
 """Train a model on a file and compare it with the baselines.
 
 DATA is a table (CSV, Parquet, JSONL, Arrow) with one row per series and time: by default an id column `unique_id` (if
-there are several series), a time column `ds` and a target column `y`. Options that take lists take them after a space, up
-to the next option: --target A B --level 80 95.
+there are several series), a time column `ds` and a target column `y`. Options that take lists take them after a
+space, up to the next option: --target A B --level 80 95.
 """
 
 from __future__ import annotations

@@ -31,8 +31,9 @@ class Outlook:
 
 def outlook(evaluation: Evaluation, series: int) -> Outlook:
     """The picture of one series of an evaluation."""
-    panel, found = evaluation.panel, evaluation.forecasts
-    horizon = evaluation.truth.shape[1]
+    panel, found, truth = evaluation.panel, evaluation.forecasts, evaluation.truth
+    assert truth is not None, "an evaluation that was saved has no forecasts"
+    horizon = truth.shape[1]
     end = panel.starts[series] + panel.lengths[series]
     start = end - min(panel.lengths[series], TAIL * horizon)
     levels = [name.rpartition("-")[2] for name in found if name.startswith("saiki-lo-")]
@@ -43,7 +44,7 @@ def outlook(evaluation: Evaluation, series: int) -> Outlook:
         times=panel.times[start:end],
         history=panel.y[start:end],
         ahead=panel.future_times(horizon)[series],
-        truth=evaluation.truth[series],
+        truth=truth[series],
         forecast=found["saiki"][series],
         bands={level: (found[f"saiki-lo-{level}"][series], found[f"saiki-hi-{level}"][series]) for level in wide},
         baseline=found[best][series] if best else None,
@@ -54,6 +55,7 @@ def outlook(evaluation: Evaluation, series: int) -> Outlook:
 def chosen(evaluation: Evaluation, count: int = 3) -> list[int]:
     """Series to show, from the best to the worst forecast: evenly spaced by their error relative to their size."""
     truth, forecast = evaluation.truth, evaluation.forecasts["saiki"]
+    assert truth is not None, "an evaluation that was saved has no forecasts"
     known = np.isfinite(truth) & np.isfinite(forecast)
     size = np.where(known, np.abs(truth), 0).sum(1)
     error = np.where(known, np.abs(truth - forecast), 0).sum(1) / np.maximum(size, 1e-12)
