@@ -1,17 +1,20 @@
 """The season of many series, found by autocorrelation and pooled over them.
 
-A candidate of L steps is judged on what is left after a moving average of L steps is taken away: a trend, a random walk
-and every slower swing vanish with it, a true season stays. Its autocorrelation at lag L is averaged over the series.
+A candidate of L steps is judged on what is left after the linear trend and a moving average of L steps are taken away:
+a random walk and every slower swing vanish with them, a true season stays. Its autocorrelation at lag L is averaged
+over the series. The shortest season wins that is nearly as strong as the strongest: 24 hours, not 48.
 """
 
 from __future__ import annotations
+
+from statistics import NormalDist
 
 import numpy as np
 
 SERIES = 300  # looked at, evenly over all
 STEPS = 6144  # the latest of each: three weeks of five minutes
 LEAST = 0.2  # an autocorrelation below this is no season
-SHARE = 0.9  # a shorter season wins if it has this share of the best one's autocorrelation
+SHARE = 0.9  # nearly as strong: this share of the best autocorrelation, or two standard errors below it
 LAGS = 1024  # the longest lag searched where time has no calendar
 
 
@@ -21,13 +24,14 @@ def find_season(y: np.ndarray, starts: np.ndarray, lengths: np.ndarray, candidat
     y           [steps], NaN = missing, series one after the other (`starts`, `lengths` [series])
     candidates  steps that the calendar suggests; empty: lags are searched
     """
-    rows = latest(y, starts, lengths)
+    rows = _straight(latest(y, starts, lengths))
+    tests = len(candidates)
     if not candidates:
-        candidates = _peaks(rows)
-    strength = {c: _strength(rows, c) for c in candidates}
-    best = max(strength.values(), default=0.0)
-    good = [c for c, s in strength.items() if s > 0 and s >= SHARE * best]
-    return min(good, default=1)
+        candidates, tests = _peaks(rows)
+    found = {lag: _strength(rows, lag, tests) for lag in candidates}
+    best, noise = max(found.values(), default=(0.0, 0.0))
+    enough = min(SHARE * best, best - 2 * noise)
+    return min((lag for lag, (strength, _) in found.items() if strength > 0 and strength >= enough), default=1)
 
 
 def latest(y: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -38,21 +42,45 @@ def latest(y: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray
     return np.where(step >= 0, y[np.maximum(starts[chosen, None] + step, 0)], np.nan)
 
 
-def _strength(rows: np.ndarray, lag: int) -> float:
-    """The mean autocorrelation at `lag` after a moving average of `lag` steps is removed; 0 where it means nothing."""
+def _straight(rows: np.ndarray) -> np.ndarray:
+    """The rows without mean and linear trend; NaN everywhere in a row that is nothing but these."""
     seen = ~np.isnan(rows)
-    rows = rows[seen.sum(1) >= 2 * lag]
+    count = np.maximum(seen.sum(1, keepdims=True), 1)
+    mean = lambda a: np.where(seen, a, 0.0).sum(1, keepdims=True) / count  # noqa: E731
+    at = np.broadcast_to(np.arange(rows.shape[1], dtype=float), rows.shape)
+    at = np.where(seen, at - mean(at), 0.0)
+    flat = np.where(seen, rows - mean(rows), 0.0)
+    flat -= at * (at * flat).sum(1, keepdims=True) / np.maximum((at**2).sum(1, keepdims=True), 1.0)
+    size = np.where(seen, np.abs(rows), 0.0).max(1, initial=0.0, keepdims=True)
+    varies = np.abs(flat).max(1, initial=0.0, keepdims=True) > 1e-10 * size  # beyond rounding
+    return np.where(seen & varies, flat, np.nan)
+
+
+def _strength(rows: np.ndarray, lag: int, tests: int) -> tuple[float, float]:
+    """The mean autocorrelation at `lag` after a moving average of `lag` steps is removed, and its standard error.
+
+    The first is 0 where chance explains it; `tests` lags are tried, and with their number grows what chance can do.
+    """
+    rows = rows[(~np.isnan(rows)).sum(1) >= 2 * lag]
     if not len(rows):
-        return 0.0
+        return 0.0, 0.0
     rest = rows - _moving_average(rows, lag)
     products, pairs = _pairs(rest, lag)
     spread = np.nanmean(rest**2, axis=1)
-    varies = (spread > 1e-12 * np.nanmean(rows**2, axis=1)) & (pairs >= max(lag, 3))
-    if not varies.any():
-        return 0.0
-    found = float(np.mean((products / np.maximum(pairs, 1))[varies] / spread[varies]))
-    noise = 2.6 / np.sqrt(pairs[varies].sum())  # 99 % of what independent values give
-    return found if found >= max(LEAST, noise) else 0.0
+    usable = (spread > 0) & (pairs >= max(lag, 3))
+    if not usable.any():
+        return 0.0, 0.0
+    bare = _of_noise(lag)
+    found = float(np.mean((products / np.maximum(pairs, 1))[usable] / spread[usable]))
+    found, noise = (found - bare) / (1 - bare), float(1 / np.sqrt(pairs[usable].sum()))
+    return (found if found >= max(LEAST, NormalDist().inv_cdf(1 - 0.01 / tests) * noise) else 0.0), noise
+
+
+def _of_noise(lag: int) -> float:
+    """The autocorrelation at `lag` that removing a moving average puts into white noise; it matters for lag 2 only."""
+    weights = -_moving_average(np.eye(3 * lag)[lag + lag // 2][None], lag)[0]
+    weights[lag + lag // 2] += 1
+    return float(weights[lag:] @ weights[:-lag] / (weights @ weights))
 
 
 def _pairs(rows: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:
@@ -62,43 +90,44 @@ def _pairs(rows: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _moving_average(rows: np.ndarray, window: int) -> np.ndarray:
-    """Centred mean of the observed values; windows are cut short at the ends."""
+    """Centred mean of the observed values, cut short at the ends; of an even window, the mean of its two places."""
     seen = ~np.isnan(rows)
     total = np.pad(np.cumsum(np.where(seen, rows, 0.0), axis=1), ((0, 0), (1, 0)))
     count = np.pad(np.cumsum(seen, axis=1), ((0, 0), (1, 0)))
-    at = np.arange(rows.shape[1])
-    low, high = np.maximum(at - window // 2, 0), np.minimum(at - window // 2 + window, rows.shape[1])
-    return (total[:, high] - total[:, low]) / np.maximum(count[:, high] - count[:, low], 1)
+    first = np.arange(rows.shape[1]) - (window - 1) // 2
+    value, weight = np.zeros(rows.shape), np.zeros(rows.shape)
+    for shift in (0,) if window % 2 else (0, 1):
+        low = np.clip(first - shift, 0, None)
+        high = np.clip(first - shift + window, None, rows.shape[1])
+        value += total[:, high] - total[:, low]
+        weight += count[:, high] - count[:, low]
+    return value / np.maximum(weight, 1)
 
 
-def _peaks(rows: np.ndarray, most: int = 12) -> tuple[int, ...]:
-    """The lags at which the pooled autocorrelation has its clearest peaks."""
+def _peaks(rows: np.ndarray, most: int = 12) -> tuple[tuple[int, ...], int]:
+    """The lags at which the pooled autocorrelation has its clearest peaks, and the number of lags looked at.
+
+    A peak is the highest lag within a quarter of itself to both sides: a slow wave has one, not one per ripple.
+    """
     length = np.sort((~np.isnan(rows)).sum(1))[-1 - len(rows) // 4]  # a length that a quarter of the series reach
     lags = int(min(length // 2, LAGS))
     if lags < 3:
-        return ()
+        return (), 0
     pooled = _autocorrelation(rows, lags)
-    inner = np.arange(2, lags)
-    peaks = inner[(pooled[inner] > pooled[inner - 1]) & (pooled[inner] >= pooled[inner + 1])]
+    near = lambda k: pooled[max(k - max(k // 4, 1), 1) : k + max(k // 4, 1) + 1]  # noqa: E731
+    peaks = np.array([k for k in range(2, lags) if pooled[k] >= near(k).max()], dtype=np.int64)
     height = pooled[peaks] - np.minimum.accumulate(pooled)[peaks]
-    return tuple(int(p) for p in peaks[np.argsort(-height, kind="stable")[:most]])
+    return tuple(int(p) for p in peaks[np.argsort(-height, kind="stable")[:most]]), lags
 
 
 def _autocorrelation(rows: np.ndarray, lags: int) -> np.ndarray:
-    """Mean over the rows of the autocorrelation at lags 0…`lags`, linear trends removed: `[lags + 1]`."""
+    """Mean over the rows of the autocorrelation at lags 0…`lags`: `[lags + 1]`."""
     seen = ~np.isnan(rows)
-    at = np.where(seen, np.arange(rows.shape[1], dtype=float), np.nan)
-    with np.errstate(all="ignore"):
-        count = np.maximum(seen.sum(1, keepdims=True), 1)
-        at = np.where(seen, at - np.nansum(at, 1, keepdims=True) / count, 0.0)
-        flat = np.where(seen, rows - np.nansum(rows, 1, keepdims=True) / count, 0.0)
-        slope = (at * flat).sum(1, keepdims=True) / np.maximum((at**2).sum(1, keepdims=True), 1e-300)
-    flat -= slope * at
     size = 2 * rows.shape[1]
     power = lambda a: np.fft.irfft(np.abs(np.fft.rfft(a, size)) ** 2, size)[:, : lags + 1]  # noqa: E731
-    covariance, pairs = power(flat), np.maximum(power(seen.astype(float)), 1.0)
-    variance = covariance[:, :1] / pairs[:, :1]
-    varies = variance[:, 0] > 1e-12 * np.maximum(np.nansum(rows**2, 1) / count[:, 0], 1e-300)
+    covariance, pairs = power(np.where(seen, rows, 0.0)), np.maximum(power(seen.astype(float)), 1.0)
+    varies = covariance[:, 0] > 0
     if not varies.any():
         return np.zeros(lags + 1)
-    return (covariance[varies] / pairs[varies] / variance[varies]).mean(0)
+    correlation = covariance[varies] / pairs[varies]
+    return (correlation / correlation[:, :1]).mean(0)
