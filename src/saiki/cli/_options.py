@@ -28,9 +28,9 @@ def parameters(models: Iterable[type[BaseModel]]) -> list[inspect.Parameter]:
 
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
-    kind, metavar = _kind(field.annotation)
+    kind, metavar = kind_of(field.annotation)
     word = name.replace("_", "-")
-    text = f"{field.description or ''} {_default(field)}".strip()
+    text = f"{field.description or ''} {default_of(field)}".strip()
     flags = f"--{word}/--no-{word}" if kind is bool else f"--{word}"
     option = typer.Option(flags, help=text, metavar=metavar or None, show_default=False)
     return inspect.Parameter(
@@ -38,7 +38,8 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     )
 
 
-def _default(field: FieldInfo) -> str:
+def default_of(field: FieldInfo) -> str:
+    """`[128]`, or nothing where the value is derived."""
     if field.is_required():
         return "[required]"
     default = field.default
@@ -47,15 +48,15 @@ def _default(field: FieldInfo) -> str:
     return f"[{('no', 'yes')[default] if isinstance(default, bool) else default}]"
 
 
-def _kind(annotation: Any) -> tuple[Any, str]:
+def kind_of(annotation: Any) -> tuple[Any, str]:
     """The type that Typer is told, and the word that help shows. Values are validated by the models, not here."""
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
-        return _kind(next(a for a in inner if a is not type(None)))
+        return kind_of(next(a for a in inner if a is not type(None)))
     if origin is Literal:
         return str, "|".join(map(str, inner))
     if origin in (tuple, list):
-        return list[str], f"{_kind(inner[0])[1]}…"
+        return list[str], f"{kind_of(inner[0])[1]}…"
     return (bool if annotation is bool else str), _WORDS.get(annotation, "TEXT")
 
 
