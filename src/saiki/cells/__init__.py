@@ -1,4 +1,4 @@
-"""What one time step computes: readable references, one file per architecture. The file name is the choice of `--cell`."""
+"""What one time step computes: readable references, one file each. The file name is the choice of `--cell`."""
 
 from __future__ import annotations
 

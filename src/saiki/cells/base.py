@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +17,9 @@ State = Any
 class Cell(nn.Module):
     """One time step of a recurrent network: no loop, no padding, no direction, no dropout between layers.
 
-    A sequence is run by `saiki.network.unroll`, which calls `project` once for all valid steps, `initial_state` once, and
-    then `step` and `output` once per time step. What must be drawn once per sequence is drawn in `initial_state`, what
-    must be drawn per step in `project`.
+    A sequence is run by `saiki.network.unroll`, which calls `project` once for all valid steps, `initial_state` once,
+    and then `step` and `output` once per time step. What must be drawn once per sequence is drawn in `initial_state`,
+    what must be drawn per step in `project`.
     """
 
     #: units of the state
@@ -54,8 +54,8 @@ class GatedCell(Cell):
         gates_t = W_ih x_t + b_ih                    project
         recur(h) = W_hh h + b_hh                     the recurrent product
 
-    `recur` is the one place where the previous state meets the weights, so that layer norm, state dropout and weight drop
-    can replace it.
+    `recur` is the one place where the previous state meets the weights, so that layer norm, state dropout and weight
+    drop can replace it.
     """
 
     #: blocks of `width` rows in the weights
@@ -90,6 +90,12 @@ class GatedCell(Cell):
     def weights(self) -> tuple[Tensor | None, ...]:
         """The weights in that order; a bias may be absent."""
         return tuple(getattr(self, name) for name in self.weight_names())
+
+    def using(self, weights: tuple[Tensor | None, ...]) -> Self:
+        """This cell with other weights, in that order, for one unroll: nothing is copied and no key renamed."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__, _parameters=dict(zip(self.weight_names(), weights, strict=True)))
+        return twin
 
     def zeros(self, batch: int) -> Float[Tensor, "batch width"]:
         return self.weight_hh.new_zeros(batch, self.width)

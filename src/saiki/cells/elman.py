@@ -20,8 +20,8 @@ class Elman(GatedCell):
 
         h_t = f(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh),   f = tanh or relu
 
-    Source: Elman, "Finding Structure in Time", Cognitive Science 14 (1990), with the output equal to the state; weights and
-    names as in `torch.nn.RNN`.
+    Source: Elman, "Finding Structure in Time", Cognitive Science 14 (1990), with the output equal to the state; weights
+    and names as in `torch.nn.RNN`.
     """
 
     blocks = 1

@@ -24,8 +24,8 @@ class GRU(GatedCell):
 
     Rows of the weights in the order r, z, n.
 
-    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014 (arXiv 1406.1078), in the variant of
-    cuDNN and `torch.nn.GRU`: the reset gate scales the product W_hn h + b_hn, not h itself.
+    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014 (arXiv 1406.1078), in the
+    variant of cuDNN and `torch.nn.GRU`: the reset gate scales the product W_hn h + b_hn, not h itself.
     """
 
     blocks = 3

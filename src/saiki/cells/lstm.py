@@ -28,8 +28,8 @@ class LSTM(GatedCell):
 
     Rows of the weights in the order i, f, g, o.
 
-    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997); forget gate: Gers et al., 2000;
-    projection: Sak et al., 2014 (arXiv 1402.1128). Names and order as in `torch.nn.LSTM`.
+    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997); forget gate: Gers et al.,
+    2000; projection: Sak et al., 2014 (arXiv 1402.1128). Names and order as in `torch.nn.LSTM`.
     """
 
     blocks = 4

@@ -1,7 +1,8 @@
 """Padded batches to packed steps and back: the layout in which the recurrence runs.
 
-Rows are sorted by length, longest first; the steps of one time stand together and times follow each other, so that at time
-t the first `counts[t]` rows are active and no padded step exists. It is the layout of `torch.nn.utils.rnn.PackedSequence`.
+Rows are sorted by length, longest first; the steps of one time stand together and times follow each other, so that at
+time t the first `counts[t]` rows are active and no padded step exists. It is the layout of
+`torch.nn.utils.rnn.PackedSequence`.
 """
 
 from __future__ import annotations
@@ -53,17 +54,17 @@ def packing(lengths: Tensor | None, batch: int, time: int, device: torch.device 
     """
     if lengths is None:
         return Packing(torch.full((time if batch else 0,), batch), batch, time, None, None, None)
+    if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
+        raise DataError(f"lengths: got {lengths.dtype}; expected whole numbers, one per row")
     lengths = lengths.detach().to("cpu", torch.int64)
     if lengths.shape != (batch,):
         raise DataError(f"lengths: got shape {tuple(lengths.shape)}; expected ({batch},), one length per row")
-    if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= time:
-        raise DataError(
-            f"lengths: got values from {int(lengths.min())} to {int(lengths.max())}; expected 0 to {time}, the time axis"
-        )
-    if batch == 0 or int(lengths.min()) == time:
+    shortest, longest = (int(lengths.min()), int(lengths.max())) if batch else (time, time)
+    if not 0 <= shortest <= longest <= time:
+        raise DataError(f"lengths: got values from {shortest} to {longest}; expected 0 to {time}, the time axis")
+    if shortest == time:
         return packing(None, batch, time, device)
     order = torch.argsort(lengths, descending=True, stable=True)
-    longest = int(lengths.max())
     active = torch.arange(longest)[:, None] < lengths[order]  # [longest, batch]
     index = (torch.arange(longest)[:, None] * batch + order)[active]
     back = torch.empty_like(order).scatter_(0, order, torch.arange(batch))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 from saiki.cells import make_cell
-from saiki.cells.base import State
+from saiki.cells.base import Cell, State
 from saiki.network.options import Network
 from saiki.network.packing import packing
 from saiki.network.unroll import unroll
@@ -29,11 +31,12 @@ class Stack(nn.Module):
         self.residual = options.residual
         self.directions = 2 if options.bidirectional else 1
         self.drop = nn.Dropout(options.dropout)
-        self.layers = nn.ModuleList()
+        layers = []
         for _ in range(options.layers):
             cells = [make_cell(options.cell, features, width, **options.cell_options()) for _ in range(self.directions)]
-            self.layers.append(nn.ModuleList(cells))
+            layers.append(nn.ModuleList(cells))
             features = sum(cell.output_width for cell in cells)
+        self.layers = nn.ModuleList(layers)
         self.output_width = features
 
     @property
@@ -41,8 +44,13 @@ class Stack(nn.Module):
         """Whether the answer at t needs only the past."""
         return self.directions == 1
 
+    @property
+    def cells(self) -> list[list[Cell]]:
+        """`cells[layer][direction]`"""
+        return cast("list[list[Cell]]", [list(layer.children()) for layer in self.layers])
+
     def initial_state(self, batch: int) -> States:
-        return [[cell.initial_state(batch) for cell in layer] for layer in self.layers]
+        return [[cell.initial_state(batch) for cell in layer] for layer in self.cells]
 
     def forward(
         self,
@@ -56,7 +64,7 @@ class Stack(nn.Module):
         states = self.initial_state(batch) if states is None else states
         values = layout.pack(x.transpose(0, 1))
         final: States = []
-        for number, (layer, before) in enumerate(zip(self.layers, states, strict=True)):
+        for number, (layer, before) in enumerate(zip(self.cells, states, strict=True)):
             into = self.drop(values) if number else values
             outputs, after = [], []
             for direction, (cell, state) in enumerate(zip(layer, before, strict=True)):
@@ -74,7 +82,7 @@ class Stack(nn.Module):
         """One more step of every row; only for a causal stack."""
         assert self.causal, "a bidirectional stack has no step"
         final: States = []
-        for number, (layer, (state,)) in enumerate(zip(self.layers, states, strict=True)):
+        for number, (layer, (state,)) in enumerate(zip(self.cells, states, strict=True)):
             (cell,) = layer
             gates = cell.project(self.drop(x) if number else x)
             state = cell.step(gates, state)
