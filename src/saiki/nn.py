@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -26,7 +25,7 @@ from saiki.errors import DataError, OptionError
 from saiki.kernels.table import say_once
 from saiki.network.packing import packing
 from saiki.network.readout import Readout
-from saiki.network.unroll import obstacle, unroll_reference
+from saiki.network.unroll import autocast, obstacle, unroll_reference
 from saiki.shapes import Float, Int
 
 __all__ = ["GRU", "LSTM", "RNN", "Readout"]
@@ -61,8 +60,10 @@ class _Recurrent(nn.Module):
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self._options = bool(bidirectional), options
-        formula = _formula(self.cell, hidden_size, bias, **options)
-        self._state_widths = tuple(part.shape[1] for part in formula.initial_state(0))
+        formula = _formula(self.cell, hidden_size, bias, options)
+        self._formula = (formula,)  # in a tuple, because it is no submodule: it has no numbers
+        state = formula.initial_state(0)
+        self._state_kind, self._state_widths = type(state), [part.shape[1] for part in state]
         self._kernel_weights = len(formula.weight_names())
         self._weight_names = self._add_weights(formula, device, dtype)
         self.reset_parameters()
@@ -170,8 +171,8 @@ class _Recurrent(nn.Module):
 
     @torch.compiler.disable(recursive=True)
     def _reference(self, x, state: Parts, weights: tuple[Tensor | None, ...], counts, reverse) -> tuple[Tensor, Parts]:
-        cell = _formula(self.cell, self.hidden_size, self.bias, **self._options).using(weights)
-        return unroll_reference(cell, x, counts, type(cell.initial_state(0))(*state), reverse)
+        cell = self._formula[0].using(weights)
+        return unroll_reference(cell, x, counts, self._state_kind(*state), reverse)
 
     def _kernel(self, x: Tensor) -> str | None:
         """The name of the kernel that computes this layer on x; None: the reference does, and says why once."""
@@ -187,7 +188,7 @@ class _Recurrent(nn.Module):
         if input.shape[-1] != self.input_size:
             raise DataError(f"input: got {input.shape[-1]} features per step; expected input_size={self.input_size}")
         dtype = getattr(self, self._weight_names[0][0]).dtype
-        if input.dtype != dtype and not torch.is_autocast_enabled(input.device.type):
+        if input.dtype != dtype and not autocast(input):
             raise DataError(
                 f"input: got {input.dtype}; expected the dtype of the weights, {dtype} "
                 f"(input.to({dtype}), or layer.to({input.dtype}))"
@@ -204,7 +205,7 @@ class _Recurrent(nn.Module):
             expected = (shape[0], shape[2]) if single else shape
             if tuple(part.shape) != expected:
                 raise DataError(f"hx: got {name} of shape {tuple(part.shape)}; expected {expected}")
-            if part.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+            if part.dtype != x.dtype and not autocast(x):
                 raise DataError(f"hx: got {name} of {part.dtype}; expected the dtype of the input, {x.dtype}")
             checked.append(part.unsqueeze(1) if single else part)
         return tuple(checked)
@@ -297,8 +298,7 @@ class LSTM(_Recurrent):
         return tuple(hx)
 
 
-@lru_cache(maxsize=64)
-def _formula(name: str, width: int, bias: bool, **options: Any) -> GatedCell:
+def _formula(name: str, width: int, bias: bool, options: dict[str, Any]) -> GatedCell:
     """The cell without numbers of its own and for one feature: weights are given to it at every call."""
     with torch.device("meta"):
         cell = make_cell(name, 1, width, bias=bias, **options)

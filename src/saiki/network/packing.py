@@ -54,6 +54,11 @@ def packing(lengths: Tensor | None, batch: int, time: int, device: torch.device 
     """
     if lengths is None:
         return Packing(torch.full((time if batch else 0,), batch), batch, time, None, None, None)
+    return _ragged_packing(lengths, batch, time, device)
+
+
+@torch.compiler.disable  # how many steps there are is known only from the numbers
+def _ragged_packing(lengths: Tensor, batch: int, time: int, device: torch.device | None) -> Packing:
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
         raise DataError(f"lengths: got {lengths.dtype}; expected whole numbers, one per row")
     lengths = lengths.detach().to("cpu", torch.int64)

@@ -37,15 +37,22 @@ def unroll(
 
 def obstacle(x: Tensor) -> str | None:
     """Why no kernel may run just now, whatever the cell; None where one may."""
-    if torch.is_autocast_enabled(x.device.type):
+    if autocast(x):
         return "autocast: the reference computes in the dtypes that torch chooses"
     if torch.compiler.is_compiling():
         return None
+    if torch.jit.is_tracing():
+        return "torch.jit.trace: the reference is traced"
     if torch._C._are_functorch_transforms_active():
         return "a torch.func transform: the reference is computed, which every transform knows"
     if torch.autograd.forward_ad._current_level >= 0:
         return "forward-mode gradients: the reference computes them"
     return None
+
+
+def autocast(x: Tensor) -> bool:
+    """Whether torch chooses the dtypes of products on the device of x."""
+    return x.device.type != "meta" and torch.is_autocast_enabled(x.device.type)
 
 
 def unroll_reference(
