@@ -12,6 +12,7 @@ _PUBLIC = {
     "train": "saiki.model",
     "load": "saiki.model",
     "fit": "saiki.training.arrays",
+    "predict": "saiki.training.arrays",
     "Model": "saiki.model",
     "Forecast": "saiki.tasks.forecast",
     "Network": "saiki.network.options",
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from saiki.sequence import Ragged as Ragged
     from saiki.tasks.forecast import Forecast as Forecast
     from saiki.training.arrays import fit as fit
+    from saiki.training.arrays import predict as predict
     from saiki.training.options import Training as Training
 
 

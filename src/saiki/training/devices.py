@@ -30,6 +30,12 @@ class Backend:
         network.to(self.device)
         return network, optimizer
 
+    def seed(self, seed: int) -> None:
+        # torch.manual_seed formats a stack trace for each kind of device: half a millisecond
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+
     def move(self, batch: Any) -> Any:
         return batch if self.device.type == "cpu" else move(batch, self.device)
 

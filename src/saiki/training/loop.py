@@ -127,7 +127,7 @@ def train_step(run: Run, problem: Problem, options: Training, engine: Backend) -
     """One optimiser step, drawn from the seed and the number of the step."""
     step = run.progress.step
     seeds = np.random.SeedSequence([options.seed, step, engine.rank])
-    torch.manual_seed(int(seeds.generate_state(1)[0]))
+    engine.seed(int(seeds.generate_state(1)[0]))
     for group in run.optimizer.param_groups:
         group["lr"] = options.learning_rate * schedule(step, run.progress.steps, options)
     run.network.train()
