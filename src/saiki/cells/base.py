@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +77,7 @@ class GatedCell(Cell):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
 
-    def project(self, x: Tensor, **given: Tensor) -> Tensor:
+    def project(self, x: Float[Tensor, "steps features"], **given: Tensor) -> Float[Tensor, "steps gates"]:
         return nn.functional.linear(x, self.weight_ih, self.bias_ih)
 
     def recur(self, h: Float[Tensor, "batch width"]) -> Float[Tensor, "batch gates"]:
@@ -91,7 +91,7 @@ class GatedCell(Cell):
         """The weights in that order; a bias may be absent."""
         return tuple(getattr(self, name) for name in self.weight_names())
 
-    def using(self, weights: tuple[Tensor | None, ...]) -> Self:
+    def using(self, weights: tuple[Tensor | None, ...]) -> GatedCell:
         """This cell with other weights, in that order, for one unroll: nothing is copied and no key renamed."""
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__, _parameters=dict(zip(self.weight_names(), weights, strict=True)))

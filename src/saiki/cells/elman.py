@@ -9,6 +9,7 @@ from torch import Tensor
 
 from saiki.cells.base import GatedCell
 from saiki.errors import OptionError
+from saiki.shapes import Float
 
 
 class ElmanState(NamedTuple):
@@ -37,6 +38,6 @@ class Elman(GatedCell):
     def initial_state(self, batch: int) -> ElmanState:
         return ElmanState(self.zeros(batch))
 
-    def step(self, gates: Tensor, state: ElmanState) -> ElmanState:
+    def step(self, gates: Float[Tensor, "batch gates"], state: ElmanState) -> ElmanState:
         squash = torch.tanh if self.nonlinearity == "tanh" else torch.relu
         return ElmanState(squash(gates + self.recur(state.h)))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from saiki.cells.base import GatedCell
+from saiki.shapes import Float
 
 
 class GRUState(NamedTuple):
@@ -33,7 +34,7 @@ class GRU(GatedCell):
     def initial_state(self, batch: int) -> GRUState:
         return GRUState(self.zeros(batch))
 
-    def step(self, gates: Tensor, state: GRUState) -> GRUState:
+    def step(self, gates: Float[Tensor, "batch gates"], state: GRUState) -> GRUState:
         (h,) = state
         x_r, x_z, x_n = gates.chunk(3, 1)
         h_r, h_z, h_n = self.recur(h).chunk(3, 1)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from saiki.cells.base import GatedCell
 from saiki.errors import OptionError
+from saiki.shapes import Float
 
 
 class LSTMState(NamedTuple):
@@ -48,7 +49,7 @@ class LSTM(GatedCell):
     def initial_state(self, batch: int) -> LSTMState:
         return LSTMState(self.weight_hh.new_zeros(batch, self.output_width), self.zeros(batch))
 
-    def step(self, gates: Tensor, state: LSTMState) -> LSTMState:
+    def step(self, gates: Float[Tensor, "batch gates"], state: LSTMState) -> LSTMState:
         h, c = state
         i, f, g, o = (gates + self.recur(h)).chunk(4, 1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)

@@ -1,0 +1,41 @@
+"""For all tests: shapes are checked, uninitialised memory is NaN, two threads, fixed seeds."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from pathlib import Path
+
+import jaxtyping
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that tests import tests.cases and tests.oracles
+_checked = ["saiki.cells", "saiki.network.unroll", "saiki.network.stack"]
+jaxtyping.install_import_hook(_checked, "beartype.beartype")  # before saiki is imported
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+settings.register_profile("saiki", deadline=None, max_examples=25, derandomize=True)
+settings.load_profile("saiki")
+
+
+@pytest.fixture(autouse=True)
+def _same_start():
+    """Every test starts from the same seeds and with two threads, whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 (also for code of others that uses the global generator)
+    torch.manual_seed(0)
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def _uninitialised_memory_is_nan():
+    """`torch.empty` gives NaN, so that a number that nobody wrote shows."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    yield
+    torch.use_deterministic_algorithms(False)
