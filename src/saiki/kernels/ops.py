@@ -20,7 +20,9 @@ from saiki.errors import SaikiError
 from saiki.kernels.table import Row, native, say_once, why_no_native
 
 #: the same answer by plain torch, for what the kernels cannot do: (x, state, weights, counts, reverse) -> (y, final)
-Reference = Callable[[Tensor, tuple[Tensor, ...], tuple[Tensor | None, ...], Tensor, bool], tuple[Tensor, tuple[Tensor, ...]]]
+Reference = Callable[
+    [Tensor, tuple[Tensor, ...], tuple[Tensor | None, ...], Tensor, bool], tuple[Tensor, tuple[Tensor, ...]]
+]
 
 
 def unroll(
@@ -55,7 +57,13 @@ def unroll(
 
 
 def run(
-    row: Row, cell: Cell, x: Tensor, counts: Tensor, state: State, reverse: bool, reference: Callable[..., tuple[Tensor, State]]
+    row: Row,
+    cell: Cell,
+    x: Tensor,
+    counts: Tensor,
+    state: State,
+    reverse: bool,
+    reference: Callable[..., tuple[Tensor, State]],
 ) -> tuple[Tensor, State]:
     """`unroll` for a cell of `saiki.cells` and the row that `choose` gave for it.
 
@@ -66,14 +74,18 @@ def run(
 
     def again(x: Tensor, before: tuple[Tensor, ...], weights: tuple[Tensor | None, ...], counts: Tensor, reverse: bool):
         if any(now is not then for now, then in zip(cell.weights(), weights, strict=True)):
-            raise SaikiError("gradients of gradients need the weights that the cell had in its forward pass; they were replaced")
+            raise SaikiError(
+                "gradients of gradients need the weights that the cell had in its forward pass; they were replaced"
+            )
         return reference(cell, x, counts, type(state)(*before), reverse)
 
     y, final = unroll(row.kernel, x, state, given, counts, reverse, again)
     return y, type(state)(*final)
 
 
-def _no_steps(x: Tensor, state: tuple[Tensor, ...], weights: tuple[Tensor | None, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _no_steps(
+    x: Tensor, state: tuple[Tensor, ...], weights: tuple[Tensor | None, ...]
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Nothing to compute, but gradients are zeros, not None."""
     y = torch.nn.functional.linear(x, weights[0][: state[0].shape[1]])
     nothing = sum(w.sum() * 0 for w in weights if w is not None and w.requires_grad)
@@ -94,7 +106,9 @@ def _forward(kernel, x, state, weights, counts, reverse, save) -> tuple[Tensor, 
     return y, final, saved
 
 
-def _backward(kernel, x, state, weights, counts, reverse, y, saved, dy, dfinal, need_x) -> tuple[Tensor | None, list[Tensor], list[Tensor | None]]:
+def _backward(
+    kernel, x, state, weights, counts, reverse, y, saved, dy, dfinal, need_x
+) -> tuple[Tensor | None, list[Tensor], list[Tensor | None]]:
     x, state, weights = x.detach().contiguous(), [_plain(s) for s in state], [_plain(w) for w in weights]
     dx = torch.empty_like(x) if need_x else None
     dstate = [torch.empty_like(s) for s in state]
@@ -137,7 +151,9 @@ class _Unroll(torch.autograd.Function):
 def _differentiable(reference, x, state, weights, counts, reverse, dy, dfinal) -> list[Tensor | None]:
     """Gradients that can be differentiated again (create_graph=True): the reference computes them, the kernel cannot."""
     if reference is None:
-        raise SaikiError("gradients of gradients need the reference: pass reference= to unroll, or do not use create_graph=True")
+        raise SaikiError(
+            "gradients of gradients need the reference: pass reference= to unroll, or do not use create_graph=True"
+        )
     say_once("create_graph=True: gradients come from the reference, not from the kernel")
     y, final = reference(x, tuple(state), tuple(weights), counts, reverse)
     pairs = [(o, g) for o, g in zip((y, *final), (dy, *dfinal), strict=True) if g is not None and o.requires_grad]
@@ -157,7 +173,13 @@ def _differentiable(reference, x, state, weights, counts, reverse, dy, dfinal) -
 
 @torch.library.custom_op("saiki::unroll", mutates_args=())
 def _forward_op(
-    kernel: str, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor | None], counts: Tensor, reverse: bool, save: bool
+    kernel: str,
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor | None],
+    counts: Tensor,
+    reverse: bool,
+    save: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     y, final, saved = _forward(kernel, x, state, weights, counts, reverse, save)
     return y, torch.stack(final), x.new_empty(0) if saved is None else saved
@@ -166,7 +188,9 @@ def _forward_op(
 @_forward_op.register_fake
 def _(kernel, x, state, weights, counts, reverse, save):
     steps, (batch, width) = x.shape[0], state[0].shape
-    saved = x.new_empty((steps, native.saved_width(kernel, x.dtype is torch.float64, width))) if save else x.new_empty(0)
+    saved = (
+        x.new_empty((steps, native.saved_width(kernel, x.dtype is torch.float64, width))) if save else x.new_empty(0)
+    )
     return x.new_empty((steps, width)), x.new_empty((len(state), batch, width)), saved
 
 

@@ -76,15 +76,16 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     kind = type(cell)
     if not kind.__module__.startswith("saiki.cells.") or "recur" in vars(cell) or "step" in vars(cell):
         return f"no kernel for {kind.__name__}, whose step is its own"
-    if torch.is_autocast_enabled(x.device.type):
-        return "autocast: the reference computes in the dtypes that torch chooses"
     weights = cell.weights()
     others = [t for t in (*weights, *state) if t is not None]
     if any(t.dtype is not x.dtype or t.device != x.device for t in others):
         return "input, state and weights differ in dtype or device"
     name = kind.__module__.rpartition(".")[2]
     options = {option: getattr(cell, option) for row in ROWS if row.cell == name for option in row.options}
-    return match(name, options, len(weights), x.device.type, x.dtype)
+    found = match(name, options, len(weights), x.device.type, x.dtype)
+    if isinstance(found, Row) and torch.is_autocast_enabled(found.device):
+        return "autocast: the reference computes in the dtypes that torch chooses"
+    return found
 
 
 def choose(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | None:

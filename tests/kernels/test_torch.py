@@ -1,0 +1,102 @@
+"""What torch does with the kernels: compile, export, gradients of gradients, inference."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from saiki import kernels
+from saiki.cells import make_cell
+from saiki.errors import SaikiError
+from saiki.network.unroll import unroll, unroll_reference
+
+KERNELS = ("elman_tanh", "elman_relu", "lstm", "gru")
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_operator_is_well_behaved(problem, kernel):
+    """torch's own battery: schema, fake tensors, autograd registration, ahead-of-time dispatch."""
+    case = problem(kernel, [4, 3, 1], 3, 5)
+    args = (kernel, case.x, list(case.state), list(case.weights), case.counts, False, True)
+    torch.library.opcheck(torch.ops.saiki.unroll.default, args)
+
+
+@pytest.mark.parametrize("kernel", ["lstm", "gru"])
+def test_compiles_whole(problem, kernel):
+    case = problem(kernel, [4, 3, 1], 3, 5)
+
+    @torch.compile(fullgraph=True, backend="aot_eager")
+    def run(x, state, weights, counts):
+        y, final = kernels.unroll(kernel, x, state, weights, counts)
+        return [y * 1, *final]
+
+    got = run(case.x, case.state, case.weights, case.counts)
+    expected = case.kernel_outputs()
+    for g, e in zip(got + case.gradients(got), expected + case.gradients(expected), strict=True):
+        assert torch.equal(g, e)
+
+
+def test_exports(problem):
+    cell = make_cell("gru", 3, 5)
+
+    class Run(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = cell
+
+        def forward(self, x, counts):
+            return unroll(self.cell, x, counts, self.cell.initial_state(2))[0]
+
+    x, counts = torch.randn(6, 3), torch.tensor([2, 2, 2])
+    program = torch.export.export(Run(), (x, counts))
+    assert any("saiki.unroll" in str(node.target) for node in program.graph.nodes)
+    assert torch.equal(program.module()(x, counts), Run()(x, counts))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("name", ["elman", "lstm", "gru"])
+def test_gradients_of_gradients_are_the_references(name, reverse):
+    torch.manual_seed(0)
+    cell = make_cell(name, 3, 5).double()
+    x = torch.randn(9, 3, dtype=torch.float64, requires_grad=True)
+    counts, inputs = torch.tensor([4, 3, 2]), [x, *cell.parameters()]
+    found = []
+    for run in (unroll, unroll_reference):
+        y, _ = run(cell, x, counts, cell.initial_state(4), reverse)
+        first = torch.autograd.grad(y.square().sum(), inputs, create_graph=True)
+        found.append(torch.autograd.grad(sum(g.square().sum() for g in first), inputs))
+    for got, expected in zip(*found, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_gradients_of_gradients_need_a_reference(problem):
+    case = problem("gru", [3, 2], 3, 5)
+    y = case.kernel_outputs()[0]
+    with pytest.raises(SaikiError, match="reference"):
+        torch.autograd.grad(y.sum(), case.x, create_graph=True)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_backward_twice_with_a_kept_graph(problem, kernel):
+    case = problem(kernel, [5, 3], 3, 5)
+    outputs = case.kernel_outputs()
+    first = torch.autograd.grad(outputs, case.inputs, case.into, retain_graph=True)
+    again = torch.autograd.grad(outputs, case.inputs, case.into)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_an_output_changed_in_place_is_noticed(problem):
+    case = problem("gru", [5, 3], 3, 5)
+    y = case.kernel_outputs()[0]
+    loss = (y * 2).sum()
+    y.mul_(0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_nothing_is_kept_for_inference(problem):
+    case = problem("gru", [5, 3], 3, 5)
+    with torch.no_grad():
+        assert all(t.grad_fn is None for t in case.kernel_outputs())
+    with torch.inference_mode():
+        case.kernel_outputs()
