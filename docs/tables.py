@@ -1,6 +1,6 @@
 """Write the generated tables of the documentation, or with --check say which are out of date.
 
-    python docs/tables.py [--check]
+python docs/tables.py [--check]
 """
 
 from __future__ import annotations

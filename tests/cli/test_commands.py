@@ -1,0 +1,171 @@
+"""Every command, on a small table, as a user types it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import polars as pl
+import pytest
+
+COLUMNS = ["--id", "store", "--time", "date", "--target", "sales"]
+TINY = ["--steps", "3", "--width", "8", "--history", "14", "--threads", "1"]
+
+
+def test_train_says_what_it_did(saiki, sales, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answer = saiki("train", "forecast", sales, *COLUMNS, "--horizon", 7, *TINY)
+    assert answer.code == 0
+    assert (tmp_path / "sales.saiki" / "config.json").exists()
+    for part in ("series", "frequency", "season", "training: 3 steps", "left 0:00"):
+        assert part in answer.err
+    for part in ("saiki", "seasonal_naive", "MASE", "baseline", "saiki predict sales.saiki"):
+        assert part in answer.out
+
+
+def test_progress_without_a_terminal_is_some_twenty_lines(saiki, sales, tmp_path):
+    words = ["--steps", 60, "--validations", 60, "--patience", 100, "--width", 8, "--history", 14]
+    answer = saiki("train", "forecast", sales, *COLUMNS, "--horizon", 7, *words, "--out", tmp_path / "m")
+    assert answer.code == 0
+    assert 15 <= sum("loss" in line for line in answer.err.splitlines()) <= 25
+
+
+def test_train_as_json(saiki, sales, tmp_path):
+    out = tmp_path / "m"
+    answer = saiki("train", "forecast", sales, *COLUMNS, "--horizon", 7, *TINY, "--out", out, "--json")
+    found = json.loads(answer.out)
+    assert found["model"] == str(out)
+    assert found["interrupted"] is False
+    assert found["validation"]["scores"]["saiki"]["mae"] > 0
+    assert isinstance(found["beats_baselines"], bool)
+
+
+def test_quiet_is_quiet(saiki, sales, tmp_path):
+    answer = saiki("train", "forecast", sales, *COLUMNS, "--horizon", 7, *TINY, "--out", tmp_path / "m", "--quiet")
+    assert (answer.code, answer.out, answer.err) == (0, "", "")
+
+
+@pytest.mark.parametrize("kind", ["json", "toml"])
+def test_options_from_a_file(saiki, sales, tmp_path, kind):
+    text = {
+        "json": '{"horizon": 7, "steps": 3, "width": 8, "history": 14, "learning-rate": 0.01, "target": ["sales"]}',
+        "toml": 'horizon = 7\nsteps = 3\nwidth = 8\nhistory = 14\nlearning-rate = 0.01\ntarget = ["sales"]',
+    }[kind]
+    config = tmp_path / f"options.{kind}"
+    config.write_text(text)
+    words = ["--id", "store", "--time", "date", "--config", config, "--width", 16, "--out", tmp_path / "m"]
+    assert saiki("train", "forecast", sales, *words, "--quiet").code == 0
+    stored = json.loads((tmp_path / "m" / "config.json").read_text())
+    assert stored["training"]["learning_rate"] == 0.01
+    assert stored["network"]["width"] == 16, "the command line wins"
+
+
+def test_predict_writes_csv_to_stdout_and_nothing_else(saiki, model, sales):
+    answer = saiki("predict", model, sales)
+    assert answer.err == ""
+    frame = pl.read_csv(io.StringIO(answer.out))
+    assert frame.columns == ["store", "date", "saiki", "saiki-lo-80", "saiki-hi-80"]
+    assert len(frame) == 4 * 7
+
+
+@pytest.mark.parametrize(
+    ("name", "read"), [("f.csv", pl.read_csv), ("f.parquet", pl.read_parquet), ("f.jsonl", pl.read_ndjson)]
+)
+def test_predict_to_a_file(saiki, model, sales, tmp_path, name, read):
+    answer = saiki("predict", model, sales, "--out", tmp_path / name, "--json")
+    assert json.loads(answer.out)["rows"] == 28
+    assert len(read(tmp_path / name)) == 28
+
+
+def test_evaluate(saiki, model, sales):
+    found = json.loads(saiki("evaluate", model, sales, "--json").out)
+    assert next(iter(found["scores"])) == "saiki"
+    assert {"last_value", "seasonal_naive", "naive2", "seasonal_mean", "linear_lags"} <= set(found["scores"])
+    text = saiki("evaluate", model, sales).out
+    assert found["sentence"] in text
+
+
+def test_evaluate_with_the_history_apart_gives_the_same_scores(saiki, model, sales, tmp_path):
+    whole = pl.read_csv(sales)
+    truth = whole.group_by("store", maintain_order=True).tail(7)
+    whole.join(truth, on=["store", "date"], how="anti").write_csv(tmp_path / "history.csv")
+    truth.write_csv(tmp_path / "truth.csv")
+    apart = saiki("evaluate", model, tmp_path / "truth.csv", "--history", tmp_path / "history.csv", "--json")
+    together = saiki("evaluate", model, sales, "--json")
+    assert json.loads(apart.out)["scores"] == json.loads(together.out)["scores"]
+
+
+def test_evaluate_writes_a_report(saiki, model, sales, tmp_path):
+    assert saiki("evaluate", model, sales, "--html", tmp_path / "r.html").code == 0
+    assert "<svg" in (tmp_path / "r.html").read_text()
+
+
+def _stream(saiki, monkeypatch, model, lines):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines) + "\n"))
+    answer = saiki("stream", model)
+    return answer.code, [json.loads(line) for line in answer.out.splitlines()]
+
+
+def test_a_stream_equals_predict(saiki, model, sales, monkeypatch, tmp_path):
+    table = pl.read_csv(sales).head(60)  # of one store
+    code, answers = _stream(saiki, monkeypatch, model, [json.dumps(row) for row in table.iter_rows(named=True)])
+    assert code == 0
+    assert len(answers) == 60
+    table.write_csv(tmp_path / "part.csv")
+    saiki("predict", model, tmp_path / "part.csv", "--out", tmp_path / "f.jsonl")
+    expected = pl.read_ndjson(tmp_path / "f.jsonl")["saiki"].to_list()
+    assert answers[-1]["saiki"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_bad_line_is_answered_and_the_stream_goes_on(saiki, model, monkeypatch):
+    good = [json.dumps({"store": "a", "date": f"2024-01-{d:02d}", "sales": 5.0 + d}) for d in (1, 2, 3)]
+    bad = [
+        "not json",
+        "[1]",
+        '{"store": "a"}',
+        '{"store": "a", "date": "2024-01-01", "sales": 1}',
+        '{"store": "a", "date": 7, "sales": 1}',
+    ]
+    bad += ['{"store": "a", "date": "2024-01-09", "sales": "many"}', '{"store": "a", "date": "soon", "sales": 1}']
+    code, answers = _stream(saiki, monkeypatch, model, [*good[:2], *bad, "", good[2]])
+    assert code == 0
+    assert ["error" in a for a in answers] == [False, False, *[True] * len(bad), False]
+    assert answers[2]["line"] == 3
+    _, without = _stream(saiki, monkeypatch, model, good)
+    assert answers[-1] == without[-1], "bad lines leave no trace"
+
+
+def test_inspect_a_model_a_file_and_the_system(saiki, model, sales):
+    facts = json.loads(saiki("inspect", model, "--json").out)
+    assert facts["task"] == "forecast, 7 steps ahead"
+    assert "8 units" in facts["network"]
+    assert "7 steps" in saiki("inspect", sales, *COLUMNS).out
+    assert "not yet" in saiki("inspect", sales).out, "no column y: said, not an error"
+    assert "native" in json.loads(saiki("inspect", "--system", "--json").out)
+
+
+def test_list(saiki):
+    assert "gru" in saiki("list", "cells").out
+    assert set(json.loads(saiki("list", "tasks", "--json").out)) == {"forecast"}
+
+
+def test_bench(saiki):
+    found = json.loads(saiki("bench", "--repeats", 1, "--json").out)
+    assert len(found["points"]) == 9
+    assert all(point["ratio"] > 0 for point in found["points"])
+
+
+@pytest.mark.slow
+def test_demo(saiki, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):  # rerun allowed
+        answer = saiki("demo")
+        assert answer.code == 0, answer.err
+    assert "The model beats the best baseline" in answer.out
+    assert (tmp_path / "saiki-demo" / "forecast.png").read_bytes().startswith(b"\x89PNG")
+    page = (tmp_path / "saiki-demo" / "report.html").read_text()
+    assert "<svg" in page
+    for outside in ("<script", "<link", 'src="http', "url(http", "@import"):
+        assert outside not in page
+    assert saiki("predict", "saiki-demo/model", "saiki-demo/co2.csv", "--out", "f.csv").code == 0
