@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -165,6 +166,42 @@ void backward(const std::string& cell, const Array& x, const std::vector<Array>&
   run(k.backward, c, lanes_for(s, 2 * k.gates, threads));
 }
 
+// A sequence that arrives step by step.
+class Stream {
+  const CellKernels& kernels_;
+  int scalar_;
+  long features_, width_;
+  std::unique_ptr<void, void (*)(void*)> block_{nullptr, std::free};
+
+ public:
+  Stream(const std::string& cell, const std::vector<MaybeArray>& weights)
+      : kernels_(chosen()->cells[cell_index(cell)][weights.at(1).value().dtype() == nb::dtype<double>()]) {
+    const Array &ih = weights.at(0).value(), &hh = weights.at(1).value();
+    if (ih.ndim() != 2 || hh.ndim() != 2 || hh.shape(1) < 1 || ih.shape(1) < 1) wrong("weights", "matrices with columns");
+    scalar_ = hh.dtype() == nb::dtype<double>();
+    features_ = long(ih.shape(1)), width_ = long(hh.shape(1));
+    Call c{};
+    c.features = features_, c.width = width_;
+    const long rows = kernels_.gates * width_;
+    c.weight_ih = data(ih, scalar_, {rows, features_}, "weight_ih");
+    c.weight_hh = data(hh, scalar_, {rows, width_}, "weight_hh");
+    c.bias_ih = data(weights.at(2), scalar_, {rows}, "bias_ih");
+    c.bias_hh = data(weights.at(3), scalar_, {rows}, "bias_hh");
+    block_.reset(std::aligned_alloc(64, (kernels_.stream_bytes(c) + 63) / 64 * 64));
+    if (!block_) throw std::bad_alloc();
+    kernels_.stream_begin(c, block_.get());
+  }
+
+  void push(const Array& x, const Array& y) {
+    kernels_.stream_push(block_.get(), data(x, scalar_, {features_}, "x"), data(y, scalar_, {width_}, "y"));
+  }
+
+  void state(int number, const Array& numbers, bool set) {
+    if (number < 0 || number >= kernels_.states) wrong("the number of the state", "one that the cell has");
+    kernels_.stream_state(block_.get(), number, data(numbers, scalar_, {width_}, "state"), set);
+  }
+};
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -187,5 +224,9 @@ NB_MODULE(_native, m) {
   m.def("poison", [](bool on) { poison = on; }, "Tests: fill the workspace with NaN before each call, check its guards after it.");
   m.def("forward", &forward);
   m.def("backward", &backward);
+  nb::class_<Stream>(m, "Stream")
+      .def(nb::init<const std::string&, const std::vector<MaybeArray>&>())
+      .def("push", &Stream::push)
+      .def("state", &Stream::state);
   chosen();
 }

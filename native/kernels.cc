@@ -8,12 +8,15 @@
 #include "forward.h"
 #include "gru.h"
 #include "lstm.h"
+#include "stream.h"
 
 namespace saiki::SAIKI_ISA {
 
 template <class Cell> long saved_row(const Call& call) { return Sizes<Cell>(call).saved_row(); }
 
-template <class Cell> constexpr CellKernels cell = {Cell::gates, Cell::states, saved_row<Cell>, forward<Cell>, backward<Cell>};
+template <class Cell> constexpr CellKernels cell = {
+    Cell::gates,         Cell::states,        saved_row<Cell>,    forward<Cell>,      backward<Cell>,
+    Stream<Cell>::bytes, Stream<Cell>::begin, Stream<Cell>::push, Stream<Cell>::state};
 
 static double now() {
   timespec t;

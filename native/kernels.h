@@ -13,6 +13,10 @@ struct CellKernels {
   long (*saved_row)(const Call&);
   void (*forward)(const Call&, Team&);
   void (*backward)(const Call&, Team&);
+  size_t (*stream_bytes)(const Call&);
+  void (*stream_begin)(const Call&, void* block);
+  void (*stream_push)(void* block, const void* x, void* y);
+  void (*stream_state)(void* block, int number, void* numbers, bool set);
 };
 
 struct Kernels {

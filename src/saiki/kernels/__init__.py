@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from saiki.kernels.ops import run, unroll
+from saiki.kernels.stream import NativeStream
 from saiki.kernels.table import ROWS, Row, choose, find, match, report
 
-__all__ = ["ROWS", "Row", "choose", "find", "match", "report", "run", "unroll"]
+__all__ = ["ROWS", "NativeStream", "Row", "choose", "find", "match", "report", "run", "unroll"]

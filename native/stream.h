@@ -1,0 +1,98 @@
+// One step of one sequence at a time: weights packed once, state kept between calls, no threads, no allocation.
+#pragma once
+#include <cstddef>
+#include <new>
+
+#include "unroll.h"
+
+namespace saiki::SAIKI_ISA {
+
+template <class Cell> class Stream {
+  using T = typename Cell::Scalar;
+  using V = Vec<T>;
+  using S = Sizes<Cell>;
+  static constexpr long L = lanes_of<T>;
+  static constexpr long group_columns = S::units_per_group * Cell::gates * L;
+
+  S size;
+  Panels<T> input, recurrent;
+  T* hidden[2];            // the present state and the next one
+  T* memory[max_states];   // states after the first
+  T* used = nullptr;       // while the memory behind the object is handed out
+
+ public:
+  static size_t bytes(const Call& c) {
+    const S size(c);
+    const long weights = size.units * Cell::gates * L * (c.features + c.width + 2);
+    return (sizeof(Stream) + 63) / 64 * 64 + sizeof(T) * size_t(weights + (Cell::states + 1) * size.row);
+  }
+
+  // Lies at the beginning of `block`, 64-byte aligned, of bytes(c) bytes. The state begins at zero.
+  static void begin(const Call& c, void* block) {
+    Stream* s = new (block) Stream(c, reinterpret_cast<T*>(static_cast<char*>(block) + (sizeof(Stream) + 63) / 64 * 64));
+    const Share all(0, s->input.count());
+    pack_gates(s->input, cast<T>(c.weight_ih), cast<T>(c.bias_ih), Cell::gates, c.width, all);
+    pack_gates(s->recurrent, cast<T>(c.weight_hh), cast<T>(c.bias_hh), Cell::gates, c.width, all);
+  }
+
+  static void push(void* block, const void* x, void* y) {
+    Stream& s = *static_cast<Stream*>(block);
+    const T *rows[] = {cast<T>(x), s.hidden[0]};
+    alignas(64) T in[group_columns], back[group_columns];
+    for (long g = 0; g < s.size.groups(); ++g) {
+      for (int q = 0; q < S::panels_per_group; ++q) {
+        const long p = g * S::panels_per_group + q, at = q * S::vectors * L;
+        const Multiply<T> times = multiply_for<T>(1, s.input.wide(p));
+        times(rows, 1, s.input.panel(p), s.input.depth, s.input.begin(p), in + at, group_columns);
+        times(rows + 1, 1, s.recurrent.panel(p), s.recurrent.depth, s.recurrent.begin(p), back + at, group_columns);
+      }
+      s.units(g, in, back, cast<T>(y));
+    }
+    T* const last = s.hidden[0];
+    s.hidden[0] = s.hidden[1], s.hidden[1] = last;
+  }
+
+  // Copies state number i out (or in): c.width numbers.
+  static void state(void* block, int i, void* numbers, bool set) {
+    Stream& s = *static_cast<Stream*>(block);
+    T* const mine = i == 0 ? s.hidden[0] : s.memory[i];
+    if (set) copy(mine, cast<T>(numbers), 0, s.size.width);
+    else copy(cast<T>(numbers), mine, 0, s.size.width);
+  }
+
+ private:
+  Stream(const Call& c, T* block) : size(c), used(block) {
+    for (T*& h : hidden) h = zeros(size.row);
+    for (int i = 1; i < Cell::states; ++i) memory[i] = zeros(size.row);
+    input = panels(c.features);
+    recurrent = panels(c.width);
+  }
+
+  T* some(long count) {
+    T* const begin = used;
+    used += count;
+    return begin;
+  }
+  T* zeros(long count) { return static_cast<T*>(std::memset(some(count), 0, size_t(count) * sizeof(T))); }
+  Panels<T> panels(long depth) {
+    const long total = size.units * Cell::gates;
+    return {some(Panels<T>::size(depth, total)), some(total * L), depth, total, S::vectors};
+  }
+
+  SAIKI_INLINE void units(long g, const T* in, const T* back, T* y) {
+    for (int k = 0; k < S::units_per_group; ++k, in += Cell::gates * L, back += Cell::gates * L) {
+      const long u = (g * S::units_per_group + k) * L;
+      if (u >= size.width) return;
+      V x[Cell::gates], r[Cell::gates], state[Cell::states], kept[Cell::saved + 1];
+      for (int i = 0; i < Cell::gates; ++i) x[i] = load(in + i * L), r[i] = load(back + i * L);
+      state[0] = load(hidden[0] + u);
+      for (int i = 1; i < Cell::states; ++i) state[i] = load(memory[i] + u);
+      Cell::forward(x, r, state, kept);
+      store(hidden[1] + u, state[0]);
+      for (int i = 1; i < Cell::states; ++i) store(memory[i] + u, state[i]);
+      store(y + u, state[0], size.width - u);
+    }
+  }
+};
+
+}  // namespace saiki::SAIKI_ISA

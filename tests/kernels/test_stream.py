@@ -1,0 +1,46 @@
+"""A stream gives, step by step, what the whole sequence gives."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from saiki import kernels
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("features", "width"), [(1, 1), (3, 17), (33, 64), (5, 130)])
+@pytest.mark.parametrize("kernel", ["elman_tanh", "elman_relu", "lstm", "gru"])
+def test_push_is_unroll(problem, kernel, features, width, dtype):
+    case = problem(kernel, [12], features, width, dtype=dtype)
+    y, *final = (t.detach() for t in case.kernel_outputs())
+    stream = kernels.NativeStream(kernel, case.weights)
+    stream.state = [s[0] for s in case.state]
+    for x, expected in zip(case.x.detach(), y, strict=True):
+        assert torch.equal(stream.push(x), expected)
+    for part, expected in zip(stream.state, final, strict=True):
+        assert torch.equal(part, expected[0])
+
+
+def test_state_can_be_put_back(problem):
+    case = problem("lstm", [6], 3, 5)
+    stream = kernels.NativeStream("lstm", case.weights)
+    stream.push(case.x.detach()[0])
+    kept = stream.state
+    first = [stream.push(x) for x in case.x.detach()]
+    stream.state = kept
+    assert all(torch.equal(stream.push(x), y) for x, y in zip(case.x.detach(), first, strict=True))
+
+
+def test_output_into_a_given_tensor(problem):
+    case = problem("gru", [1], 3, 5)
+    out = torch.empty(5, dtype=torch.float64)
+    assert kernels.NativeStream("gru", case.weights).push(case.x.detach()[0], out) is out
+
+
+def test_a_wrong_input_is_an_error(problem):
+    stream = kernels.NativeStream("gru", problem("gru", [1], 3, 5).weights)
+    with pytest.raises(ValueError, match="x must be"):
+        stream.push(torch.zeros(4, dtype=torch.float64))
+    with pytest.raises(ValueError, match="dtype"):
+        stream.push(torch.zeros(3))
