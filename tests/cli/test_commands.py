@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+import subprocess
 import sys
 
 import polars as pl
@@ -169,3 +171,23 @@ def test_demo(saiki, tmp_path, monkeypatch):
     for outside in ("<script", "<link", 'src="http', "url(http", "@import"):
         assert outside not in page
     assert saiki("predict", "saiki-demo/model", "saiki-demo/co2.csv", "--out", "f.csv").code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_ctrl_c_keeps_the_best_and_resume_goes_on(saiki, sales, tmp_path):
+    options = [*COLUMNS, "--horizon", 7, "--width", 8, "--history", 14, "--threads", 1, "--steps", 4000]
+    options += ["--validations", 4000, "--patience", 4000, "--out", tmp_path / "m"]
+    words = ["train", "forecast", sales, *options]
+    command = [sys.executable, "-u", "-c", "from saiki.cli import main; main()", *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert any("loss" in line for line in process.stderr), "training has begun"
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate()
+    assert process.returncode == 130
+    assert "--resume goes on" in out
+    assert saiki("inspect", tmp_path / "m").code == 0
+    answer = saiki(*words, "--resume")
+    assert answer.code == 0
+    assert "resumed at" in answer.err
+    assert not (tmp_path / "m.training").exists()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,11 +15,17 @@ if TYPE_CHECKING:
 LINES = 20
 
 
-def make(console: Console) -> list[Any]:
-    """The hooks that show progress: none if quiet."""
-    if console.quiet:
-        return []
-    return [Bar()] if sys.stderr.isatty() else [Lines(console)]
+@contextlib.contextmanager
+def shown(console: Console) -> Iterator[list[Any]]:
+    """The hooks that show progress, none if quiet; the terminal is left in order whatever happens."""
+    if console.quiet or not sys.stderr.isatty():
+        yield [] if console.quiet else [Lines(console)]
+        return
+    bar = Bar()
+    try:
+        yield [bar]
+    finally:
+        bar.display.stop()
 
 
 def time_left(progress: Progress) -> str:

@@ -71,8 +71,8 @@ def _work(whole: pl.DataFrame, folder: Path, console: Console) -> tuple[Any, Any
     console.say("Weekly CO2 at Mauna Loa, in parts per million; the last year is kept away from training:")
     shutil.rmtree(folder.with_name(f"{folder.name}.training"), ignore_errors=True)
     seen = whole.head(len(whole) - HORIZON)
-    hooks = _progress.make(console)
-    model = saiki.train("forecast", seen, out=folder, force=True, hooks=hooks, say=console.pairs, **OPTIONS)
+    with _progress.shown(console) as hooks:
+        model = saiki.train("forecast", seen, out=folder, force=True, hooks=hooks, say=console.pairs, **OPTIONS)
     return model, model.evaluate(whole)
 
 

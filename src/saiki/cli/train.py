@@ -48,8 +48,9 @@ def command(
     console = Console(quiet, json)
     import saiki
 
-    hooks = _progress.make(console)
-    model = saiki.train(task, data, out=folder, resume=resume, force=force, hooks=hooks, say=console.pairs, **options)
+    with _progress.shown(console) as hooks:
+        options |= {"out": folder, "resume": resume, "force": force, "hooks": hooks, "say": console.pairs}
+        model = saiki.train(task, data, **options)
     _report(console, model, folder, data)
     return INTERRUPTED if model.interrupted else TRAINED
 
