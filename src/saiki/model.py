@@ -29,8 +29,6 @@ from saiki.training.options import Training
 #: version of the folder; a newer one is refused, older ones keep loading
 FORMAT = 1
 CONFIG, WEIGHTS, CARD, CURVE = "config.json", "model.safetensors", "README.md", "curve.csv"
-#: units per layer where nothing is asked
-WIDTH = 128
 
 
 @dataclass
@@ -263,7 +261,7 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
 
 def _fresh(name: str, task: Any, network_options: Network, training: Training) -> Model:
     """A model with new weights."""
-    width = network_options.width or WIDTH
+    width = network_options.width or task.default_width
     panel = task.training_data
     facts = {"fingerprint": fingerprint(panel), "summary": [list(pair) for pair in panel.describe()]}
     network = task.network(network_options, width, training.seed)

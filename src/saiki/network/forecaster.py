@@ -23,6 +23,7 @@ class Plan:
     season: int  # steps; 1 for none
     patch: int  # steps per token of the recurrent layers
     copies: int  # past seasons that the blend may copy; 0 for no blend
+    forks: int  # last tokens from which training forecasts, all in one pass; an answer comes from the last one
     log: bool  # values are positive and modelled by their logarithm
     scale: bool  # windows in their own units
     levels: tuple[float, ...] = ()  # probabilities of the quantiles beside the point, rising
@@ -37,6 +38,11 @@ class Plan:
     @property
     def tokens(self) -> int:
         return self.history // self.patch
+
+    @property
+    def known(self) -> int:
+        """Steps of the window that every fork knows: those that level and spread are taken from."""
+        return self.history - (self.forks - 1) * self.patch
 
 
 @dataclass(frozen=True)
@@ -62,10 +68,12 @@ class Forecaster(nn.Module):
 
         x = (f(y) - level) / spread                                window units, f = log for positive data
         u_k = E [x_patch k, share observed, log spread, covariates]  one token per patch
-        s = stack(u)_K                                              recurrent layers, last state
+        s_k = stack(u)_k                                            recurrent layers; s is the last state
         ŷ = f⁻¹(level + spread · (W s + blend(s, x) + ahead(s, known future)))
 
     Quantiles are the point plus rising offsets, so they never cross:  q_l = point ± Σ softplus(…).
+
+    In training the last `forks` tokens forecast, each the horizon after itself; level and spread come from what all know.
 
     Source: patches as recurrent steps and direct decoding follow SegRNN (Lin et al. 2023, arXiv 2308.11200); window units follow
     ES-RNN (Smyl 2020) and reversible instance normalisation (Kim et al. 2022), computed without learned parameters here.
@@ -88,35 +96,42 @@ class Forecaster(nn.Module):
             self.point.bias.zero_()
         self.blend = None
         if plan.copies:
-            sizes_of_blend = {
-                "history": plan.history,
-                "horizon": plan.horizon,
-                "season": plan.season,
-                "copies": plan.copies,
-            }
-            self.blend = SeasonBlend(out, **sizes_of_blend)
+            self.blend = SeasonBlend(out, horizon=plan.horizon, season=plan.season, copies=plan.copies)
         known = plan.future + sizes["future"] + plan.calendar
         self.ahead = _Ahead(out, known, width) if known else None
         self.offsets = nn.Linear(out, plan.horizon * len(plan.levels)) if plan.levels else None
 
-    def forward(self, batch: dict[str, Tensor]) -> Outlook:
-        """From a batch as the table codec encodes it; y `[batch, history]` is float64, NaN where nothing is observed."""
-        y = batch["y"]
+    def forward(self, batch: dict[str, Tensor], forks: int = 1) -> Outlook:
+        """From a batch as the table codec encodes it; y `[batch, history]` is float64, NaN where nothing is observed.
+
+        With `forks` the forecast is made after each of the last tokens, as rows of their own: `[batch · forks, horizon]`.
+        """
+        plan, y = self.plan, batch["y"]
         observed = y.isfinite()
-        scale = window_scale(y, observed, self.plan.log) if self.plan.scale else no_scale(y)
+        # forks before the last one must not see what comes after them, and all forks share one scale
+        scale = window_scale(*self._base(y, observed), plan.log) if plan.scale else no_scale(y)
         # levels are taken out in double precision: a series may vary little at a high level
         x = normalise(y, observed, scale).to(self.encode.weight.dtype)
-        state = self._read(x, observed, scale, batch)
+        state = self._read(x, observed, scale, batch)[:, plan.tokens - forks :]
+        ends = fork_ends(plan, forks).to(x.device)
         point = self.point(state)
         if self.blend is not None:
-            point = point + self.blend(state, x, observed)
+            point = point + self.blend(state, x, observed, ends)
         if self.ahead is not None:
             known = [self._column(batch, "future", "future_horizon"), batch["calendar_horizon"]]
-            point = point + self.ahead(state, torch.cat(known, -1))
-        return Outlook(point, self._quantiles(state, point), scale)
+            before = [self._column(batch, "future", "future_history"), batch["calendar_history"]]
+            told = torch.cat([torch.cat(before, -1), torch.cat(known, -1)], 1)
+            point = point + self.ahead(state, told[:, ends[:, None] + torch.arange(plan.horizon, device=x.device)])
+        point, state = point.flatten(0, 1), state.flatten(0, 1)
+        return Outlook(point, self._quantiles(state, point), scale.repeat(forks))
+
+    def _base(self, y: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+        """The part of the window that all forks know; the whole of it where that part has nothing observed."""
+        inside = torch.arange(y.shape[1], device=y.device) < self.plan.known
+        return y, torch.where((observed & inside).any(1, keepdim=True), observed & inside, observed)
 
     def _read(self, x: Tensor, observed: Tensor, scale: Scale, batch: dict[str, Tensor]) -> Tensor:
-        """The state after the last patch: `[batch, width]`."""
+        """The state after every token: `[batch, tokens, width]`."""
         rows, tokens, patch = len(x), self.plan.tokens, self.plan.patch
         share = observed.view(rows, tokens, patch).to(x.dtype).mean(2, keepdim=True)
         spread = scale.spread.log().to(x.dtype)[:, None].expand(rows, tokens, 1)
@@ -125,8 +140,7 @@ class Forecaster(nn.Module):
         parts.append(self._column(batch, "past", "past").reshape(rows, tokens, -1))
         parts.append(self._column(batch, "future", "future_history").reshape(rows, tokens, -1))
         parts.append(self._column(batch, "static", "static")[:, None].expand(rows, tokens, -1))
-        out, _ = self.stack(self.encode(torch.cat(parts, 2)))
-        return out[:, -1]
+        return self.stack(self.encode(torch.cat(parts, 2)))[0]
 
     def _column(self, batch: dict[str, Tensor], role: str, name: str) -> Tensor:
         """The numbers of a role with its categories embedded beside them: `[…, features]`."""
@@ -145,6 +159,11 @@ class Forecaster(nn.Module):
         return point.detach()[..., None] + torch.cat([down, away[..., below:].cumsum(-1)], -1)
 
 
+def fork_ends(plan: Plan, forks: int) -> Tensor:
+    """The steps of the window after which each fork forecasts: `[forks]`, the last one at its end."""
+    return plan.history - plan.patch * torch.arange(forks - 1, -1, -1)
+
+
 class _Ahead(nn.Module):
     """What the known future adds to each step of the horizon."""
 
@@ -154,8 +173,10 @@ class _Ahead(nn.Module):
         self.known = nn.Linear(known, width)
         self.out = nn.Linear(width, 1)
 
-    def forward(self, state: Float[Tensor, "batch width"], known: Float[Tensor, "batch horizon future"]) -> Tensor:
-        return self.out(torch.relu(self.state(state)[:, None] + self.known(known))).squeeze(-1)
+    def forward(
+        self, state: Float[Tensor, "batch ends width"], known: Float[Tensor, "batch ends horizon future"]
+    ) -> Float[Tensor, "batch ends horizon"]:
+        return self.out(torch.relu(self.state(state)[:, :, None] + self.known(known))).squeeze(-1)
 
 
 def _size(codes: int) -> int:

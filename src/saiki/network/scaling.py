@@ -22,6 +22,12 @@ class Scale(NamedTuple):
     spread: Float[Tensor, "batch 1"]
     log: bool
 
+    def repeat(self, times: int) -> Scale:
+        """Every row `times` times in a row."""
+        if times == 1:
+            return self
+        return Scale(self.center.repeat_interleave(times, 0), self.spread.repeat_interleave(times, 0), self.log)
+
     def inward(self, y: Tensor) -> Tensor:
         """Data units to normalised units."""
         return ((_positive_log(y) if self.log else y) - self.center) / self.spread

@@ -22,7 +22,7 @@ from saiki.errors import DataError
 from saiki.modalities import table
 from saiki.network.forecaster import Forecaster, Plan
 from saiki.readers import read_frame
-from saiki.tasks._plan import make_plan
+from saiki.tasks._plan import default_width, make_plan
 from saiki.tasks._sampling import ForecastProblem, make_network
 from saiki.tasks.evaluation import Evaluation
 from saiki.tasks.forecast import Forecast
@@ -56,6 +56,12 @@ class ForecastTask:
     def network(self, options: Any, width: int, seed: int) -> Forecaster:
         """A fresh network."""
         return make_network(self.plan, options, width, seed)
+
+    @property
+    def default_width(self) -> int:
+        """Units per layer where none are asked for."""
+        assert self.training_data is not None
+        return default_width(len(self.training_data))
 
     def problem(self, batch: int, valid: Any = None) -> ForecastProblem:
         """What the training loop needs; `valid` is a table whose last horizon is validated instead of the data's own."""

@@ -10,42 +10,49 @@ from saiki.modalities.table import TableCodec
 from saiki.network.forecaster import Plan
 from saiki.tasks.forecast import Forecast
 
-#: seasons in the window: two weeks of days hold the weekday twice
-SEASONS = 14
-#: a longer season is read in patches of this many steps
-LONGEST_PATCH = 48
-#: values in the window of a series without season
-PLAIN_HISTORY = 64
+#: seasons in the window: two weeks of days hold the weekday twice; fewer of long seasons
+SEASONS, LONG_SEASONS = 14, 7
+#: steps in a token at most; a longer season is read in parts
+LONGEST_PATCH = 24
+#: tokens in the window of a series without season
+PLAIN_TOKENS = 28
+#: last tokens that forecast in training, at most
+FORKS = 7
+#: copies at most
+COPIES = 14
 
 
 def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
     """The sizes: as asked for, else from the season, the horizon and the length of the series.
 
-    The window holds 14 seasons, or two horizons if that is more, and at most what half of the series have before
-    their last horizon. A token is one season, or a part of a long one.
+    The window holds 14 seasons (7 long ones) and at least one horizon, but leaves half of a typical series to slide over.
+    A token is one season, or a part of a long one.
     """
-    season = panel.season
-    patch = options.patch or _patch(season)
-    history = options.history or _history(panel, options.horizon, season, patch)
-    if options.history and options.patch and options.history % options.patch:
+    season, length = panel.season, int(np.median(panel.lengths)) - options.horizon
+    patch = options.patch or _patch(season, options.horizon)
+    if options.history:
+        history, spare = options.history, 0
+        patch = options.patch or _divisor(history, patch)
+    else:
+        history = _history(length, options.horizon, season, patch)
+        spare = (length - history) // patch
+    if history % patch:
         raise OptionError(f"history {history} is not a multiple of patch {patch}; expected whole patches")
-    if options.history and history % patch:
-        patch = next(p for p in range(min(patch, history), 0, -1) if history % p == 0)
+    copies = min(COPIES, history // season) if options.copies is None else options.copies
+    if copies * season > history:
+        raise OptionError(f"{copies} copies of {season} steps, the season, need a longer history than {history}")
+    forks = options.forks or max(1, min(FORKS, spare // 2))
     log = options.log if options.log is not None else options.scale == "window" and _positive(panel)
     if log and not _positive(panel):
         raise DataError("the logarithm needs positive values, but there are values of 0 or below; leave out --log")
-    copies = min(SEASONS, history // season) if options.copies is None else options.copies
-    if copies * season > history:
-        raise OptionError(
-            f"{copies} copies of a season of {season} steps need a history of {copies * season}; got {history}"
-        )
     widths, categories = codec.widths, codec.categories
     return Plan(
-        history=history,
+        history=history + (forks - 1) * patch,
         horizon=options.horizon,
         season=season,
         patch=patch,
         copies=copies,
+        forks=forks,
         log=log,
         scale=options.scale == "window",
         levels=options.levels,
@@ -57,17 +64,33 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
     )
 
 
-def _patch(season: int) -> int:
+def _patch(season: int, horizon: int) -> int:
+    if season == 1:
+        return -(-horizon // LONGEST_PATCH)
     if season <= LONGEST_PATCH:
         return season
-    divisors = [d for d in range(8, LONGEST_PATCH + 1) if season % d == 0]
-    return max(divisors, default=LONGEST_PATCH // 2)
+    divisors = [d for d in range(LONGEST_PATCH // 3, LONGEST_PATCH + 1) if season % d == 0]
+    return max(divisors, default=LONGEST_PATCH)
 
 
-def _history(panel: Panel, horizon: int, season: int, patch: int) -> int:
-    wanted = max(SEASONS * season if season > 1 else PLAIN_HISTORY, 2 * horizon)
-    there = int(np.median(panel.lengths)) - horizon
-    return max(1, round(min(wanted, there) / patch)) * patch
+def _divisor(history: int, patch: int) -> int:
+    """The largest patch up to `patch` that divides a history that was asked for."""
+    return next(p for p in range(min(patch, history), 0, -1) if history % p == 0)
+
+
+def _history(length: int, horizon: int, season: int, patch: int) -> int:
+    """Steps of the window, whole patches; `length` steps stand before the last horizon of a typical series."""
+    if season > 1:
+        seasons = min(SEASONS if season <= LONGEST_PATCH else LONG_SEASONS, length // (2 * season))
+        steps = season * max(2, seasons, -(-horizon // season))
+    else:
+        steps = max(2 * patch, min(max(PLAIN_TOKENS * patch, 2 * horizon), length // 2))
+    return -(-steps // patch) * patch
+
+
+def default_width(series: int) -> int:
+    """Units per layer: few series are learned by heart within minutes by a wide network."""
+    return 128 if series >= 100 else 64 if series >= 20 else 32
 
 
 def _positive(panel: Panel) -> bool:

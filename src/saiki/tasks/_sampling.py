@@ -13,7 +13,7 @@ from saiki.baselines import seasonal_naive
 from saiki.data.panel import Panel
 from saiki.data.windows import Windows
 from saiki.metrics import mase
-from saiki.network.forecaster import Forecaster, Outlook, Plan
+from saiki.network.forecaster import Forecaster, Outlook, Plan, fork_ends
 from saiki.objectives._pinball import pinball
 from saiki.objectives.base import Judged
 from saiki.tasks.forecast import Forecast
@@ -61,28 +61,34 @@ class ForecastProblem:
 
     def loss(self, network: torch.nn.Module, batch: dict[str, Tensor]) -> Tensor:
         """The objective of the points, and the pinball loss of the quantiles where there are any."""
-        outlook: Outlook = network(batch)
-        judged = self._judge(outlook, batch)
+        forks = self.plan.forks if network.training else 1
+        outlook: Outlook = network(batch, forks)
+        judged = self._judge(outlook, self._targets(batch, forks), batch["unit"].repeat_interleave(forks, 0))
         total = self.objective(judged)
         if outlook.quantiles is not None:
             total = total + pinball(outlook.quantiles, judged.inner_truth, self.plan.levels, judged.weight)
         return total
 
-    def _judge(self, outlook: Outlook, batch: dict[str, Tensor]) -> Judged:
-        target = batch["target"]
-        known = target.isfinite() & batch["y"].isfinite().any(1, keepdim=True)
-        truth = torch.where(known, target, 0)
-        scale = outlook.scale
+    def _targets(self, batch: dict[str, Tensor], forks: int) -> Tensor:
+        """What each fork should say: `[batch · forks, horizon]`, NaN where it is missing or the fork knows nothing."""
+        ends = fork_ends(self.plan, forks)
+        values = torch.cat([batch["y"], batch["target"]], 1)
+        target = values[:, ends[:, None] + torch.arange(self.plan.horizon)]
+        known = batch["y"].isfinite().cumsum(1)[:, ends - 1] > 0
+        return torch.where(known[..., None], target, torch.nan).flatten(0, 1)
+
+    def _judge(self, outlook: Outlook, target: Tensor, unit: Tensor) -> Judged:
+        known = target.isfinite()
+        scale, single = outlook.scale, outlook.point.dtype
         inner_truth = scale.inward(torch.where(known, target, 1))
-        single = outlook.point.dtype
         return Judged(
             forecast=outlook.points(),
-            truth=truth,
+            truth=torch.where(known, target, 0),
             inner=outlook.point,
             inner_truth=torch.where(known, inner_truth, 0).to(single),
             weight=known.to(single),
             spread=scale.spread.to(single),
-            unit=batch["unit"],
+            unit=unit,
             log=scale.log,
             naive=self.naive,
         )
@@ -112,7 +118,8 @@ def _places(options: Forecast, plan: Plan, panel: Panel) -> tuple[np.ndarray, np
     """
     last = np.where(panel.lengths >= 2, np.maximum(panel.lengths - plan.horizon, 1), -1)
     shortest = options.shortest or (options.history if options.history else FEWEST_PATCHES * plan.patch)
-    return np.minimum(min(shortest, plan.history), np.maximum(last, 0)), last
+    first = min(shortest + (plan.forks - 1) * plan.patch, plan.history)
+    return np.minimum(first, np.maximum(last, 0)), last
 
 
 def _any_observed(panel: Panel) -> np.ndarray:

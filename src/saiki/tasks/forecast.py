@@ -22,6 +22,7 @@ class Forecast(BaseModel):
     history: int | None = Field(None, ge=1, description="Steps of the past that the network sees.")
     patch: int | None = Field(None, ge=1, description="Steps that enter the recurrence together, as one token.")
     copies: int | None = Field(None, ge=0, description="Past seasons that the forecast may blend; 0 for none.")
+    forks: int | None = Field(None, ge=1, description="Last tokens from which training forecasts, in one pass.")
     shortest: int | None = Field(None, ge=1, description="Fewest known steps of a training window.")
     scale: Literal["window", "none"] = Field(
         "window", description="Every window in its own units, or data as they are."

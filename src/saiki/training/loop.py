@@ -20,6 +20,8 @@ from saiki.training.options import Training
 
 #: steps that are timed, on a copy, to turn minutes into a number of steps
 TIMED_STEPS = 20
+#: steps that a budget in minutes always allows, however few the data
+FEWEST_STEPS = 300
 
 
 class Problem(Protocol):
@@ -181,7 +183,8 @@ def count_steps(run: Run, problem: Problem, options: Training, engine: Backend, 
         validating = options.validations * (time.perf_counter() - start)
     left = options.seconds - (time.perf_counter() - began) - validating
     # the mean of the later steps: the first ones pay for buffers and caches
-    return max(TIMED_STEPS, int(left / (sum(times[5:]) / len(times[5:]))))
+    fitting = max(TIMED_STEPS, int(left / (sum(times[5:]) / len(times[5:]))))
+    return min(fitting, max(FEWEST_STEPS, options.most_epochs * problem.epoch))
 
 
 def _validate(run: Run, problem: Problem) -> float:
