@@ -39,7 +39,9 @@ def replacing_folder(target: Path) -> Iterator[Path]:
         part.rename(target)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise DataError(f"cannot write {target}: {error.strerror or error}; make room or choose another place") from error
+        raise DataError(
+            f"cannot write {target}: {error.strerror or error}; make room or choose another place"
+        ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -49,4 +51,3 @@ def recover_folder(target: Path) -> None:
     old = _beside(Path(target), "old")
     if old.exists() and not Path(target).exists():
         old.rename(target)
-
