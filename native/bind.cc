@@ -1,7 +1,5 @@
 // The only file that knows Python: checks shapes, releases the interpreter lock, passes views to the kernels.
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -27,8 +25,39 @@ namespace v4 { extern const Kernels kernels; }
 namespace {
 
 using namespace saiki;
-using Array = nb::ndarray<nb::device::cpu, nb::c_contig>;
-using MaybeArray = std::optional<Array>;
+// A compact tensor in this machine's memory, read through torch's own Python attributes: a tenth of what DLPack costs.
+struct View {
+  char* memory = nullptr;
+  int scalar = -1;  // 0 float32, 1 float64, 2 int64
+  int dimensions = 0;
+  long shape[2] = {0, 0};
+};
+
+// What `view` looks at, and torch's three dtypes; set once by `torch_dtypes`.
+PyObject *name_of_dtype, *name_of_shape, *name_of_pointer, *name_of_compact, *name_of_cpu;
+PyObject* dtypes[3];
+
+nb::object checked(PyObject* o) {
+  if (!o) throw nb::python_error();
+  return nb::steal(o);
+}
+nb::object get(nb::handle tensor, PyObject* name) { return checked(PyObject_GetAttr(tensor.ptr(), name)); }
+nb::object call(nb::handle tensor, PyObject* name) { return checked(PyObject_CallMethodNoArgs(tensor.ptr(), name)); }
+
+View view(nb::handle tensor) {
+  View v;
+  const nb::object dtype = get(tensor, name_of_dtype), shape = get(tensor, name_of_shape);
+  for (int i = 0; i < 3; ++i)
+    if (dtype.ptr() == dtypes[i]) v.scalar = i;
+  if (v.scalar < 0) throw std::invalid_argument("saiki kernel: tensors must be float32, float64 or int64");
+  v.dimensions = int(PyTuple_GET_SIZE(shape.ptr()));
+  for (int i = 0; i < v.dimensions && i < 2; ++i) v.shape[i] = PyLong_AsLong(PyTuple_GET_ITEM(shape.ptr(), i));
+  if (get(tensor, name_of_cpu).ptr() != Py_True) throw std::invalid_argument("saiki kernel: tensors must be on the CPU");
+  if (call(tensor, name_of_compact).ptr() != Py_True) throw std::invalid_argument("saiki kernel: tensors must be contiguous");
+  v.memory = reinterpret_cast<char*>(PyLong_AsUnsignedLongLong(call(tensor, name_of_pointer).ptr()));
+  if (PyErr_Occurred()) throw nb::python_error();
+  return v;
+}
 
 // Best first.
 std::vector<const Kernels*> available() {
@@ -64,17 +93,20 @@ struct Shape {
   throw std::invalid_argument(std::string("saiki kernel: ") + name + " must be " + expected);
 }
 
-void* data(const Array& a, int scalar, std::initializer_list<long> shape, const char* name) {
-  const nb::dlpack::dtype wanted = scalar == 0 ? nb::dtype<float>() : nb::dtype<double>();
-  if (a.dtype() != wanted) wrong(name, "of the same dtype as x");
-  if (a.ndim() != shape.size()) wrong(name, "of another number of dimensions");
-  size_t i = 0;
+// The memory of a tensor that must have this dtype and shape; of None, null.
+void* data(nb::handle tensor, int scalar, std::initializer_list<long> shape, const char* name) {
+  if (tensor.is_none()) return nullptr;
+  const View v = view(tensor);
+  if (v.scalar != scalar) wrong(name, "of the same dtype as x");
+  if (v.dimensions != int(shape.size())) wrong(name, "of another number of dimensions");
+  int i = 0;
   for (const long n : shape)
-    if (long(a.shape(i++)) != n) wrong(name, "of another shape");
-  return a.data();
+    if (v.shape[i++] != n) wrong(name, "of another shape");
+  return v.memory;
 }
-void* data(const MaybeArray& a, int scalar, std::initializer_list<long> shape, const char* name) {
-  return a ? data(*a, scalar, shape, name) : nullptr;
+void* present(nb::handle tensor, int scalar, std::initializer_list<long> shape, const char* name) {
+  if (tensor.is_none()) wrong(name, "given");
+  return data(tensor, scalar, shape, name);
 }
 
 int cell_index(const std::string& cell) {
@@ -83,11 +115,12 @@ int cell_index(const std::string& cell) {
   throw std::invalid_argument("saiki kernel: no kernel for the cell " + cell);
 }
 
-Shape shape_of(const Array& x, const Array& weight_hh, const Array& counts, long rows) {
-  if (x.ndim() != 2 || weight_hh.ndim() != 2 || counts.ndim() != 1) wrong("x, weight_hh and counts", "of 2, 2 and 1 dimensions");
-  if (counts.dtype() != nb::dtype<int64_t>()) wrong("counts", "int64");
-  Shape s{x.dtype() == nb::dtype<double>() ? 1 : 0, long(counts.shape(0)), rows, long(x.shape(0)), long(x.shape(1)), long(weight_hh.shape(1)), {}};
-  const int64_t* n = static_cast<const int64_t*>(counts.data());
+Shape shape_of(const View& x, const View& weight_hh, const View& counts, long rows) {
+  if (x.dimensions != 2 || weight_hh.dimensions != 2 || counts.dimensions != 1) wrong("x, weight_hh and counts", "of 2, 2 and 1 dimensions");
+  if (counts.scalar != 2) wrong("counts", "int64");
+  if (x.scalar > 1) wrong("x", "float32 or float64");
+  Shape s{x.scalar, counts.shape[0], rows, x.shape[0], x.shape[1], weight_hh.shape[1], {}};
+  const int64_t* n = reinterpret_cast<const int64_t*>(counts.memory);
   s.offsets.resize(s.time + 1);
   for (long t = 0; t < s.time; ++t) {
     if (n[t] < 1 || n[t] > (t ? n[t - 1] : rows)) wrong("counts", "positive, non-increasing and at most the batch");
@@ -112,58 +145,76 @@ void run(void (*kernel)(const Call&, Team&), const Call& call, int lanes) {
   if (poison && !lease.workspace().intact()) throw std::runtime_error("saiki kernel: a buffer was written past its end");
 }
 
-Call common(const CellKernels& k, const Shape& s, const Array& x, const std::vector<Array>& initial, const std::vector<MaybeArray>& weights,
-            const Array& counts, bool reverse) {
-  const int t = s.scalar;
-  Call c{};
-  c.batch = {s.time, s.rows, static_cast<const int64_t*>(counts.data()), s.offsets.data(), reverse};
-  c.features = s.features;
-  c.width = s.width;
-  c.x = data(x, t, {s.steps, s.features}, "x");
-  if (weights.size() != 4 || !weights[0] || !weights[1]) wrong("weights", "weight_ih, weight_hh, bias_ih, bias_hh");
-  c.weight_ih = data(*weights[0], t, {k.gates * s.width, s.features}, "weight_ih");
-  c.weight_hh = data(*weights[1], t, {k.gates * s.width, s.width}, "weight_hh");
-  c.bias_ih = data(weights[2], t, {k.gates * s.width}, "bias_ih");
-  c.bias_hh = data(weights[3], t, {k.gates * s.width}, "bias_hh");
-  if (int(initial.size()) != k.states) wrong("state", "as many tensors as the cell has states");
-  for (int i = 0; i < k.states; ++i) c.initial[i] = data(initial[i], t, {s.rows, s.width}, "state");
-  return c;
-}
+// What both directions are given: (x, state, weights, counts, reverse).
+struct Given {
+  Shape shape;
+  const CellKernels& kernels;
+  Call call{};
 
-void forward(const std::string& cell, const Array& x, const std::vector<Array>& initial, const std::vector<MaybeArray>& weights,
-             const Array& counts, bool reverse, const Array& y, const std::vector<Array>& final, const MaybeArray& saved, int threads) {
-  if (initial.empty()) wrong("state", "given");
-  const Shape s = shape_of(x, weights.at(1).value(), counts, long(initial[0].shape(0)));
-  const CellKernels& k = chosen()->cells[cell_index(cell)][s.scalar];
-  Call c = common(k, s, x, initial, weights, counts, reverse);
-  c.y = data(y, s.scalar, {s.steps, s.width}, "y");
-  for (int i = 0; i < k.states; ++i) c.final[i] = data(final.at(i), s.scalar, {s.rows, s.width}, "final state");
-  c.saved = data(saved, s.scalar, {s.steps, k.saved_row(c)}, "saved");
-  run(k.forward, c, lanes_for(s, k.gates, threads));
-}
-
-void backward(const std::string& cell, const Array& x, const std::vector<Array>& initial, const std::vector<MaybeArray>& weights,
-              const Array& counts, bool reverse, const Array& y, const Array& saved, const MaybeArray& dy, const std::vector<MaybeArray>& dfinal,
-              const MaybeArray& dx, const std::vector<MaybeArray>& dinitial, const std::vector<MaybeArray>& dweights, int threads) {
-  if (initial.empty()) wrong("state", "given");
-  const Shape s = shape_of(x, weights.at(1).value(), counts, long(initial[0].shape(0)));
-  const CellKernels& k = chosen()->cells[cell_index(cell)][s.scalar];
-  Call c = common(k, s, x, initial, weights, counts, reverse);
-  const int t = s.scalar;
-  c.y = data(y, t, {s.steps, s.width}, "y");
-  c.saved = data(saved, t, {s.steps, k.saved_row(c)}, "saved");
-  c.dy = data(dy, t, {s.steps, s.width}, "the gradient of y");
-  for (int i = 0; i < k.states; ++i) {
-    c.dfinal[i] = data(dfinal.at(i), t, {s.rows, s.width}, "the gradient of the final state");
-    c.dinitial[i] = data(dinitial.at(i), t, {s.rows, s.width}, "the gradient of the initial state");
+  Given(const std::string& cell, nb::handle x, nb::tuple initial, nb::tuple weights, nb::handle counts, bool reverse)
+      : shape(shape_of(view(x), view(weight(weights, 1)), view(counts), rows(initial))),
+        kernels(chosen()->cells[cell_index(cell)][shape.scalar]) {
+    const int t = shape.scalar;
+    const long width = shape.width, columns = kernels.gates * width;
+    call.batch = {shape.time, shape.rows, reinterpret_cast<const int64_t*>(view(counts).memory), shape.offsets.data(), reverse};
+    call.features = shape.features, call.width = width;
+    call.x = data(x, t, {shape.steps, shape.features}, "x");
+    call.weight_ih = present(weight(weights, 0), t, {columns, shape.features}, "weight_ih");
+    call.weight_hh = present(weight(weights, 1), t, {columns, width}, "weight_hh");
+    call.bias_ih = data(weight(weights, 2), t, {columns}, "bias_ih");
+    call.bias_hh = data(weight(weights, 3), t, {columns}, "bias_hh");
+    each_state(initial, "state", [&](int i, nb::handle part) { call.initial[i] = present(part, t, {shape.rows, width}, "state"); });
   }
+  Given(const Given&) = delete;
+
+  template <class Body> void each_state(nb::tuple parts, const char* name, Body body) const {
+    if (int(parts.size()) != kernels.states) wrong(name, "as many tensors as the cell has states");
+    for (int i = 0; i < kernels.states; ++i) body(i, parts[i]);
+  }
+
+  static nb::object weight(nb::tuple weights, int i) {
+    if (weights.size() != 4) wrong("weights", "weight_ih, weight_hh, bias_ih, bias_hh");
+    return weights[i];
+  }
+
+ private:
+  static long rows(nb::tuple initial) {
+    if (initial.size() == 0) wrong("state", "given");
+    return view(initial[0]).shape[0];
+  }
+};
+
+void forward(const std::string& cell, nb::handle x, nb::tuple initial, nb::tuple weights, nb::handle counts, bool reverse, nb::handle y,
+             nb::tuple final, nb::handle saved, int threads) {
+  Given given(cell, x, initial, weights, counts, reverse);
+  const Shape& s = given.shape;
+  Call& c = given.call;
+  c.y = present(y, s.scalar, {s.steps, s.width}, "y");
+  given.each_state(final, "final state", [&](int i, nb::handle part) { c.final[i] = present(part, s.scalar, {s.rows, s.width}, "final state"); });
+  c.saved = data(saved, s.scalar, {s.steps, given.kernels.saved_row(c)}, "saved");
+  run(given.kernels.forward, c, lanes_for(s, given.kernels.gates, threads));
+}
+
+void backward(const std::string& cell, nb::handle x, nb::tuple initial, nb::tuple weights, nb::handle counts, bool reverse, nb::handle y,
+              nb::handle saved, nb::handle dy, nb::tuple dfinal, nb::handle dx, nb::tuple dinitial, nb::tuple dweights, int threads) {
+  Given given(cell, x, initial, weights, counts, reverse);
+  const Shape& s = given.shape;
+  Call& c = given.call;
+  const int t = s.scalar;
+  const long columns = given.kernels.gates * s.width;
+  c.y = present(y, t, {s.steps, s.width}, "y");
+  c.saved = present(saved, t, {s.steps, given.kernels.saved_row(c)}, "saved");
+  c.dy = data(dy, t, {s.steps, s.width}, "the gradient of y");
+  const char* name = "the gradient of a state";
+  given.each_state(dfinal, name, [&](int i, nb::handle part) { c.dfinal[i] = data(part, t, {s.rows, s.width}, name); });
+  given.each_state(dinitial, name, [&](int i, nb::handle part) { c.dinitial[i] = data(part, t, {s.rows, s.width}, name); });
   c.dx = data(dx, t, {s.steps, s.features}, "the gradient of x");
-  c.dweight_ih = data(dweights.at(0).value(), t, {k.gates * s.width, s.features}, "the gradient of weight_ih");
-  c.dweight_hh = data(dweights.at(1).value(), t, {k.gates * s.width, s.width}, "the gradient of weight_hh");
-  c.dbias_ih = data(dweights.at(2), t, {k.gates * s.width}, "the gradient of bias_ih");
-  c.dbias_hh = data(dweights.at(3), t, {k.gates * s.width}, "the gradient of bias_hh");
+  c.dweight_ih = present(Given::weight(dweights, 0), t, {columns, s.features}, "the gradient of weight_ih");
+  c.dweight_hh = present(Given::weight(dweights, 1), t, {columns, s.width}, "the gradient of weight_hh");
+  c.dbias_ih = data(Given::weight(dweights, 2), t, {columns}, "the gradient of bias_ih");
+  c.dbias_hh = data(Given::weight(dweights, 3), t, {columns}, "the gradient of bias_hh");
   if (!c.dbias_ih != !c.dbias_hh) wrong("the gradients of the biases", "both given or both absent");
-  run(k.backward, c, lanes_for(s, 2 * k.gates, threads));
+  run(given.kernels.backward, c, lanes_for(s, 2 * given.kernels.gates, threads));
 }
 
 // A sequence that arrives step by step.
@@ -174,31 +225,32 @@ class Stream {
   std::unique_ptr<void, void (*)(void*)> block_{nullptr, std::free};
 
  public:
-  Stream(const std::string& cell, const std::vector<MaybeArray>& weights)
-      : kernels_(chosen()->cells[cell_index(cell)][weights.at(1).value().dtype() == nb::dtype<double>()]) {
-    const Array &ih = weights.at(0).value(), &hh = weights.at(1).value();
-    if (ih.ndim() != 2 || hh.ndim() != 2 || hh.shape(1) < 1 || ih.shape(1) < 1) wrong("weights", "matrices with columns");
-    scalar_ = hh.dtype() == nb::dtype<double>();
-    features_ = long(ih.shape(1)), width_ = long(hh.shape(1));
+  Stream(const std::string& cell, nb::tuple weights)
+      : kernels_(chosen()->cells[cell_index(cell)][view(Given::weight(weights, 1)).scalar == 1]) {
+    const View ih = view(weights[0]), hh = view(weights[1]);
+    if (ih.dimensions != 2 || hh.dimensions != 2 || hh.shape[1] < 1 || ih.shape[1] < 1) wrong("weights", "matrices with columns");
+    if (hh.scalar > 1) wrong("weights", "float32 or float64");
+    scalar_ = hh.scalar;
+    features_ = ih.shape[1], width_ = hh.shape[1];
     Call c{};
     c.features = features_, c.width = width_;
     const long rows = kernels_.gates * width_;
-    c.weight_ih = data(ih, scalar_, {rows, features_}, "weight_ih");
-    c.weight_hh = data(hh, scalar_, {rows, width_}, "weight_hh");
-    c.bias_ih = data(weights.at(2), scalar_, {rows}, "bias_ih");
-    c.bias_hh = data(weights.at(3), scalar_, {rows}, "bias_hh");
+    c.weight_ih = data(weights[0], scalar_, {rows, features_}, "weight_ih");
+    c.weight_hh = data(weights[1], scalar_, {rows, width_}, "weight_hh");
+    c.bias_ih = data(weights[2], scalar_, {rows}, "bias_ih");
+    c.bias_hh = data(weights[3], scalar_, {rows}, "bias_hh");
     block_.reset(std::aligned_alloc(64, (kernels_.stream_bytes(c) + 63) / 64 * 64));
     if (!block_) throw std::bad_alloc();
     kernels_.stream_begin(c, block_.get());
   }
 
-  void push(const Array& x, const Array& y) {
-    kernels_.stream_push(block_.get(), data(x, scalar_, {features_}, "x"), data(y, scalar_, {width_}, "y"));
+  void push(nb::handle x, nb::handle y) {
+    kernels_.stream_push(block_.get(), present(x, scalar_, {features_}, "x"), present(y, scalar_, {width_}, "y"));
   }
 
-  void state(int number, const Array& numbers, bool set) {
+  void state(int number, nb::handle numbers, bool set) {
     if (number < 0 || number >= kernels_.states) wrong("the number of the state", "one that the cell has");
-    kernels_.stream_state(block_.get(), number, data(numbers, scalar_, {width_}, "state"), set);
+    kernels_.stream_state(block_.get(), number, present(numbers, scalar_, {width_}, "state"), set);
   }
 };
 
@@ -222,10 +274,19 @@ NB_MODULE(_native, m) {
     return chosen()->cells[cell_index(cell)][float64].saved_row(c);
   }, "Numbers per step that forward keeps for backward.");
   m.def("poison", [](bool on) { poison = on; }, "Tests: fill the workspace with NaN before each call, check its guards after it.");
-  m.def("forward", &forward);
-  m.def("backward", &backward);
+  m.def("torch_dtypes", [](nb::tuple given) {
+    for (int i = 0; i < 3; ++i) dtypes[i] = nb::object(given[i]).release().ptr();
+  }, "Tell once what torch.float32, torch.float64 and torch.int64 are.");
+  m.def("forward", &forward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg());
+  m.def("backward", &backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
+        nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
+  name_of_dtype = PyUnicode_InternFromString("dtype");
+  name_of_shape = PyUnicode_InternFromString("shape");
+  name_of_pointer = PyUnicode_InternFromString("data_ptr");
+  name_of_compact = PyUnicode_InternFromString("is_contiguous");
+  name_of_cpu = PyUnicode_InternFromString("is_cpu");
   nb::class_<Stream>(m, "Stream")
-      .def(nb::init<const std::string&, const std::vector<MaybeArray>&>())
+      .def(nb::init<const std::string&, nb::tuple>())
       .def("push", &Stream::push)
       .def("state", &Stream::state);
   chosen();

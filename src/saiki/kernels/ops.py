@@ -92,15 +92,15 @@ def _no_steps(
     return y, tuple(s + nothing for s in state)
 
 
-def _plain(t: Tensor | None) -> Tensor | None:
-    return None if t is None else t.detach().contiguous()
+def _compact(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+    return tuple([t if t is None or t.is_contiguous() else t.contiguous() for t in tensors])
 
 
 def _forward(kernel, x, state, weights, counts, reverse, save) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
     steps, width = x.shape[0], state[0].shape[1]
-    x, state, weights = x.detach().contiguous(), [_plain(s) for s in state], [_plain(w) for w in weights]
+    x, state, weights, counts = x.contiguous(), _compact(state), _compact(weights), counts.contiguous()
     y = x.new_empty((steps, width))
-    final = tuple(torch.empty_like(s) for s in state)
+    final = tuple([torch.empty_like(s) for s in state])
     saved = x.new_empty((steps, native.saved_width(kernel, x.dtype is torch.float64, width))) if save else None
     native.forward(kernel, x, state, weights, counts, reverse, y, final, saved, torch.get_num_threads())
     return y, final, saved
@@ -108,13 +108,14 @@ def _forward(kernel, x, state, weights, counts, reverse, save) -> tuple[Tensor, 
 
 def _backward(
     kernel, x, state, weights, counts, reverse, y, saved, dy, dfinal, need_x
-) -> tuple[Tensor | None, list[Tensor], list[Tensor | None]]:
-    x, state, weights = x.detach().contiguous(), [_plain(s) for s in state], [_plain(w) for w in weights]
+) -> tuple[Tensor | None, tuple[Tensor, ...], tuple[Tensor | None, ...]]:
+    x, state, weights, counts = x.contiguous(), _compact(state), _compact(weights), counts.contiguous()
     dx = torch.empty_like(x) if need_x else None
-    dstate = [torch.empty_like(s) for s in state]
-    dweights = [None if w is None else torch.empty_like(w) for w in weights]
+    dstate = tuple([torch.empty_like(s) for s in state])
+    dweights = tuple([None if w is None else torch.empty_like(w) for w in weights])
+    dy, *dfinal = _compact((dy, *dfinal))
     native.backward(
-        kernel, x, state, weights, counts, reverse, y.detach(), saved, _plain(dy), [_plain(d) for d in dfinal], dx, dstate, dweights,
+        kernel, x, state, weights, counts, reverse, y, saved, dy, tuple(dfinal), dx, dstate, dweights,
         torch.get_num_threads(),
     )  # fmt: skip
     return dx, dstate, dweights

@@ -26,7 +26,7 @@ class NativeStream:
     def __init__(self, kernel: str, weights: Sequence[Tensor | None]) -> None:
         if native is None:
             raise SaikiError(why_no_native)
-        given = [None if w is None else w.detach().contiguous() for w in weights]
+        given = tuple(None if w is None else w.detach().contiguous() for w in weights)
         self._stream = native.Stream(kernel, given)
         self._push = self._stream.push
         self._empty = torch.empty(given[1].shape[1], dtype=given[1].dtype)
@@ -34,7 +34,7 @@ class NativeStream:
 
     def push(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         """The output [width] of one more step with input x [features], written to `out` if given."""
-        y = torch.empty_like(self._empty) if out is None else out
+        y = self._empty.clone() if out is None else out
         self._push(x, y)
         return y
 
