@@ -40,10 +40,18 @@ def about() -> dict[str, Any]:
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+        ]
         processor = names[0] if names else processor
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return {"machine": f"{processor}, {os.cpu_count()} cores", "torch": torch.__version__, "commit": commit.stdout.strip()}
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return {
+        "machine": f"{processor}, {os.cpu_count()} cores",
+        "torch": torch.__version__,
+        "commit": commit.stdout.strip(),
+    }
 
 
 class Rows:

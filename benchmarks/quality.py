@@ -61,20 +61,34 @@ def measure(name: str, data: Path, seed: int) -> dict[str, Any]:
 
 def page(rows: dict[str, dict[str, Any]]) -> str:
     """The table of the documentation."""
-    lines = ["# Accuracy", "", "Made by `python benchmarks/quality.py --data DIR`. Nothing is chosen on the test part.", ""]
+    lines = [
+        "# Accuracy",
+        "",
+        "Made by `python benchmarks/quality.py --data DIR`. Nothing is chosen on the test part.",
+        "",
+    ]
     for name, what in SETS.items():
         found = [r for r in rows.values() if r["set"] == name]
         if not found:
             continue
         seeds = ", ".join(str(r["seed"]) for r in found)
-        lines += [f"## {what['about']}", "", f"`saiki train forecast … {' '.join(what['options'])} --seed S`, seeds {seeds}.", ""]
+        lines += [
+            f"## {what['about']}",
+            "",
+            f"`saiki train forecast … {' '.join(what['options'])} --seed S`, seeds {seeds}.",
+            "",
+        ]
         lines += ["| forecast | " + " | ".join(what["scores"]) + " |", "|---|" + "---:|" * len(what["scores"])]
         for forecast in found[0]["scores"]:
             cells = [_median([r["scores"][forecast][s] for r in found]) for s in what["scores"]]
             lines.append(f"| {forecast} | " + " | ".join(cells) + " |")
         seconds = statistics.median(r["seconds"] for r in found)
         facts = f"{found[0]['machine']}, torch {found[0]['torch']}, commit {found[0]['commit']}"
-        lines += ["", f"Median (lowest to highest). {what['known']}. Training took {seconds:.0f} s, start-up included; {facts}.", ""]
+        lines += [
+            "",
+            f"Median (lowest to highest). {what['known']}. Training took {seconds:.0f} s, start-up included; {facts}.",
+            "",
+        ]
     return "\n".join(lines)
 
 

@@ -115,9 +115,14 @@ def test_a_crash_between_the_two_moves_is_recovered(copied):
 
 def test_a_failed_write_leaves_the_old_folder(copied):
     before = {p.name: p.read_bytes() for p in copied.iterdir()}
-    with pytest.raises(DataError, match="No space left"), replacing_folder(copied) as folder:
-        (folder / "config.json").write_text("half")
-        raise OSError(28, "No space left on device")
+
+    def fill_the_disk():
+        with replacing_folder(copied) as folder:
+            (folder / "config.json").write_text("half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(DataError, match="No space left"):
+        fill_the_disk()
     assert {p.name: p.read_bytes() for p in copied.iterdir()} == before
     assert [p.name for p in copied.parent.iterdir()] == ["m"]
 

@@ -26,7 +26,9 @@ def facts(model: Model) -> list[tuple[str, str]]:
     ]  # fmt: skip
     rows += [(f"data: {word}", says) for word, says in model.understood]
     if model.run:
-        rows.append(("training", f"{model.run['step']:,} of {model.run['steps']:,} steps in {model.run['seconds']:.0f} s"))
+        rows.append(
+            ("training", f"{model.run['step']:,} of {model.run['steps']:,} steps in {model.run['seconds']:.0f} s")
+        )
     if model.validation:
         rows.append(("validation", model.validation.sentence()))
     return rows
@@ -41,7 +43,11 @@ def card(model: Model) -> str:
         lines += [f"- {note}" for note in model.validation.notes]
     options = model.task.options.model_dump(mode="json", exclude_defaults=True)
     lines += ["", "## How to use it", "", "```python", "import saiki", "", 'model = saiki.load("path/to/this/folder")']
-    lines += ["forecast = model.predict(frame)  # pandas, polars or Arrow, with the columns of the training data", "```", ""]
+    lines += [
+        "forecast = model.predict(frame)  # pandas, polars or Arrow, with the columns of the training data",
+        "```",
+        "",
+    ]
     lines += ["```", "saiki predict path/to/this/folder data.csv --out forecast.csv", "```", ""]
     lines += ["## Options", "", f"`{options}`", ""]
     return "\n".join(lines)

@@ -21,7 +21,7 @@ from saiki.cells import cell_class
 from saiki.errors import DataError, ModelError, OptionError, near_misses
 from saiki.network.options import Network
 from saiki.storage import recover_folder, replacing_folder, sha256
-from saiki.tasks.evaluation import Evaluation
+from saiki.tasks._evaluation import Evaluation
 from saiki.training.curve import CurveFile, TensorBoard, write_curve
 from saiki.training.loop import Hook, fit
 from saiki.training.options import Training
@@ -61,7 +61,7 @@ class Model:
 
     def stream(self) -> Any:
         """An object whose `push(row)` gives what `predict` gives for all rows pushed so far."""
-        from saiki.tasks.streaming import stream
+        from saiki.tasks._streaming import stream
 
         return stream(self)
 

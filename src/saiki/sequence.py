@@ -116,8 +116,9 @@ class Batch:
     def ragged(self) -> Ragged:
         """Back to ragged data, without the padding."""
         inside = padding_mask(self.lengths, self.values.shape[1]).cpu().numpy()
-        part = lambda t: None if t is None else t.detach().cpu().numpy()[inside]  # noqa: E731
-        return Ragged(part(self.values), self.lengths.cpu().numpy(), part(self.gap), part(self.observed))
+        gap = None if self.gap is None else self.gap.detach().cpu().numpy()[inside]
+        observed = None if self.observed is None else self.observed.detach().cpu().numpy()[inside]
+        return Ragged(self.values.detach().cpu().numpy()[inside], self.lengths.cpu().numpy(), gap, observed)
 
 
 def padding_mask(lengths: torch.Tensor, time: int) -> torch.Tensor:

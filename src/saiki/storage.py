@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from saiki.errors import DataError
 
 
@@ -16,6 +18,11 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def reason(error: Exception) -> str:
+    """Why a write failed, in a few words; safetensors wraps the system's message."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _beside(path: Path, word: str) -> Path:
@@ -38,10 +45,8 @@ def replacing_folder(target: Path) -> Iterator[Path]:
             target.rename(old)
         part.rename(target)
         shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {target}: {error.strerror or error}; make room or choose another place"
-        ) from error
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"cannot write {target}: {reason(error)}; make room or choose another place") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

@@ -79,7 +79,7 @@ def test_the_scale_of_a_series_goes_through(model, table):
 def covariate_table(seed: int = 0, steps: int = 120) -> pl.DataFrame:
     rng = np.random.default_rng(seed)
     rows = [
-        {"unique_id": name, "ds": t, "y": float(rng.normal()), "heat": float(rng.normal()), "kind": str(rng.choice(list("uv"))), "city": city}
+        {"unique_id": name, "ds": t, "y": rng.normal(), "heat": rng.normal(), "kind": rng.choice(["u", "v"]).item(), "city": city}
         for name, city in (("a", "x"), ("b", "y"))
         for t in range(steps)
     ]  # fmt: skip
@@ -137,7 +137,11 @@ def test_columns_known_ahead_forbid_a_stream_and_are_needed_ahead():
         model.stream()
     with pytest.raises(DataError, match="must be known 6 steps ahead"):
         model.predict(table)
-    ahead = [{"unique_id": n, "ds": t, "y": None, "heat": 0.5, "kind": "u", "city": "x"} for n in "ab" for t in range(120, 126)]
+    ahead = [
+        {"unique_id": n, "ds": t, "y": None, "heat": 0.5, "kind": "u", "city": "x"}
+        for n in "ab"
+        for t in range(120, 126)
+    ]
     known = pl.concat([table, pl.DataFrame(ahead, schema=table.schema)])
     assert model.predict(known)["ds"].unique().sort().to_list() == list(range(120, 126))
 
@@ -166,7 +170,7 @@ def test_an_array_is_one_series_per_row():
         pl.DataFrame({"ds": range(40), "y": [0.0] * 40}),
         pl.DataFrame({"ds": range(40), "y": [None if t % 3 else float(t) for t in range(40)]}),
         pl.DataFrame({"unique_id": ["a"] * 40 + ["b"] * 3 + ["c"], "ds": [*range(40), *range(3), 0], "y": [1.5] * 44}),
-        pl.DataFrame({"unique_id": ["a"] * 40 + ["b"] * 40, "ds": [*range(40)] * 2, "y": [None] * 40 + [float(t) for t in range(40)]}),
+        pl.DataFrame({"unique_id": ["a"] * 40 + ["b"] * 40, "ds": [*range(40)] * 2, "y": [None] * 40 + [1.0 * t for t in range(40)]}),
         pl.DataFrame({"ds": range(40), "y": [1e9 + t % 5 for t in range(40)]}),
         pl.DataFrame({"ds": range(40), "y": [(-1.0) ** t for t in range(40)]}),
     ],
@@ -232,7 +236,6 @@ def test_bad_options_are_one_line(given, says):
 def test_option_objects_and_flat_names_are_the_same():
     table = toy(0, series=2, steps=100)
     flat = saiki.train("forecast", table, **QUICK)
-    whole = saiki.train(
-        "forecast", table, task_options=Forecast(horizon=6), network=saiki.Network(width=16, layers=1), training=saiki.Training(steps=12, batch=32)
-    )  # fmt: skip
+    objects = {"task_options": Forecast(horizon=6), "network": saiki.Network(width=16, layers=1)}
+    whole = saiki.train("forecast", table, training=saiki.Training(steps=12, batch=32), **objects)
     assert flat.predict(table).equals(whole.predict(table))

@@ -54,7 +54,7 @@ def packing(lengths: Tensor | None, batch: int, time: int, device: torch.device 
     """
     if lengths is None:
         return Packing(torch.full((time if batch else 0,), batch), batch, time, None, None, None)
-    return _ragged_packing(lengths, batch, time, device)
+    return _ragged_packing(lengths, batch, time, device)  # pyright: ignore[reportCallIssue]
 
 
 @torch.compiler.disable  # how many steps there are is known only from the numbers

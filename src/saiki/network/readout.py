@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -20,7 +22,7 @@ class Readout(nn.Module):
     def __init__(self, layer: nn.Module, outputs: int) -> None:
         super().__init__()
         self.layer = layer
-        width = getattr(layer, "proj_size", 0) or layer.hidden_size
+        width: Any = getattr(layer, "proj_size", 0) or layer.hidden_size
         self.linear = nn.Linear(width * (2 if layer.bidirectional else 1), outputs)
 
     def forward(

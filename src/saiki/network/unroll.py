@@ -41,7 +41,7 @@ def obstacle(x: Tensor) -> str | None:
         return "autocast: the reference computes in the dtypes that torch chooses"
     if torch.compiler.is_compiling():
         return None
-    if torch.jit.is_tracing():
+    if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
         return "torch.jit.trace: the reference is traced"
     if torch._C._are_functorch_transforms_active():
         return "a torch.func transform: the reference is computed, which every transform knows"

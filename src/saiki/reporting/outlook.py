@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from saiki.tasks.evaluation import Evaluation
+    from saiki.tasks._evaluation import Evaluation
 
 #: steps of history shown, in horizons
 TAIL = 3

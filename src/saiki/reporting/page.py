@@ -15,7 +15,7 @@ from saiki.reporting.scores import label, number
 
 if TYPE_CHECKING:
     from saiki.model import Model
-    from saiki.tasks.evaluation import Evaluation
+    from saiki.tasks._evaluation import Evaluation
 
 
 def write_report(path: Path, model: Model, evaluation: Evaluation, title: str) -> None:

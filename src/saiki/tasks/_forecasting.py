@@ -22,9 +22,9 @@ from saiki.errors import DataError
 from saiki.modalities import table
 from saiki.network.forecaster import Forecaster, Plan
 from saiki.readers import read_frame
+from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._plan import default_width, make_plan
 from saiki.tasks._sampling import ForecastProblem, make_network
-from saiki.tasks.evaluation import Evaluation
 from saiki.tasks.forecast import Forecast
 
 #: windows that are forecast together

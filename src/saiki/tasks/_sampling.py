@@ -46,7 +46,7 @@ class ForecastProblem:
         self.epoch = max(1, -(-int((self.last - self.first + 1)[self.series].sum()) // batch))
         self.unit, self.naive = _units(train, plan)
         self.valid = valid
-        self._validation: tuple[dict[str, Tensor], np.ndarray] | None = None
+        self._validation: dict[str, Tensor] | None = None
 
     def draw(self, rng: np.random.Generator, step: int) -> dict[str, Tensor]:
         """A batch of windows, drawn uniformly over series and over places."""

@@ -66,7 +66,7 @@ OPTIONS = Forecast
 def toy(seed: int = 0, series: int = 8, steps: int = 400):
     """A table with a planted answer: a season of 12 whose height follows a slow wave, so that copying a season is not enough.
 
-        y_t = level (2 + sin(2π t / 12 + phase) (1 + ½ sin(2π t / 97))) + noise of 2 %
+    y_t = level (2 + sin(2π t / 12 + phase) (1 + ½ sin(2π t / 97))) + noise of 2 %
     """
     import numpy as np
     import polars as pl

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from saiki.errors import DataError, ModelError
+from saiki.storage import reason
 
 
 @dataclass
@@ -79,11 +81,9 @@ def write(folder: Path, run: Run, identity: dict[str, Any]) -> None:
         (part / "progress.json").write_text(text, encoding="utf-8")
         shutil.rmtree(target, ignore_errors=True)
         part.rename(target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise DataError(
-            f"cannot write the checkpoint {target}: {error.strerror or error}; make room and use --resume"
-        ) from error
+        raise DataError(f"cannot write the checkpoint {target}: {reason(error)}; make room and use --resume") from error
     for old in folder.glob("step-*"):
         if old != target:
             shutil.rmtree(old, ignore_errors=True)

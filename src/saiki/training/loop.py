@@ -32,12 +32,15 @@ class Problem(Protocol):
 
     def draw(self, rng: np.random.Generator, step: int) -> Any:
         """The training batch of a step; `rng` is seeded for it."""
+        ...
 
     def loss(self, network: nn.Module, batch: Any) -> Tensor:
         """The number to lower."""
+        ...
 
     def validate(self, network: nn.Module) -> float:
         """The validation score, lower is better; NaN when there is nothing to validate on."""
+        ...
 
 
 class Hook(Protocol):

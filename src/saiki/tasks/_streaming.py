@@ -54,7 +54,9 @@ class ForecastStream:
         time, values = self._read(row)
         key = row.get(roles.id) if roles.id else None
         if roles.id and key is None:
-            raise DataError(f"the row has no {roles.id!r}{near_misses(roles.id, list(row))}; expected the id of its series")
+            raise DataError(
+                f"the row has no {roles.id!r}{near_misses(roles.id, list(row))}; expected the id of its series"
+            )
         held = self._ids.setdefault(key, _Rows(self.task.plan.history))
         self._append(held, time, values)
         return self._forecast(key, held)
@@ -65,7 +67,9 @@ class ForecastStream:
         names = [n for n in roles.columns if n not in (roles.id, roles.time)]
         for name in [*names, *([roles.time] if roles.time else [])]:
             if name not in row:
-                raise DataError(f"the row has no {name!r}{near_misses(name, list(row))} (it has: {', '.join(map(str, row))})")
+                raise DataError(
+                    f"the row has no {name!r}{near_misses(name, list(row))} (it has: {', '.join(map(str, row))})"
+                )
         values = {n: row[n] for n in names}
         for name in roles.target:
             values[name] = _number(name, row[name])
@@ -138,7 +142,9 @@ class ForecastStream:
             steps, _ = frequency.grid(times, np.full(len(times), held.first, dtype=times.dtype))
             places = plan.history - 1 - (steps[-1] - steps)
             low = max(0, int(places[0]))
-            window[low:] = _between(frequency, held.first, int(steps[-1]) - (plan.history - 1 - low), plan.history - low, times)
+            window[low:] = _between(
+                frequency, held.first, int(steps[-1]) - (plan.history - 1 - low), plan.history - low, times
+            )
         else:
             places = np.arange(plan.history - len(times), plan.history)
             window[places] = times
@@ -168,7 +174,9 @@ def _columns(codec: RoleCodec, held: _Rows, take: np.ndarray, targets: int, sque
     numbers = np.array([[_number(n, r[n]) for n in codec.numeric] for r in rows], float).reshape(len(rows), -1)
     known = [{v: k for k, v in enumerate(values)} for values in codec.values]
     codes = [[known[k].get(str(r[n]), -1) for k, n in enumerate(codec.categorical)] for r in rows]
-    table = Columns(codec.numeric, codec.categorical, numbers, np.array(codes, np.int32).reshape(len(rows), -1), codec.values)
+    table = Columns(
+        codec.numeric, codec.categorical, numbers, np.array(codes, np.int32).reshape(len(rows), -1), codec.values
+    )
     found = table.take(np.tile(take, (targets, 1)))
     if squeeze:
         return Columns(found.numeric, found.categorical, found.numbers[:, 0], found.codes[:, 0], found.values)
