@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that tests
 _checked = ["saiki.cells", "saiki.network.unroll", "saiki.network.stack"]
 jaxtyping.install_import_hook(_checked, "beartype.beartype")  # before saiki is imported
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads that spin make a busy machine ten times slower
 
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
