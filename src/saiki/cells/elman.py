@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,9 +27,7 @@ class Elman(GatedCell):
 
     blocks = 1
 
-    def __init__(
-        self, features: int, width: int, *, bias: bool = True, nonlinearity: Literal["tanh", "relu"] = "tanh"
-    ) -> None:
+    def __init__(self, features: int, width: int, *, bias: bool = True, nonlinearity: str = "tanh") -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise OptionError(f"nonlinearity: got {nonlinearity!r}; expected 'tanh' or 'relu'")
         self.nonlinearity = nonlinearity
