@@ -99,7 +99,10 @@ class Forecaster(nn.Module):
             self.blend = SeasonBlend(out, horizon=plan.horizon, season=plan.season, copies=plan.copies)
         known = plan.future + sizes["future"] + plan.calendar
         self.ahead = _Ahead(out, known, width) if known else None
-        self.offsets = nn.Linear(out, plan.horizon * len(plan.levels)) if plan.levels else None
+        self.offsets = None
+        if plan.levels:
+            self.offsets = nn.Linear(out, plan.horizon * len(plan.levels))
+            nn.init.constant_(self.offsets.bias, -2.0)  # narrow at first: an eighth of the window's spread
 
     def forward(self, batch: dict[str, Tensor], forks: int = 1) -> Outlook:
         """From a batch as the table codec encodes it; y `[batch, history]` is float64, NaN where nothing is observed.

@@ -16,7 +16,7 @@ from saiki.data.frames import forecast_frame, native
 from saiki.data.frequency import Frequency
 from saiki.data.panel import Panel, panel
 from saiki.data.roles import Roles
-from saiki.data.split import by_id, by_time
+from saiki.data.split import Split, by_id, by_time
 from saiki.data.windows import WindowBatch, Windows
 from saiki.errors import DataError
 from saiki.modalities import table
@@ -24,7 +24,7 @@ from saiki.network.forecaster import Forecaster, Plan
 from saiki.readers import read_frame
 from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._plan import default_width, make_plan
-from saiki.tasks._sampling import ForecastProblem, make_network
+from saiki.tasks._sampling import ForecastProblem, held_out, make_network, validated_places
 from saiki.tasks.forecast import Forecast
 
 #: windows that are forecast together
@@ -71,14 +71,16 @@ class ForecastTask:
 
     def _validation(self, valid: Any) -> tuple[Panel, np.ndarray, np.ndarray] | None:
         """The panel and the places in it that are validated."""
-        if valid is not None:
-            judged = self.read(valid)
-        elif self.options.holdout == "none" or self.training_data is None:
+        if valid is None and (self.options.holdout == "none" or self.training_data is None):
             return None
+        if valid is None and self.options.holdout == "time":
+            assert self.training_data is not None
+            judged, steps = self.training_data, held_out(self.options, self.training_data)
+            series, ends = validated_places(judged.lengths, steps, self.plan.horizon)
         else:
-            judged = _split(self.options, self.training_data).valid
-        places = Windows(judged, history=self.plan.history, horizon=self.plan.horizon).positions("valid")
-        return (judged, *places) if len(places[0]) else None
+            judged = self.read(valid) if valid is not None else _split(self.options, self.training_data).valid
+            series, ends = Windows(judged, history=self.plan.history, horizon=self.plan.horizon).positions("valid")
+        return (judged, series, ends) if len(series) else None
 
     def read(self, data: Any) -> Panel:
         """A table read as the training data was."""
@@ -177,7 +179,7 @@ class ForecastTask:
         if found is None:
             return None
         judged, series, _ = found
-        past, truth = judged.select(series).cut(self.plan.horizon)
+        past, truth = judged.select(np.unique(series)).cut(self.plan.horizon)
         return self.judge(network, past, truth, f"validation: the last {self.plan.horizon} steps of each series")
 
     def _after(self, history: Any, data: Any) -> tuple[Panel, Panel]:
@@ -236,8 +238,10 @@ def _training_part(options: Forecast, everything: Panel) -> Panel:
     return everything if options.holdout == "none" else _split(options, everything).train
 
 
-def _split(options: Forecast, everything: Panel) -> Any:
-    return by_id(everything) if options.holdout == "id" else by_time(everything, options.horizon)
+def _split(options: Forecast, everything: Panel) -> Split:
+    if options.holdout == "id":
+        return by_id(everything)
+    return Split(everything.cut(held_out(options, everything))[0], by_time(everything, options.horizon).valid)
 
 
 def _split_at(whole: Panel, lengths: np.ndarray) -> tuple[Panel, Panel]:

@@ -12,6 +12,7 @@ from saiki import catalog
 from saiki.baselines import seasonal_naive
 from saiki.data.panel import Panel
 from saiki.data.windows import Windows
+from saiki.errors import OptionError
 from saiki.metrics import mase
 from saiki.network.forecaster import Forecaster, Outlook, Plan, fork_ends
 from saiki.objectives._pinball import pinball
@@ -20,10 +21,37 @@ from saiki.tasks.forecast import Forecast
 
 #: windows of the validation score at most; it steers training, the full score is taken at the end
 MOST_VALIDATED = 1024
+#: validation windows of one series at most
+MOST_ORIGINS = 64
+#: from so many series on, their last horizon is enough to validate on
+MANY_SERIES = 20
 #: fewest patches of a training window, where the series has them
 FEWEST_PATCHES = 3
 
 Encode = Callable[[Windows, np.ndarray, np.ndarray], dict[str, Tensor]]
+
+
+def held_out(options: Forecast, panel: Panel) -> int:
+    """Steps at the end of every series that are for validation: a horizon, or a tenth of few series.
+
+    One horizon of a few series is too little to tell a good network from a lucky one.
+    """
+    if options.validate_steps is not None:
+        if options.validate_steps < options.horizon:
+            raise OptionError(f"validate_steps {options.validate_steps} is less than the horizon, {options.horizon}")
+        return options.validate_steps
+    return options.horizon if len(panel) >= MANY_SERIES else max(options.horizon, int(np.median(panel.lengths)) // 10)
+
+
+def validated_places(lengths: np.ndarray, steps: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Series and places of the validation windows, spread over the last `steps` steps of each series, the last one first.
+
+    A series that is too short to hold steps out is for training only.
+    """
+    series = np.flatnonzero(lengths >= steps + 2)
+    each = max(1, min(steps - horizon + 1, MOST_VALIDATED // max(1, len(series)), MOST_ORIGINS))
+    back = np.linspace(0, steps - horizon, each).astype(np.int64)
+    return np.repeat(series, each), (lengths[series, None] - horizon - back).ravel()
 
 
 class ForecastProblem:

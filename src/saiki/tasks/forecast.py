@@ -32,6 +32,9 @@ class Forecast(BaseModel):
     holdout: Literal["time", "id", "none"] = Field(
         "time", description="What validation uses: the last horizon of the series, a tenth of the series, or nothing."
     )
+    validate_steps: int | None = Field(
+        None, ge=1, description="Steps held out at the end (default: a horizon, or a tenth of few series)."
+    )
     calendar: bool = Field(True, description="Tell the network the hour, the weekday, the day of the year, …")
 
     @field_validator("level", "past", "future", "static", mode="before")
