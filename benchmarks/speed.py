@@ -26,14 +26,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from saiki import kernels
+import saiki.nn
 from saiki.kernels.table import native
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "speed.json"
 PAGE = ROOT / "docs" / "speed.md"
-CELLS = {"rnn": "elman_tanh", "gru": "gru", "lstm": "lstm"}
 TORCH = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+SAIKI = {"rnn": saiki.nn.RNN, "gru": saiki.nn.GRU, "lstm": saiki.nn.LSTM}
 TARGETS = {"rnn": (2.5, 2.0), "gru": (2.5, 2.0), "lstm": (1.2, 1.0)}  # forward + backward, forward
 SECONDS = 0.25  # measured per point, library and pass
 
@@ -60,7 +60,7 @@ def grid(quick: bool) -> Iterator[Point]:
     times, widths, batches = (
         ((50,), (64, 256), (1, 32)) if quick else ((50, 100, 500), (64, 128, 256, 512), (1, 8, 32, 128))
     )
-    for cell in CELLS:
+    for cell in TORCH:
         for steps in times:
             for width in widths:
                 for batch in batches:
@@ -78,30 +78,24 @@ class Layer(NamedTuple):
 
 
 def layers(point: Point) -> tuple[Layer, Layer]:
-    """torch.nn and saiki with the same weights, both on packed input if the point is ragged."""
+    """torch.nn and saiki.nn with the same weights, both on packed input if the point is ragged."""
     torch.manual_seed(0)
-    module = TORCH[point.cell](point.width, point.width)
-    weights = list(module.parameters())
-    lengths = torch.tensor(point.lengths())
-    counts = (torch.arange(point.time)[:, None] < lengths).sum(1)
+    theirs = TORCH[point.cell](point.width, point.width)
+    ours = SAIKI[point.cell](point.width, point.width)
+    ours.load_state_dict(theirs.state_dict())
+    counts = (torch.arange(point.time)[:, None] < torch.tensor(point.lengths())).sum(1)
+    return Layer("torch", runner(point, theirs, counts), list(theirs.parameters())), Layer(
+        "saiki", runner(point, ours, counts), list(ours.parameters())
+    )
 
-    def by_torch(x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+
+def runner(point: Point, module: nn.Module, counts: Tensor) -> Callable[[Tensor], tuple[Tensor, tuple[Tensor, ...]]]:
+    def run(x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         given = PackedSequence(x, counts) if point.ragged else x.view(point.time, point.batch, point.width)
         y, final = module(given)
         return (y.data if point.ragged else y.flatten(0, 1)), tuple(final) if isinstance(final, tuple) else (final,)
 
-    return Layer("torch", by_torch, weights), Layer("saiki", *_saiki(point, weights, counts))
-
-
-def _saiki(point: Point, weights: list[Tensor], counts: Tensor):
-    kernel, states = CELLS[point.cell], 2 if point.cell == "lstm" else 1
-
-    def run(x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        state = [x.new_zeros(point.batch, point.width) for _ in range(states)]
-        y, final = kernels.unroll(kernel, x, state, weights, counts)
-        return y, tuple(f[None] for f in final)
-
-    return run, weights
+    return run
 
 
 def passes(layer: Layer, x: Tensor, gradient: Tensor, train: bool) -> list[Tensor]:
@@ -200,7 +194,7 @@ def summary(rows: list[dict]) -> str:
         "| cell | pass | geometric mean | target | worst | best | points slower than torch |",
         "|---|---|---|---|---|---|---|",
     ]
-    for cell in CELLS:
+    for cell in TORCH:
         for what, target in zip(("train", "forward"), TARGETS[cell], strict=True):
             full = [r for r in rows if r["point"][0] == cell and not r["point"][4]]
             if not full:
@@ -219,7 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="a few points only; nothing is written")
-    parser.add_argument("--cell", choices=CELLS)
+    parser.add_argument("--cell", choices=TORCH)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

@@ -39,8 +39,7 @@ template <class Cell> class Backward {
 
  public:
   Backward(const Call& c, Team& t)
-      : call(c), batch(c.batch), team(t), size(c),
-        by_units(split_units(c, t, Cell::gates * c.width * c.width * long(sizeof(T)))) {
+      : call(c), batch(c.batch), team(t), size(c), by_units(c.by_units) {
     recurrent = panels(size.units);
     input = call.dx ? panels(size.inputs()) : Panels<T>{};
     grads_row = Cell::grads * size.row;

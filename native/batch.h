@@ -25,6 +25,7 @@ struct Batch {
 struct Call {
   Batch batch;
   long features, width;
+  bool by_units;  // see plan.h
   const void *x, *weight_ih, *weight_hh, *bias_ih, *bias_hh;
   const void* initial[max_states];  // [rows, width] each
   void* y;                          // [steps, width]

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "kernels.h"
+#include "plan.h"
 #include "pool.h"
 
 namespace nb = nanobind;
@@ -131,15 +132,11 @@ Shape shape_of(const View& x, const View& weight_hh, const View& counts, long ro
   return s;
 }
 
-// Too little work is not worth waking another thread for.
-int lanes_for(const Shape& s, int gates, int threads) {
-  const double products = double(s.steps) * gates * double(s.width) * double(s.width + s.features);
-  return products < 3e5 ? 1 : std::max(1, threads);
-}
-
-void run(void (*kernel)(const Call&, Team&), const Call& call, int lanes) {
+void run(void (*kernel)(const Call&, Team&), Call& call, int gates, int threads) {
+  const Plan p = plan(call, gates, threads);
+  call.by_units = p.by_units;
   nb::gil_scoped_release release;
-  Pool::Lease lease(lanes);
+  Pool::Lease lease(p.lanes);
   if (poison) lease.workspace().fill(0xFF);
   kernel(call, lease.team);
   if (poison && !lease.workspace().intact()) throw std::runtime_error("saiki kernel: a buffer was written past its end");
@@ -192,7 +189,10 @@ void forward(const std::string& cell, nb::handle x, nb::tuple initial, nb::tuple
   c.y = present(y, s.scalar, {s.steps, s.width}, "y");
   given.each_state(final, "final state", [&](int i, nb::handle part) { c.final[i] = present(part, s.scalar, {s.rows, s.width}, "final state"); });
   c.saved = data(saved, s.scalar, {s.steps, given.kernels.saved_row(c)}, "saved");
-  run(given.kernels.forward, c, lanes_for(s, given.kernels.gates, threads));
+  const size_t number = s.scalar ? sizeof(double) : sizeof(float);
+  prefer_large_pages(c.y, number * size_t(s.steps * s.width));
+  prefer_large_pages(c.saved, number * size_t(s.steps * given.kernels.saved_row(c)));
+  run(given.kernels.forward, c, given.kernels.gates, threads);
 }
 
 void backward(const std::string& cell, nb::handle x, nb::tuple initial, nb::tuple weights, nb::handle counts, bool reverse, nb::handle y,
@@ -214,7 +214,8 @@ void backward(const std::string& cell, nb::handle x, nb::tuple initial, nb::tupl
   c.dbias_ih = data(Given::weight(dweights, 2), t, {columns}, "the gradient of bias_ih");
   c.dbias_hh = data(Given::weight(dweights, 3), t, {columns}, "the gradient of bias_hh");
   if (!c.dbias_ih != !c.dbias_hh) wrong("the gradients of the biases", "both given or both absent");
-  run(given.kernels.backward, c, lanes_for(s, 2 * given.kernels.gates, threads));
+  prefer_large_pages(c.dx, (t ? sizeof(double) : sizeof(float)) * size_t(s.steps * s.features));
+  run(given.kernels.backward, c, given.kernels.gates, threads);
 }
 
 // A sequence that arrives step by step.

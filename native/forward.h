@@ -32,8 +32,7 @@ template <class Cell> class Forward {
 
  public:
   Forward(const Call& c, Team& t)
-      : call(c), batch(c.batch), team(t), size(c),
-        by_units(split_units(c, t, Cell::gates * c.width * c.width * long(sizeof(T)))) {
+      : call(c), batch(c.batch), team(t), size(c), by_units(c.by_units) {
     input = panels(size.features);
     recurrent = panels(size.width);
     for (int s = 1; s < Cell::states; ++s) memory[s] = take<T>(team, batch.rows * size.row);

@@ -36,12 +36,6 @@ struct Part {
   long rows(long count) const { return count > row ? (count - row + stride - 1) / stride : 0; }
 };
 
-SAIKI_INLINE bool split_units(const Call& call, const Team& team, long weight_bytes) {
-  if (team.lanes == 1) return false;
-  const long rows_per_lane = call.batch.rows / team.lanes;
-  return rows_per_lane < 1 || (weight_bytes > (128 << 10) && rows_per_lane < 8);
-}
-
 SAIKI_INLINE Part part_of(bool by_units, long units, int lane, int lanes) {
   if (by_units) return {0, 1, Share(units, lane, lanes)};
   return {lane, lanes, Share(0, units)};

@@ -1,0 +1,15 @@
+#!/bin/sh
+# The kernels under the address and the undefined-behaviour sanitizer, then under the thread sanitizer.
+# Usage: native/tests/run.sh [CXX]; needs no Python and no torch.
+set -e
+here=$(cd "$(dirname "$0")" && pwd)
+cxx=${1:-${CXX:-g++}}
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+flags="-std=c++17 -O1 -g -ffp-contract=fast -Wall -Wextra -Wno-psabi -pthread $here/scalar.cc $here/../kernels.cc"
+for bytes in 16 64; do
+    $cxx $flags -DSAIKI_VECTOR_BYTES=$bytes -fsanitize=address,undefined -fno-sanitize-recover=all -o "$out/address$bytes"
+    "$out/address$bytes"
+done
+$cxx $flags -fsanitize=thread -o "$out/thread"
+"$out/thread"

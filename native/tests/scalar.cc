@@ -1,0 +1,158 @@
+// Every kernel over awkward shapes, for the sanitizers: forward and backward through a plain team of one lane (or real
+// threads), all tensors in exact heap blocks so that one number too far is caught. Gradients are checked against finite
+// differences, so the driver also fails on wrong answers.
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <vector>
+
+#include "../kernels.h"
+#include "../plan.h"
+#include "../pool.h"
+
+namespace saiki::baseline {
+extern const Kernels kernels;
+}
+
+namespace {
+
+using namespace saiki;
+using Numbers = std::vector<double>;
+
+struct Case {
+  int cell;
+  std::vector<int64_t> lengths;  // longest first
+  long features, width;
+  bool reverse;
+  int lanes;
+  bool by_units;
+};
+
+struct Problem {
+  const Case& c;
+  const CellKernels& k;
+  std::vector<int64_t> counts, offsets{0};
+  long steps, rows;
+  Numbers x, wi, wh, bi, bh, y, saved, dy, dx, dwi, dwh, dbi, dbh;
+  std::vector<Numbers> initial, final, dfinal, dinitial;
+  Call call{};
+
+  explicit Problem(const Case& given) : c(given), k(baseline::kernels.cells[given.cell][1]), rows(long(given.lengths.size())) {
+    for (int64_t t = 0; t < c.lengths[0]; ++t) {
+      int64_t n = 0;
+      for (const int64_t length : c.lengths) n += length > t;
+      counts.push_back(n);
+      offsets.push_back(offsets.back() + n);
+    }
+    steps = offsets.back();
+    call.batch = {long(counts.size()), rows, counts.data(), offsets.data(), c.reverse};
+    call.features = c.features, call.width = c.width, call.by_units = c.by_units;
+    std::mt19937 random(1);
+    std::normal_distribution<double> normal;
+    auto draw = [&](Numbers& to, long n, double scale) {
+      to.resize(n);
+      for (double& v : to) v = scale * normal(random);
+      return static_cast<void*>(to.data());
+    };
+    const long columns = k.gates * c.width;
+    call.x = draw(x, steps * c.features, 1);
+    call.weight_ih = draw(wi, columns * c.features, 0.4);
+    call.weight_hh = draw(wh, columns * c.width, 0.4);
+    call.bias_ih = draw(bi, columns, 0.4);
+    call.bias_hh = draw(bh, columns, 0.4);
+    call.y = draw(y, steps * c.width, 0);
+    call.saved = draw(saved, steps * k.saved_row(call), 0);
+    call.dy = draw(dy, steps * c.width, 1);
+    call.dx = draw(dx, steps * c.features, 0);
+    call.dweight_ih = draw(dwi, columns * c.features, 0), call.dweight_hh = draw(dwh, columns * c.width, 0);
+    call.dbias_ih = draw(dbi, columns, 0), call.dbias_hh = draw(dbh, columns, 0);
+    for (auto* part : {&initial, &final, &dfinal, &dinitial}) part->resize(k.states);
+    for (int s = 0; s < k.states; ++s) {
+      call.initial[s] = draw(initial[s], rows * c.width, 1), call.dfinal[s] = draw(dfinal[s], rows * c.width, 1);
+      call.final[s] = draw(final[s], rows * c.width, 0), call.dinitial[s] = draw(dinitial[s], rows * c.width, 0);
+    }
+  }
+
+  void run(void (*kernel)(const Call&, Team&)) {
+    Pool::Lease lease(c.lanes);
+    lease.workspace().fill(0xFF);
+    kernel(call, lease.team);
+    if (!lease.workspace().intact()) fail("a guard was overwritten");
+  }
+
+  double loss() {
+    run(k.forward);
+    double sum = 0;
+    for (size_t i = 0; i < y.size(); ++i) sum += y[i] * dy[i];
+    for (int s = 0; s < k.states; ++s)
+      for (size_t i = 0; i < final[s].size(); ++i) sum += final[s][i] * dfinal[s][i];
+    return sum;
+  }
+
+  void check(const char* name, Numbers& at, const Numbers& gradient) {
+    std::mt19937 random(2);
+    for (int i = 0; i < 4 && !at.empty(); ++i) {
+      const size_t j = random() % at.size();
+      const double before = at[j], h = 1e-6;
+      at[j] = before + h;
+      const double above = loss();
+      at[j] = before - h;
+      const double below = loss();
+      at[j] = before;
+      const double found = gradient[j], expected = (above - below) / (2 * h);
+      if (!(std::fabs(found - expected) < 1e-5 * (1 + std::fabs(expected)))) {
+        std::printf("%s[%zu]: %g, by differences %g\n", name, j, found, expected);
+        fail(name);
+      }
+    }
+  }
+
+  [[noreturn]] void fail(const char* what) {
+    std::printf("%s: %s, %ld rows, features %ld, width %ld, reverse %d, lanes %d\n", what, cell_names[c.cell], rows, c.features, c.width,
+                c.reverse, c.lanes);
+    std::exit(1);
+  }
+
+  void solve() {
+    loss();
+    run(k.backward);
+    check("x", x, dx), check("weight_ih", wi, dwi), check("weight_hh", wh, dwh), check("bias_ih", bi, dbi), check("bias_hh", bh, dbh);
+    for (int s = 0; s < k.states; ++s) check("state", initial[s], dinitial[s]);
+    stream();
+  }
+
+  // The first row again, step by step.
+  void stream() {
+    if (c.reverse) return;
+    void* block = std::aligned_alloc(64, (k.stream_bytes(call) + 63) / 64 * 64);
+    k.stream_begin(call, block);
+    for (int s = 0; s < k.states; ++s) k.stream_state(block, s, initial[s].data(), true);
+    Numbers out(c.width);
+    for (size_t t = 0; t < counts.size(); ++t) {
+      k.stream_push(block, x.data() + offsets[t] * c.features, out.data());
+      for (long u = 0; u < c.width; ++u)
+        if (!(std::fabs(out[u] - y[offsets[t] * c.width + u]) < 1e-5)) fail("stream");
+    }
+    std::free(block);
+  }
+};
+
+}  // namespace
+
+int main() {
+  const std::vector<std::vector<int64_t>> batches = {{1}, {7}, {5, 5, 5, 5, 5, 5, 5, 5, 5}, {9, 9, 6, 3, 3, 1, 1, 0, 0}, {40, 1, 1}};
+  const long sizes[][2] = {{1, 1}, {3, 5}, {17, 16}, {8, 33}, {2, 70}};
+  int solved = 0;
+  for (int cell = 0; cell < cell_count; ++cell)
+    for (const auto& lengths : batches)
+      for (const auto& size : sizes)
+        for (const bool reverse : {false, true})
+          for (const auto& [lanes, by_units] : {std::pair(1, false), std::pair(2, true), std::pair(3, false)}) {
+            if (long(lengths.size()) < lanes && !by_units) continue;
+            Case c{cell, lengths, size[0], size[1], reverse, lanes, by_units};
+            Problem(c).solve();
+            ++solved;
+          }
+  std::printf("%d problems solved on %s, %d-byte vectors\n", solved, baseline::kernels.isa, baseline::kernels.vector_bytes);
+}
