@@ -120,17 +120,16 @@ class _Recurrent(nn.Module):
         if input.dim() not in (2, 3):
             raise DataError(f"input: got {input.dim()} dimensions; expected 3, or 2 for a single sequence")
         self._check_input(input)
-        single, first = input.dim() == 2, 0 if self.batch_first else 1
+        single, axis = input.dim() == 2, 0 if self.batch_first else 1
         if single:
-            input = input.unsqueeze(first)
-        x = input.transpose(0, 1) if self.batch_first else input  # [time, batch, features]
-        time, batch = x.shape[0], x.shape[1]
-        layout = packing(None if lengths is None else _lengths(lengths, single), batch, time, x.device)
-        states = self._initial(x, hx, batch, single)
-        values, final = self._run(layout.pack(x), layout.counts, states, layout.order)
+            input = input.unsqueeze(axis)
+        batch, time = input.shape[axis], input.shape[1 - axis]
+        lengths = None if lengths is None else _lengths(lengths, single)
+        layout = packing(lengths, batch, time, input.device, self.batch_first)
+        states = self._initial(input, hx, batch, single)
+        values, final = self._run(layout.pack(input), layout.counts, states, layout.order)
         output = layout.pad(values)
-        output = output.transpose(0, 1) if self.batch_first else output
-        return (output.squeeze(first) if single else output), self._final(final, layout.back, single)
+        return (output.squeeze(axis) if single else output), self._final(final, layout.back, single)
 
     def _forward_packed(self, input: PackedSequence, hx: Any, lengths: Any) -> tuple[PackedSequence, Any]:
         if lengths is not None:

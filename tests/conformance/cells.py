@@ -26,11 +26,11 @@ FEATURES = 3
 
 def run_packed(cell: Cell, x: Tensor, lengths=None, state=None, reverse: bool = False, how=unroll):
     """Outputs `[batch, time, output_width]` and final states of a padded batch, as networks compute them."""
-    layout = packing(lengths, x.shape[0], x.shape[1])
+    layout = packing(lengths, x.shape[0], x.shape[1], batch_first=True)
     state = cell.initial_state(x.shape[0]) if state is None else state
     state = type(state)(*map(layout.sort, state))
-    y, final = how(cell, layout.pack(x.transpose(0, 1)), layout.counts, state, reverse)
-    return layout.pad(y).transpose(0, 1), type(final)(*map(layout.unsort, final))
+    y, final = how(cell, layout.pack(x), layout.counts, state, reverse)
+    return layout.pad(y), type(final)(*map(layout.unsort, final))
 
 
 def run_reference(cell: Cell, x: Tensor, lengths=None, state=None, reverse: bool = False):

@@ -26,7 +26,11 @@ def test_there_and_back(problem):
     packed = layout.pack(x)
     assert len(packed) == sum(lengths) == int(layout.counts.sum())
     inside = torch.arange(time)[:, None] < torch.tensor(lengths, dtype=torch.int64)
-    assert torch.equal(layout.pad(packed), torch.where(inside[..., None], x, 0))
+    padded = torch.where(inside[..., None], x, 0)
+    assert torch.equal(layout.pad(packed), padded)
+    turned = packing(torch.tensor(lengths, dtype=torch.int64), batch, time, batch_first=True)
+    assert torch.equal(turned.pack(x.transpose(0, 1)), packed)
+    assert torch.equal(turned.pad(packed), padded.transpose(0, 1))
     rows = torch.arange(batch)
     assert torch.equal(layout.unsort(layout.sort(rows)), rows)
     counts = layout.counts.tolist()
@@ -55,7 +59,7 @@ def test_a_full_batch_is_not_copied():
     assert layout.pack(x).data_ptr() == x.data_ptr() == layout.pad(layout.pack(x)).data_ptr()
     assert packing(torch.tensor([4, 4, 4]), 3, 4).index is None
     one = torch.randn(1, 4, 2)  # batch first, one row
-    assert packing(None, 1, 4).pack(one.transpose(0, 1)).data_ptr() == one.data_ptr()
+    assert packing(None, 1, 4, batch_first=True).pack(one).data_ptr() == one.data_ptr()
 
 
 def test_gradients_of_the_padding_are_zero():
@@ -64,6 +68,16 @@ def test_gradients_of_the_padding_are_zero():
     layout = packing(torch.tensor([1, 2]), 2, 3)
     layout.pad(layout.pack(x.requires_grad_())).sum().backward()
     assert x.grad[..., 0].tolist() == [[1, 1], [0, 1], [0, 0]]
+
+
+def test_first_and_second_derivatives():
+    layout = packing(torch.tensor([1, 0, 3]), 3, 4)
+    x = torch.randn(4, 3, 2, dtype=torch.float64, requires_grad=True)
+    there_and_back = lambda x: layout.pad(layout.pack(x) ** 3)  # noqa: E731
+    assert torch.autograd.gradcheck(there_and_back, x, check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(there_and_back, x)
+    jacobian = torch.func.jacrev(there_and_back)(x)
+    assert torch.equal(jacobian, torch.func.jacfwd(there_and_back)(x))
 
 
 @pytest.mark.parametrize(

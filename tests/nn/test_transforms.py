@@ -134,6 +134,17 @@ def test_per_sample_gradients(name, x, path):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_vmap_of_ragged_batches(name, path):
+    layer, xs, lengths = (
+        getattr(saiki.nn, name)(3, 4, bidirectional=True),
+        torch.randn(3, 5, 2, 3),
+        torch.tensor([2, 4]),
+    )
+    answer = torch.vmap(lambda x: layer(x, lengths=lengths)[0])(xs)
+    torch.testing.assert_close(answer, torch.stack([layer(x, lengths=lengths)[0] for x in xs]))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_forward_mode(name, path):
     layer, x, v = getattr(saiki.nn, name)(3, 4).double(), *torch.randn(2, 5, 2, 3).double()
     f = lambda x: layer(x)[0]  # noqa: E731

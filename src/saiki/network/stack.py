@@ -60,9 +60,9 @@ class Stack(nn.Module):
     ) -> tuple[Float[Tensor, "batch time output_width"], States]:
         """Outputs of every step (zero in the padding) and the final states, in the order of the batch."""
         batch, time = x.shape[:2]
-        layout = packing(lengths, batch, time, x.device)
+        layout = packing(lengths, batch, time, x.device, batch_first=True)
         states = self.initial_state(batch) if states is None else states
-        values = layout.pack(x.transpose(0, 1))
+        values = layout.pack(x)
         final: States = []
         for number, (layer, before) in enumerate(zip(self.cells, states, strict=True)):
             into = self.drop(values) if number else values
@@ -74,7 +74,7 @@ class Stack(nn.Module):
                 after.append(type(last)(*map(layout.unsort, last)))
             final.append(after)
             values = self._join(values, outputs)
-        return layout.pad(values).transpose(0, 1), final
+        return layout.pad(values), final
 
     def step(
         self, x: Float[Tensor, "batch features"], states: States
