@@ -13,7 +13,7 @@ from saiki.errors import DataError, ModelError
 from saiki.storage import replacing_folder
 from saiki.tasks.forecast import toy
 
-QUICK = {"horizon": 6, "steps": 5, "width": 8, "layers": 1, "batch": 16}
+QUICK = {"horizon": 6, "steps": 5, "width": 8, "layers": 1, "batch": 16, "refit": False}
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +159,30 @@ def test_an_interrupted_run_is_saved_and_goes_on(tmp_path, table):
     assert not resumed.interrupted
     assert resumed.predict(table).equals(whole.predict(table))
     assert (tmp_path / "m" / "curve.csv").read_text().count("\n") == 5
+
+
+def test_a_refit_sees_all_data_and_goes_on_after_an_interrupt(tmp_path, table):
+    class Interrupt:
+        runs = 0
+
+        def started(self, progress):
+            self.runs += 1
+
+        def validated(self, progress, row): ...
+        def ended(self, progress): ...
+        def stepped(self, progress, loss):
+            if self.runs == 2 and progress.step == 3:
+                raise KeyboardInterrupt
+
+    given = QUICK | {"refit": True, "validations": 2}
+    searched = saiki.train("forecast", table, **(given | {"refit": False}))
+    whole = saiki.train("forecast", table, **given)
+    assert whole.run["refit"] == 5
+    assert whole.validation.scores["saiki"] == searched.validation.scores["saiki"]
+    assert not whole.predict(table).equals(searched.predict(table))
+    stopped = saiki.train("forecast", table, out=tmp_path / "m", hooks=[Interrupt()], **given)
+    assert stopped.interrupted
+    assert stopped.predict(table).equals(searched.predict(table))
+    resumed = saiki.train("forecast", table, out=tmp_path / "m", resume=True, **given)
+    assert resumed.predict(table).equals(whole.predict(table))
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]

@@ -26,9 +26,9 @@ def facts(model: Model) -> list[tuple[str, str]]:
     ]  # fmt: skip
     rows += [(f"data: {word}", says) for word, says in model.understood]
     if model.run:
-        rows.append(
-            ("training", f"{model.run['step']:,} of {model.run['steps']:,} steps in {model.run['seconds']:.0f} s")
-        )
+        run = model.run
+        again = f", then {run['refit']:,} on all data" if "refit" in run else ""
+        rows.append(("training", f"{run['step']:,} of {run['steps']:,} steps{again}, in {run['seconds']:.0f} s"))
     if model.validation:
         rows.append(("validation", model.validation.sentence()))
     return rows

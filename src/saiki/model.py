@@ -22,6 +22,7 @@ from saiki.errors import DataError, ModelError, OptionError, near_misses
 from saiki.network.options import Network
 from saiki.storage import recover_folder, replacing_folder, sha256
 from saiki.tasks._evaluation import Evaluation
+from saiki.training.checkpoint import Progress
 from saiki.training.curve import CurveFile, TensorBoard, write_curve
 from saiki.training.loop import Hook, fit
 from saiki.training.options import Training
@@ -239,24 +240,48 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
         return _finished(out, model)
     if folder is not None and not goes_on:
         shutil.rmtree(folder, ignore_errors=True)
-    progress = fit(
-        model.network,
-        task.problem(training.batch, valid),
-        training,
-        folder=folder,
-        resume=resume,
-        identity=_identity(model),
-        hooks=[*hooks, *_recorders(folder, training)],
-        began=began,
-    )
-    model.interrupted = not progress.done
-    model.run = {k: getattr(progress, k) for k in ("steps", "step", "best_step", "seconds", "curve")}
+    refit = task.refits if training.refit is None else training.refit
+    given = {"resume": resume, "identity": _identity(model), "began": began, "share": 0.5 if refit else 1.0}
+    recorders = [*hooks, *_recorders(folder, training)]
+    problem = task.problem(training.batch, valid)
+    progress = fit(model.network, problem, training, folder=_part(folder, "search"), hooks=recorders, **given)
     model.validation = task.validation(model.network, valid)
+    model.run = {k: getattr(progress, k) for k in ("steps", "step", "best_step", "seconds", "curve")}
+    model.interrupted = not progress.done
+    if refit and progress.done:
+        model.interrupted = not _refit(model, progress, _part(folder, "refit"), hooks, given)
     if out is not None and folder is not None:
         model.save(out, force=force or resume)
-        if progress.done:
+        if not model.interrupted:
             shutil.rmtree(folder, ignore_errors=True)
     return model
+
+
+def _refit(model: Model, found: Progress, folder: Path | None, hooks: Sequence[Hook], given: dict[str, Any]) -> bool:
+    """Train anew on all data, validation included, for as many steps; False if that was interrupted.
+
+    The scores of validation stay those of the network that had not seen it.
+    """
+    task, training = model.task, model.training_options
+    network = task.network(model.network_options, model.width, training.seed)
+    progress = fit(
+        network,
+        task.problem(training.batch, whole=True),
+        training,
+        folder=folder,
+        hooks=hooks,
+        steps=found.step,
+        **given,
+    )
+    model.run["seconds"] += progress.seconds
+    if progress.done:
+        model.network = network
+        model.run["refit"] = progress.step
+    return progress.done
+
+
+def _part(folder: Path | None, name: str) -> Path | None:
+    return None if folder is None else folder / name
 
 
 def _fresh(name: str, task: Any, network_options: Network, training: Training) -> Model:
@@ -294,7 +319,5 @@ def fingerprint(panel: Any) -> str:
     """A hash of the training data: equal data, equal fingerprint, whatever the file format or the order of the rows."""
     digest = hashlib.sha256()
     for part in (panel.ids.astype(str), panel.lengths, panel.times, panel.y):
-        digest.update(
-            part.astype("S").tobytes() if part.dtype.kind == "U" and part.dtype.itemsize == 0 else part.tobytes()
-        )
+        digest.update(part.tobytes())
     return digest.hexdigest()

@@ -202,10 +202,10 @@ def test_history_and_truth_apart_or_together_score_alike(model, table):
 
 
 def test_the_future_is_never_seen(table):
-    """Values of the last horizon change nothing but the validation score."""
+    """Values that are held out change nothing but the validation score."""
     changed = table.with_columns(pl.when(pl.col("ds") >= 144).then(pl.col("y") * 9).otherwise(pl.col("y")).alias("y"))
     weights = [
-        saiki.train("forecast", frame, season=12, patience=99, validations=1, **QUICK).network.state_dict()
+        saiki.train("forecast", frame, season=12, patience=99, validations=1, refit=False, **QUICK).network.state_dict()
         for frame in (table, changed)
     ]
     for name, value in weights[0].items():

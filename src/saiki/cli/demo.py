@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: weeks that are held out, and forecast
 HORIZON = 52
 #: a fixed number of steps, not a time, and one thread: the same answer on every machine of a kind, busy or not
-OPTIONS = {"horizon": HORIZON, "level": (80, 95), "steps": 100, "batch": 32, "seed": 1, "threads": 1}
+OPTIONS = {"horizon": HORIZON, "level": (80, 95), "steps": 300, "batch": 32, "seed": 1, "threads": 1}
 
 FILES = {
     "forecast.png": "the forecast",

@@ -63,11 +63,22 @@ class ForecastTask:
         assert self.training_data is not None
         return default_width(len(self.training_data))
 
-    def problem(self, batch: int, valid: Any = None) -> ForecastProblem:
-        """What the training loop needs; `valid` is a table whose last horizon is validated instead of the data's own."""
+    @property
+    def refits(self) -> bool:
+        """Whether the network is trained once more on everything: a tenth of few series is too much to leave out."""
         assert self.training_data is not None
-        training = self.training_data if valid is not None else _training_part(self.options, self.training_data)
-        return ForecastProblem(self.options, self.plan, training, self._validation(valid), self.encode, batch)
+        return self.options.holdout == "time" and held_out(self.options, self.training_data) > self.options.horizon
+
+    def problem(self, batch: int, valid: Any = None, whole: bool = False) -> ForecastProblem:
+        """What the training loop needs.
+
+        `valid` is a table that is validated instead of the end of the data; with `whole` nothing is held out.
+        """
+        assert self.training_data is not None
+        everything = whole or valid is not None
+        training = self.training_data if everything else _training_part(self.options, self.training_data)
+        validation = None if whole else self._validation(valid)
+        return ForecastProblem(self.options, self.plan, training, validation, self.encode, batch)
 
     def _validation(self, valid: Any) -> tuple[Panel, np.ndarray, np.ndarray] | None:
         """The panel and the places in it that are validated."""

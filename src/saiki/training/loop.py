@@ -62,12 +62,15 @@ def fit(
     identity: dict[str, Any] | None = None,
     hooks: Sequence[Hook] = (),
     began: float | None = None,
+    share: float = 1.0,
+    steps: int | None = None,
 ) -> Progress:
     """Train `network` in place and leave it with its best weights.
 
     Step k draws its batch and its dropout from (seed, k) alone, so a run that was resumed from a checkpoint in `folder` equals
     one that was never stopped, bit for bit, on the same machine with the same threads. `began` is the clock
-    (`time.perf_counter`) at which a budget in minutes started. Ctrl-C ends training early and keeps the best so far.
+    (`time.perf_counter`) at which a budget in minutes started, of which a `share` is for this run; `steps` overrides every
+    budget. Ctrl-C ends training early and keeps the best so far.
     """
     engine = backend(options)
     identity = identity or {}
@@ -77,7 +80,9 @@ def fit(
     if found:
         run.restore(*checkpoint.read(found, identity))
     else:
-        run.progress = Progress(count_steps(run, problem, options, engine, began or time.perf_counter()))
+        run.progress = Progress(
+            steps or count_steps(run, problem, options, engine, began or time.perf_counter(), share)
+        )
         if folder:
             checkpoint.write(folder, run, identity)
     with torch.random.fork_rng(devices=[]):
@@ -168,7 +173,9 @@ def make_optimizer(network: nn.Module, options: Training) -> torch.optim.AdamW:
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=options.learning_rate, fused=fused)
 
 
-def count_steps(run: Run, problem: Problem, options: Training, engine: Backend, began: float) -> int:
+def count_steps(
+    run: Run, problem: Problem, options: Training, engine: Backend, began: float, share: float = 1.0
+) -> int:
     """The length of the run: as given, or as many steps as fit the minutes, timed on a copy that is thrown away."""
     if options.seconds is None:
         return options.steps or (options.epochs or 1) * problem.epoch
@@ -184,7 +191,7 @@ def count_steps(run: Run, problem: Problem, options: Training, engine: Backend, 
         start = time.perf_counter()
         _validate(trial, problem)
         validating = options.validations * (time.perf_counter() - start)
-    left = options.seconds - (time.perf_counter() - began) - validating
+    left = share * (options.seconds - (time.perf_counter() - began)) - validating
     # the mean of the later steps: the first ones pay for buffers and caches
     fitting = max(TIMED_STEPS, int(left / (sum(times[5:]) / len(times[5:]))))
     return min(fitting, max(FEWEST_STEPS, options.most_epochs * problem.epoch))

@@ -26,6 +26,9 @@ class Training(BaseModel):
     validations: int = Field(20, ge=1, description="How often the validation score is taken during the run.")
     patience: int = Field(10, ge=1, description="Validations without improvement after which training stops early.")
     checkpoint_every: int = Field(50, ge=1, description="Steps between checkpoints.")
+    refit: bool | None = Field(
+        None, description="Train once more on all data, for as many steps (default: for few series)."
+    )
     seed: int = Field(0, ge=0, description="Seed of the weights, the order of the data and dropout.")
     threads: int | None = Field(None, ge=1, description="CPU threads; None leaves the choice to the machine.")
     device: str = Field("cpu", description="Device that trains: cpu, cuda, … (devices other than cpu are untested).")
