@@ -191,3 +191,17 @@ def test_ctrl_c_keeps_the_best_and_resume_goes_on(saiki, sales, tmp_path):
     assert answer.code == 0
     assert "resumed at" in answer.err
     assert not (tmp_path / "m.training").exists()
+
+
+def test_bytes_that_are_no_text_spoil_their_line_of_a_stream_only(monkeypatch, capsys):
+    import types
+
+    import saiki
+    from saiki.cli import run
+
+    stream = types.SimpleNamespace(push=lambda row: [row])
+    monkeypatch.setattr(saiki, "load", lambda path: types.SimpleNamespace(stream=lambda: stream), raising=False)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'\xff\xfe\n{"y": 1}\n'), encoding="utf-8"))
+    assert run(["stream", "m"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert "not JSON" in json.loads(first)["error"] and json.loads(second) == {"y": 1}

@@ -100,3 +100,20 @@ def test_splits_and_windows_without_meaning():
         Windows(data, history=3, horizon=0)
     with pytest.raises(OptionError, match="kind 'test' has no meaning"):
         Windows(data, history=3, horizon=1).positions("test")
+
+
+def test_integers_beyond_64_bits_are_text_as_ids_and_an_error_as_times():
+    import polars as pl
+    import pytest
+
+    from saiki.data.clock import times
+    from saiki.data.columns import identities
+    from saiki.errors import DataError
+
+    big = [2**63 + 40, 2**63 + 41, 3]
+    for column in (pl.Series("n", big, dtype=pl.UInt64), pl.Series("n", [2**64, 2**65, 3], dtype=pl.Int128)):
+        assert identities(column)[0].tolist() == sorted(map(str, column.to_list()))
+        with pytest.raises(DataError, match="beyond 64 bits"):
+            times(column)
+    with pytest.raises(DataError, match="beyond 64 bits"):
+        times(pl.Series("n", [1e30]))

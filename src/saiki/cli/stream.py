@@ -20,6 +20,8 @@ def command(
     import saiki
 
     stream = saiki.load(model).stream()
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="replace")  # bytes that are no UTF-8 spoil their line, not the stream
     for number, line in enumerate(sys.stdin, start=1):
         if line.strip():
             for answer in answers(stream, line, number):

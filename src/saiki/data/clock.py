@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from saiki.data.columns import first_null
+from saiki.data.columns import first_null, fits_int64
 from saiki.errors import DataError
 from saiki.readers import parse_times
 
@@ -34,6 +34,10 @@ def times(series: pl.Series) -> tuple[np.ndarray, Clock]:
         parsed = parse_times(series)
         series = series if parsed is None else parsed
     kind = str(series.dtype)
+    if series.dtype.is_numeric() and not fits_int64(series.fill_nan(None) if series.dtype.is_float() else series):
+        raise DataError(
+            f"time column {series.name!r} holds {kind} beyond 64 bits; expected integers below 2**63, dates or times"
+        )
     if series.dtype.is_float() and (series.drop_nulls().drop_nans() % 1 == 0).all():
         series = series.fill_nan(None).cast(pl.Int64)  # years and counters often pass through a float
     if not (series.dtype.is_integer() or series.dtype in (pl.Date, pl.Datetime)):

@@ -100,13 +100,13 @@ def identities(series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """The different ids in order, and for each row the index of its id."""
     if series.dtype.is_float():  # a column of integers with a gap is one of floats in pandas
         whole = series.fill_nan(None)
-        series = whole.cast(pl.Int64) if (whole.drop_nulls() % 1 == 0).all() else whole
+        series = whole.cast(pl.Int64) if (whole.drop_nulls() % 1 == 0).all() and fits_int64(whole) else whole
     if series.null_count():
         raise DataError(
             f"id column {series.name!r}: {series.null_count()} rows have no id, the first is row "
             f"{first_null(series)}; expected an id in every row"
         )
-    if not series.dtype.is_integer():
+    if not series.dtype.is_integer() or not fits_int64(series):
         text = series.cast(pl.String)
         found = text.unique().sort()
         codes = text.cast(pl.Enum(found)).to_physical().to_numpy()
@@ -114,6 +114,12 @@ def identities(series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     values = series.to_numpy().astype(np.int64)
     found = np.unique(values)
     return found, np.searchsorted(found, values)
+
+
+def fits_int64(series: pl.Series) -> bool:
+    """Whether every number of a column can be held by 64 bits with a sign."""
+    low, high = series.drop_nulls().min(), series.drop_nulls().max()
+    return low is None or high is None or (-(2**63) <= low and high < 2**63)  # type: ignore[operator]
 
 
 def first_null(series: pl.Series) -> int:
