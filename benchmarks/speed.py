@@ -1,10 +1,11 @@
 """Speed of saiki's recurrent layers beside torch.nn's, in one run: forward alone, and forward + backward.
 
-    python benchmarks/speed.py [--threads 2] [--quick] [--cell gru] [--report]
+    python benchmarks/speed.py [--threads 2] [--quick] [--cell gru] [--passes 3]
 
-Every point is measured with both libraries in turn, so that a busy machine disturbs both; figures are medians. A point is
-reported only if outputs and gradients agree. Rows are kept in benchmarks/results/speed.json under the point and a hash of
-the native source, so that a run can be stopped and goes on where it was; docs/speed.md shows all of them, losses included.
+Every point is measured with both libraries in turn; figures are medians. A point is reported only if outputs and gradients
+agree. Rows are kept in benchmarks/results/speed.json under the point and a hash of the kernels' source, so that a run can be
+stopped and goes on where it was; docs/speed.md shows all of them, losses included. What other programs took of the processors
+meanwhile is measured too: a point that they disturbed is measured again in the next pass, and the calmest one is kept.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +36,9 @@ RESULTS = ROOT / "benchmarks" / "results" / "speed.json"
 PAGE = ROOT / "docs" / "speed.md"
 TORCH = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 SAIKI = {"rnn": saiki.nn.RNN, "gru": saiki.nn.GRU, "lstm": saiki.nn.LSTM}
+NAMES = {"forward": "forward", "train": "forward + backward"}
 TARGETS = {"rnn": (2.5, 2.0), "gru": (2.5, 2.0), "lstm": (1.2, 1.0)}  # forward + backward, forward
+CALM = 0.05  # of the processors: what others may take without a point being measured again
 SECONDS = 0.25  # measured per point, library and pass
 
 
@@ -114,7 +118,36 @@ def agree(point: Point, x: Tensor, gradient: Tensor, pair: tuple[Layer, Layer]) 
     return all((e - g).abs().max() <= 2e-4 * e.abs().max().clamp(min=1e-3) for e, g in zip(expected, got, strict=True))
 
 
+def taken_by_others(begin: tuple[float, float], end: tuple[float, float]) -> float:
+    """Share of the processors that other programs used between two readings of `clocks`."""
+    (busy, own), (busy_end, own_end) = begin, end
+    return max(0.0, (busy_end - busy) - (own_end - own))
+
+
+def clocks() -> tuple[float, float]:
+    """Seconds that the processors were busy at all, and with this program."""
+    ticks = [int(n) for n in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK"), sum(os.times()[:2])
+
+
+def wait_for_calm(patience: float) -> None:
+    """Wait until other programs leave the processors alone, or patience (seconds) is at an end."""
+    end = time.perf_counter() + patience
+    while time.perf_counter() < end:
+        begin = clocks()
+        time.sleep(0.3)
+        if taken_by_others(begin, clocks()) < 0.3 * CALM * (os.cpu_count() or 1):
+            return
+
+
 def measure(point: Point, seconds: float) -> dict[str, object]:
+    begin, start = clocks(), time.perf_counter()
+    row = _measure(point, seconds)
+    cores = (time.perf_counter() - start) * (os.cpu_count() or 1)
+    return row | {"others": round(taken_by_others(begin, clocks()) / cores, 3)}
+
+
+def _measure(point: Point, seconds: float) -> dict[str, object]:
     pair = layers(point)
     steps = sum(point.lengths())
     torch.manual_seed(1)
@@ -125,7 +158,7 @@ def measure(point: Point, seconds: float) -> dict[str, object]:
     gates = {"rnn": 1, "gru": 3, "lstm": 4}[point.cell]
     row: dict[str, object] = {"steps": steps, "gflop": 4e-9 * steps * gates * point.width**2}
     for train in (False, True):
-        took = alternate([lambda layer=layer: passes(layer, x, gradient, train) for layer in pair], seconds)
+        took = alternate([partial(passes, layer, x, gradient, train) for layer in pair], seconds)
         for layer, times in zip(pair, took, strict=True):
             row[f"{layer.name}_{'train' if train else 'forward'}"] = statistics.median(times)
     return row
@@ -164,9 +197,8 @@ def environment(threads: int) -> dict[str, object]:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
     ).stdout.strip()
-    model = next(
-        (l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine()
-    )
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
     return {
         "machine": model, "cores": os.cpu_count(), "threads": threads, "isa": native.isa(), "torch": torch.__version__,
         "commit": commit, "source": source_hash(), "micro_kernel_gflops": round(native.rate(), 1),
@@ -191,22 +223,81 @@ def ratio(row: dict, what: str) -> float:
 def summary(rows: list[dict]) -> str:
     """Geometric means and worst points per cell, beside the targets."""
     lines = [
-        "| cell | pass | geometric mean | target | worst | best | points slower than torch |",
-        "|---|---|---|---|---|---|---|",
+        "| cell | pass | geometric mean | target | slowest point | fastest | points slower than torch |",
+        "|" + "---|" * 7,
     ]
     for cell in TORCH:
         for what, target in zip(("train", "forward"), TARGETS[cell], strict=True):
-            full = [r for r in rows if r["point"][0] == cell and not r["point"][4]]
-            if not full:
+            ratios = sorted((ratio(r, what), r["key"]) for r in rows if r["point"][0] == cell and not r["point"][4])
+            if not ratios:
                 continue
-            ratios = sorted((ratio(r, what), r["key"]) for r in full)
-            name = "forward + backward" if what == "train" else "forward"
             below = sum(value < 1 for value, _ in ratios)
+            mean = geometric([value for value, _ in ratios])
             lines.append(
-                f"| {cell} | {name} | {geometric([v for v, _ in ratios]):.2f} | {target} | {ratios[0][0]:.2f} ({ratios[0][1]}) "
+                f"| {cell} | {NAMES[what]} | {mean:.2f} | {target} | {ratios[0][0]:.2f} ({ratios[0][1]}) "
                 f"| {ratios[-1][0]:.1f} | {below} of {len(ratios)} |"
             )
     return "\n".join(lines)
+
+
+def ragged_summary(rows: list[dict]) -> str:
+    """Time of a ragged batch, divided by the full batch's time and by its share of the steps: 1 means no waste."""
+    found = {(*r["point"][:4], r["point"][4]): r for r in rows}
+    lines = ["| point | steps | forward | forward + backward | times torch.nn, forward + backward |", "|" + "---|" * 5]
+    for key, row in found.items():
+        full = found.get((*key[:4], False))
+        if not key[4] or full is None:
+            continue
+        share = row["steps"] / full["steps"]
+        costs = [row[f"saiki_{what}"] / full[f"saiki_{what}"] / share for what in ("forward", "train")]
+        lines.append(f"| {row['key']} | {share:.2f} | {costs[0]:.2f} | {costs[1]:.2f} | {ratio(row, 'train'):.2f} |")
+    return "\n".join(lines)
+
+
+def every_point(rows: list[dict]) -> str:
+    head = "| point | forward | GFLOP/s | forward + backward | GFLOP/s | torch, ms | saiki, ms | others |"
+    lines = [head, "|" + "---|" * 8]
+    for r in rows:
+        rates = [r["gflop"] / r["saiki_forward"], 3 * r["gflop"] / r["saiki_train"]]
+        lines.append(
+            f"| {r['key']} | {mark(ratio(r, 'forward'))} | {rates[0]:.0f} | {mark(ratio(r, 'train'))} | {rates[1]:.0f} "
+            f"| {1e3 * r['torch_train']:.2f} | {1e3 * r['saiki_train']:.2f} | {r['others']:.0%} |"
+        )
+    return "\n".join(lines)
+
+
+def mark(value: float) -> str:
+    return f"{value:.2f}" if value >= 1 else f"**{value:.2f} slower**"
+
+
+def page(rows: list[dict]) -> str:
+    facts = rows[0]
+    commits = sorted({r["commit"] for r in rows})
+    disturbed = sum(r["others"] > CALM for r in rows)
+    return f"""# Speed beside torch.nn
+
+Written by `python benchmarks/speed.py`. {facts["machine"]}, {facts["cores"]} cores, {facts["threads"]} threads; instruction set
+{facts["isa"]}; torch {facts["torch"]}; commit {", ".join(commits)}; float32, input size = width, one layer, one direction. The
+micro-kernel alone reaches {max(r["micro_kernel_gflops"] for r in rows)} GFLOP/s on one core.
+
+Figures are torch's median time divided by saiki's in the same run (above 1: saiki is faster), Python included. In a point's name
+b is the batch, t the steps, w the width, the last number the threads. "Others" is the share of the processors that other
+programs took meanwhile; {disturbed} of {len(rows)} points had more than {CALM:.0%} of that, and are to be read with care.
+
+## In short
+
+{summary(rows)}
+
+## Ragged batches
+
+Lengths uniform in 1 .. t. Time relative to the full batch's, per valid step: 1 means that padding costs nothing.
+
+{ragged_summary(rows)}
+
+## Every point
+
+{every_point(rows)}
+"""
 
 
 def main() -> None:
@@ -215,29 +306,38 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few points only; nothing is written")
     parser.add_argument("--cell", choices=TORCH)
     parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--passes", type=int, default=1, help="times to go over the points that others disturbed")
+    parser.add_argument(
+        "--patience", type=float, default=0.0, help="seconds to wait for other programs before each point"
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     facts = environment(args.threads)
     print(facts)
+    points = [p for p in grid(args.quick) if args.cell in (None, p.cell)]
     stored = json.loads(RESULTS.read_text()) if RESULTS.exists() and not args.quick else {}
-    rows = []
-    for point in grid(args.quick):
-        if args.cell and point.cell != args.cell:
-            continue
-        key = point.key(args.threads)
-        row = stored.get(key)
-        if row is None or row["source"] != facts["source"]:
-            row = {"key": key, "point": list(point), **facts, **measure(point, args.seconds)}
-            stored[key] = row
-            if not args.quick:
-                save(stored)
-        rows.append(row)
-        rate = {w: row["gflop"] * (3 if w == "train" else 1) / row[f"saiki_{w}"] for w in ("forward", "train")}
-        print(
-            f"{key:38} forward {ratio(row, 'forward'):6.2f} ({rate['forward']:5.0f} GFLOP/s)   train {ratio(row, 'train'):6.2f} ({rate['train']:5.0f} GFLOP/s)   {1e3 * row['saiki_train']:.2f} ms",
-            flush=True,
-        )
+    for _ in range(args.passes):
+        for point in points:
+            measure_if_needed(point, stored, facts, args)
+    rows = [stored[p.key(args.threads)] for p in points]
     print(summary(rows))
+    if not args.quick and args.cell is None:
+        PAGE.write_text(page(rows))
+
+
+def measure_if_needed(point: Point, stored: dict[str, dict], facts: dict, args: argparse.Namespace) -> None:
+    key = point.key(facts["threads"])
+    old = stored.get(key)
+    if old is not None and old["source"] == facts["source"] and old["others"] <= CALM:
+        return
+    wait_for_calm(args.patience)
+    row = {"key": key, "point": list(point), **facts, **measure(point, args.seconds)}
+    if old is None or old["source"] != facts["source"] or row["others"] < old["others"]:
+        stored[key] = row
+    if not args.quick:
+        save(stored)
+    ratios = {NAMES[what]: round(ratio(row, what), 2) for what in NAMES}
+    print(f"{key:34} {ratios} others {row['others']:.0%}", flush=True)
 
 
 if __name__ == "__main__":

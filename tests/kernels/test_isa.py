@@ -17,7 +17,16 @@ HERE = Path(__file__).parent
 @pytest.mark.slow
 @pytest.mark.parametrize("isa", native.available()[1:] if native else [])
 def test_other_instruction_sets(isa):
-    command = [sys.executable, "-m", "pytest", "-q", "-x", str(HERE / "test_answers.py"), str(HERE / "test_accuracy.py"), str(HERE / "test_threads.py")]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        str(HERE / "test_answers.py"),
+        str(HERE / "test_accuracy.py"),
+        str(HERE / "test_threads.py"),
+    ]
     done = subprocess.run(command, env={**os.environ, "SAIKI_ISA": isa}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
 
@@ -25,6 +34,10 @@ def test_other_instruction_sets(isa):
 def test_a_wish_that_cannot_be_met_is_said():
     code = "from saiki import kernels; print(kernels.report()['why_not'])"
     done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "SAIKI_ISA": "vax"}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        env={**os.environ, "SAIKI_ISA": "vax"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "SAIKI_ISA=vax is not available" in done.stdout + done.stderr

@@ -16,7 +16,12 @@ from saiki.kernels.table import native
 
 @pytest.mark.parametrize(
     ("cell", "options", "kernel"),
-    [("elman", {}, "elman_tanh"), ("elman", {"nonlinearity": "relu"}, "elman_relu"), ("lstm", {}, "lstm"), ("gru", {}, "gru")],
+    [
+        ("elman", {}, "elman_tanh"),
+        ("elman", {"nonlinearity": "relu"}, "elman_relu"),
+        ("lstm", {}, "lstm"),
+        ("gru", {}, "gru"),
+    ],
 )
 def test_a_cell_finds_its_kernel(cell, options, kernel):
     made = make_cell(cell, 3, 5, **options)

@@ -60,9 +60,7 @@ def test_several_python_threads_take_turns(problem):
     wrong = []
 
     def work(i):
-        for _ in range(20):
-            if not torch.equal(cases[i].kernel_outputs()[0], expected[i]):
-                wrong.append(i)
+        wrong.extend(i for _ in range(20) if not torch.equal(cases[i].kernel_outputs()[0], expected[i]))
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
     for thread in threads:
