@@ -178,6 +178,8 @@ def test_a_refit_sees_all_data_and_goes_on_after_an_interrupt(tmp_path, table):
     searched = saiki.train("forecast", table, **(given | {"refit": False}))
     whole = saiki.train("forecast", table, **given)
     assert whole.run["refit"] == 5
+    assert any("flatter" in note for note in whole.evaluate(table).notes)
+    assert not any("flatter" in note for note in searched.evaluate(table).notes)
     assert whole.validation.scores["saiki"] == searched.validation.scores["saiki"]
     assert not whole.predict(table).equals(searched.predict(table))
     stopped = saiki.train("forecast", table, out=tmp_path / "m", hooks=[Interrupt()], **given)
@@ -185,4 +187,18 @@ def test_a_refit_sees_all_data_and_goes_on_after_an_interrupt(tmp_path, table):
     assert stopped.predict(table).equals(searched.predict(table))
     resumed = saiki.train("forecast", table, out=tmp_path / "m", resume=True, **given)
     assert resumed.predict(table).equals(whole.predict(table))
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def test_two_trainings_into_one_folder_are_kept_apart(tmp_path, table):
+    class Second:
+        def started(self, progress): ...
+        def validated(self, progress, row): ...
+        def ended(self, progress): ...
+        def stepped(self, progress, loss):
+            if progress.step == 2:
+                with pytest.raises(DataError, match="another process"):
+                    saiki.train("forecast", table, out=tmp_path / "m", **QUICK)
+
+    saiki.train("forecast", table, out=tmp_path / "m", hooks=[Second()], **QUICK)
     assert [p.name for p in tmp_path.iterdir()] == ["m"]

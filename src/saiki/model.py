@@ -20,7 +20,7 @@ from saiki import catalog
 from saiki.cells import cell_class
 from saiki.errors import DataError, ModelError, OptionError, near_misses
 from saiki.network.options import Network
-from saiki.storage import recover_folder, replacing_folder, sha256
+from saiki.storage import clear, exclusive, recover_folder, replacing_folder, sha256
 from saiki.tasks._evaluation import Evaluation
 from saiki.training.checkpoint import Progress
 from saiki.training.curve import CurveFile, TensorBoard, write_curve
@@ -58,7 +58,13 @@ class Model:
 
     def evaluate(self, data: Any, history: Any = None) -> Evaluation:
         """Scores beside the baselines'; `data` holds history and truth, or the truth alone with the history apart."""
-        return self.task.evaluate(self.network, data, history)
+        found = self.task.evaluate(self.network, data, history)
+        if history is None and "refit" in self.run and fingerprint(self.task.read(data)) == self.data["fingerprint"]:
+            found.notes.append(
+                "Training has seen these very steps (few series are trained once more on everything): "
+                "the scores flatter; those of validation, and of data it has not seen, do not."
+            )
+        return found
 
     def stream(self) -> Any:
         """An object whose `push(row)` gives what `predict` gives for all rows pushed so far."""
@@ -155,7 +161,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} is damaged: {CONFIG} cannot be read ({error}); copy the folder again") from None
     if not isinstance(version, int) or version > FORMAT:
-        raise ModelError(f"{path} has format {version}, this saiki reads up to {FORMAT}; update saiki")
+        raise ModelError(f"{path} has format {version!r}, this saiki reads up to {FORMAT}; update saiki")
     if config.get("config_sha256") != _digest(config):
         raise ModelError(f"{path} is damaged: {CONFIG} does not have its checksum; copy the folder again")
     return config
@@ -223,6 +229,10 @@ def train(
 
 def _train(name, data, columns, valid, out, resume, force, hooks, say, given) -> Model:
     began = time.perf_counter()
+    for role, given_name in columns.items():
+        names = given_name if role == "target" and isinstance(given_name, list | tuple) else [given_name]
+        if any(n is not None and not isinstance(n, str) for n in names):
+            raise OptionError(f"{role}: got {given_name!r}; expected the name of a column")
     options, network_options, training = split_options(name, given)
     cell_class(network_options.cell)
     if training.threads:
@@ -238,8 +248,15 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
         say(model.understood)
     if resume and not goes_on and out is not None and out.exists():
         return _finished(out, model)
+    with exclusive(folder):
+        return _run(model, valid, out, folder, goes_on, resume, force, hooks, began)
+
+
+def _run(model, valid, out, folder, goes_on, resume, force, hooks, began) -> Model:
+    """Train, and save where `out` says; `folder` holds the checkpoints meanwhile."""
+    task, training = model.task, model.training_options
     if folder is not None and not goes_on:
-        shutil.rmtree(folder, ignore_errors=True)
+        clear(folder)
     refit = task.refits if training.refit is None else training.refit
     given = {"resume": resume, "identity": _identity(model), "began": began, "share": 0.5 if refit else 1.0}
     recorders = [*hooks, *_recorders(folder, training)]

@@ -13,6 +13,14 @@ from safetensors import SafetensorError
 
 from saiki.errors import DataError
 
+try:
+    import fcntl
+except ImportError:  # not on Windows: two processes are not kept apart there
+    fcntl = None
+
+#: file whose lock says that a process is writing to the folder
+LOCK = ".lock"
+
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, as hexadecimal digits."""
@@ -49,6 +57,37 @@ def replacing_folder(target: Path) -> Iterator[Path]:
         raise DataError(f"cannot write {target}: {reason(error)}; make room or choose another place") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path | None) -> Iterator[None]:
+    """Hold a folder against other processes; DataError if one holds it already. The system lets go when a process dies."""
+    if folder is None or fcntl is None:
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOCK).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DataError(
+                    f"another process is writing to {folder}; wait for it, or choose another --out"
+                ) from None
+            yield
+    except OSError as error:
+        raise DataError(f"cannot write to {folder}: {reason(error)}; make room or choose another place") from error
+    finally:
+        with contextlib.suppress(OSError):  # nothing was written: leave no trace
+            if [path.name for path in folder.iterdir()] == [LOCK]:
+                shutil.rmtree(folder)
+
+
+def clear(folder: Path) -> None:
+    """Empty a folder, but for the lock that holds it."""
+    for path in folder.iterdir():
+        if path.name != LOCK:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def recover_folder(target: Path) -> None:

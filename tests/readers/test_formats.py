@@ -174,3 +174,12 @@ def test_an_arrow_stream_is_read(tmp_path):
         writer.write_table(table)
     assert readers.read_frame(tmp_path / "t.arrow").shape == (2, 2)
     assert [r["y"] for r in readers.read(tmp_path / "t.arrow")] == [1.0, 2.0]
+
+
+def test_numbers_with_zeros_in_front_are_names(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("unique_id,ds,y\n007,1,0\n07,1,0.5\n7,1,10\n")
+    frame = readers.read_frame(path)
+    assert frame["unique_id"].to_list() == ["007", "07", "7"]
+    assert frame["ds"].to_list() == [1, 1, 1]
+    assert frame["y"].to_list() == [0, 0.5, 10]

@@ -170,7 +170,7 @@ def test_an_array_is_one_series_per_row():
         pl.DataFrame({"ds": range(40), "y": [0.0] * 40}),
         pl.DataFrame({"ds": range(40), "y": [None if t % 3 else float(t) for t in range(40)]}),
         pl.DataFrame({"unique_id": ["a"] * 40 + ["b"] * 3 + ["c"], "ds": [*range(40), *range(3), 0], "y": [1.5] * 44}),
-        pl.DataFrame({"unique_id": ["a"] * 40 + ["b"] * 40, "ds": [*range(40)] * 2, "y": [None] * 40 + [1.0 * t for t in range(40)]}),
+        pl.DataFrame({"unique_id": ["a"] * 40 + ["b"] * 40, "ds": [*range(40)] * 2, "y": [None] * 40 + [1.0, 2.0] * 20}),
         pl.DataFrame({"ds": range(40), "y": [1e9 + t % 5 for t in range(40)]}),
         pl.DataFrame({"ds": range(40), "y": [(-1.0) ** t for t in range(40)]}),
     ],
@@ -239,3 +239,50 @@ def test_option_objects_and_flat_names_are_the_same():
     objects = {"task_options": Forecast(horizon=6), "network": saiki.Network(width=16, layers=1)}
     whole = saiki.train("forecast", table, training=saiki.Training(steps=12, batch=32), **objects)
     assert flat.predict(table).equals(whole.predict(table))
+
+
+def test_nothing_to_learn_from_is_one_line():
+    table = pl.DataFrame({"ds": range(40), "y": [None] * 40}, schema={"ds": pl.Int64, "y": pl.Float64})
+    with pytest.raises(DataError, match="two values"):
+        saiki.train("forecast", table, **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"season": 10**6}, "longer than the longest series"),
+        ({"history": 10**5}, "longer than the longest series"),
+        ({"device": "cuda:7"}, "cannot be used here"),
+        ({"device": "toaster"}, "cannot be used here"),
+        ({"seed": 10**20}, "seed"),
+        ({"target": 5}, "name of a column"),
+    ],
+)
+def test_impossible_values_are_one_line(given, says):
+    with pytest.raises((OptionError, DataError), match=says) as error:
+        saiki.train("forecast", toy(0, series=2, steps=100), **(QUICK | given))
+    assert "\n" not in str(error.value)
+
+
+def test_truth_before_its_history_is_refused(model, table):
+    early, late = table.filter(pl.col("ds") < 120), table.filter(pl.col("ds") >= 120)
+    with pytest.raises(DataError, match="does not come after"):
+        model.evaluate(early, history=late)
+    with pytest.raises(DataError, match="goes on after its history"):
+        model.evaluate(late.with_columns(pl.col("unique_id") + "-else"), history=early)
+
+
+def test_a_shorter_step_than_in_training_is_refused():
+    days = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 4, 9), "1d", eager=True)
+    model = saiki.train(
+        "forecast", pl.DataFrame({"ds": days, "y": np.random.default_rng(0).random(len(days))}), **QUICK
+    )
+    hours = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 5), "1h", eager=True)
+    with pytest.raises(DataError, match="h apart"):
+        model.predict(pl.DataFrame({"ds": hours, "y": np.random.default_rng(0).random(len(hours))}))
+
+
+def test_the_first_row_streams_and_predicts_alike(model):
+    row = {"unique_id": "a", "ds": 3, "y": 2.5}
+    (answer,) = model.stream().push(row)
+    assert np.allclose(answer["saiki"], model.predict(pl.DataFrame([row]))["saiki"])

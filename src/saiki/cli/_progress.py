@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ def time_left(progress: Progress) -> str:
 
 def _score(row: dict[str, float], progress: Progress) -> str:
     """The validation score, and the naive one's where the task tells it."""
+    if math.isnan(row["score"]):
+        return "nothing held out"
     text = f"score {row['score']:.4f}"
     if "baseline" in row:
         text += f" (baseline {row['baseline']:.4f})"
@@ -46,27 +49,27 @@ class Lines:
     """Plain lines for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
-        self.console, self.last = console, 0
+        self.console, self.last, self.lines = console, 0, 0
 
     def started(self, progress: Progress) -> None:
         again = f", resumed at {progress.step}" if progress.step else ""
-        self.console.say(f"training: {progress.steps} steps{again}")
+        self.console.say(f"{'once more, on all data' if self.lines else 'training'}: {progress.steps} steps{again}")
         self.last = progress.step
+        self.lines = 4 if self.lines else LINES  # the second run is the first one again, without scores
 
     def stepped(self, progress: Progress, loss: float) -> None:
         """Nothing: a step is too small for a line."""
 
     def validated(self, progress: Progress, row: dict[str, float]) -> None:
-        if progress.step - self.last < progress.steps // LINES and progress.step < progress.steps:
+        if progress.step - self.last < progress.steps // self.lines and progress.step < progress.steps:
             return
         self.last = progress.step
         place = f"{progress.step:>{len(str(progress.steps))}}/{progress.steps}"
         self.console.say(f"  {place}  loss {row['loss']:.4f}  {_score(row, progress)}  left {time_left(progress)}")
 
     def ended(self, progress: Progress) -> None:
-        self.console.say(
-            f"trained: {progress.step} steps in {progress.seconds:.1f} s, best at step {progress.best_step}"
-        )
+        best = "" if math.isnan(progress.best_score) else f", best at step {progress.best_step}"
+        self.console.say(f"trained: {progress.step} steps in {progress.seconds:.1f} s{best}")
 
 
 class Bar:

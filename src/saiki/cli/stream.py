@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ def command(
     import saiki
 
     stream = saiki.load(model).stream()
-    if hasattr(sys.stdin, "reconfigure"):
+    if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # bytes that are no UTF-8 spoil their line, not the stream
     for number, line in enumerate(sys.stdin, start=1):
         if line.strip():

@@ -24,7 +24,7 @@ def assemble(frame: Any, roles: Roles | tuple, freq: str | int | None, season: i
     table = {name: as_polars(frame[name]) for name in frame.columns}
     asked = _asked(roles) if isinstance(roles, Roles) else roles
     roles = resolve(table, *asked)
-    rows = sorted_rows(table, roles)
+    rows = sorted_rows(table, roles, known_step=freq is not None)
     frequency = frequency_of(rows, freq)
     rows, frequency, added, uneven = on_grid(rows, frequency)
     y = _targets(table, roles, rows)

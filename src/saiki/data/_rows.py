@@ -37,8 +37,8 @@ def ranges(first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.arange(total) + np.repeat(first - (ends - lengths), lengths)
 
 
-def sorted_rows(table: dict[str, pl.Series], roles: Roles) -> Rows:
-    """The rows in order of id and time; DataError for duplicates and where no series has two rows."""
+def sorted_rows(table: dict[str, pl.Series], roles: Roles, known_step: bool = False) -> Rows:
+    """The rows in order of id and time; DataError for duplicates, and where no series has two rows to tell the step."""
     size = len(next(iter(table.values())))
     ids, code = identities(table[roles.id]) if roles.id else (np.array([""], object), np.zeros(size, np.int64))
     if roles.time is None:
@@ -54,7 +54,7 @@ def sorted_rows(table: dict[str, pl.Series], roles: Roles) -> Rows:
     if len(same):
         _duplicated(roles, ids[code[same[0]]], moment[same[0]], len(same))
     lengths = np.bincount(code, minlength=len(ids))
-    if lengths.max() < 2:
+    if lengths.max() < 2 and not known_step:
         raise DataError(f"no series has two rows ({len(ids)} series, {size} rows); expected one row per step")
     if clock.kind == "rows":
         moment = np.arange(size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -62,7 +62,7 @@ def sorted_rows(table: dict[str, pl.Series], roles: Roles) -> Rows:
 
 
 def _duplicated(roles: Roles, id: Any, moment: Any, count: int) -> None:
-    which = f"{roles.id} {id!r} has" if roles.id else "there are"
+    which = f"{roles.id} {str(id)!r} has" if roles.id else "there are"
     advice = "remove or average them" if roles.id else "if the file holds several series, name their column with --id"
     raise DataError(
         f"duplicated times: {which} two rows at {roles.time} {moment} ({count} such rows in all); "

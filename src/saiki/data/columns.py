@@ -62,8 +62,10 @@ def as_polars(series: nw.Series) -> pl.Series:
     values = [None if missing else v for v, missing in zip(series.to_list(), series.is_null().to_list(), strict=True)]
     try:
         return pl.Series(series.name, values)
-    except (TypeError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"column {series.name!r} mixes several types of value; expected one type") from error
+    except (TypeError, RuntimeError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"column {series.name!r} holds values that cannot be read as one type; expected numbers, text or times"
+        ) from error
 
 
 def is_text(series: pl.Series) -> bool:
@@ -119,7 +121,7 @@ def identities(series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
 def fits_int64(series: pl.Series) -> bool:
     """Whether every number of a column can be held by 64 bits with a sign."""
     low, high = series.drop_nulls().min(), series.drop_nulls().max()
-    return low is None or high is None or (-(2**63) <= low and high < 2**63)  # type: ignore[operator]
+    return low is None or high is None or (low >= -(2**63) and high < 2**63)  # type: ignore[operator]
 
 
 def first_null(series: pl.Series) -> int:

@@ -51,6 +51,13 @@ def read_frame(source: Any) -> nw.DataFrame:
         path = Path(source)
         check_file(path)
         return reader_for(path).frame(path)
+    columns = [] if isinstance(source, nw.DataFrame | nw.LazyFrame) else list(getattr(source, "columns", []))
+    names = [c for c in columns if isinstance(c, str | int)]
+    if any(not isinstance(c, str) for c in names):
+        raise DataError(f"the columns are called {', '.join(map(repr, names[:5]))}; expected names that are text")
+    if len(set(names)) < len(names):
+        twice = next(c for c in names if names.count(c) > 1)
+        raise DataError(f"two columns are called {twice!r}; expected every column once")
     frame = nw.from_native(_with_index(source), pass_through=True)
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()

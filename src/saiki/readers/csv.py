@@ -35,13 +35,26 @@ class Reader:
         frame = reading(
             path, "CSV", lambda: pl.read_csv(path, infer_schema_length=None, **form), lambda: _position(path, form)
         )
-        return nw.from_native(with_times(frame))
+        return nw.from_native(with_times(_with_zeros(frame, path, form)))
 
     def read(self, path: Path) -> Iterator[Record]:
         """The rows as records, lazily; times stay text."""
         import polars as pl
 
         return records(path, pl.scan_csv(path, infer_schema_length=10_000, **_form(path)), "CSV")
+
+
+def _with_zeros(frame: pl.DataFrame, path: Path, form: dict) -> pl.DataFrame:
+    """Numbers that are written with zeros in front, such as 007, are names: those columns stay text."""
+    import polars as pl
+
+    whole = [name for name, kind in frame.schema.items() if kind.is_integer()]
+    head = pl.read_csv(_head(path).rpartition("\n")[0].encode(), infer_schema=False, **form) if whole else frame
+    named = [name for name in whole if name in head.columns and head[name].str.contains(r"^[-+]?0\d").any()]
+    if not named:
+        return frame
+    texts = pl.read_csv(path, columns=named, schema_overrides=dict.fromkeys(named, pl.String), **form)
+    return frame.with_columns(*texts.iter_columns())
 
 
 def with_times(frame: pl.DataFrame) -> pl.DataFrame:

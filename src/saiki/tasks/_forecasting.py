@@ -13,7 +13,7 @@ from torch import Tensor
 
 from saiki import baselines, metrics
 from saiki.data.frames import forecast_frame, native
-from saiki.data.frequency import Frequency
+from saiki.data.frequency import Frequency, infer
 from saiki.data.panel import Panel, panel
 from saiki.data.roles import Roles
 from saiki.data.split import Split, by_id, by_time
@@ -94,8 +94,16 @@ class ForecastTask:
         return (judged, series, ends) if len(series) else None
 
     def read(self, data: Any) -> Panel:
-        """A table read as the training data was."""
-        return panel(as_table(data), roles=self.roles, freq=self.frequency.name, season=self.season)
+        """A table read as the training data was; DataError for one whose steps are shorter."""
+        found = panel(as_table(data), roles=self.roles, freq=self.frequency.name, season=self.season)
+        if not found.frequency.regular and (found.lengths > 2).any():
+            step = infer(found.times, found.lengths)
+            if step.unit == self.frequency.unit and step.count < self.frequency.count:
+                raise DataError(
+                    f"the rows are {step.name} apart, the model was trained on steps of {self.frequency.name}; "
+                    "bring the data to that step first"
+                )
+        return found
 
     def encode(self, windows: Windows, series: np.ndarray, ends: np.ndarray) -> dict[str, Tensor]:
         """Windows as tensors."""
@@ -205,7 +213,18 @@ class ForecastTask:
         ahead = np.clip(both.lengths - past.lengths, 0, horizon)
         steps = both.select(np.arange(len(both)))
         whole = steps._part(np.arange(len(both)), both.starts, past.lengths + ahead, np.zeros_like(ahead))
-        return _split_at(whole, past.lengths)
+        before_it, after_it = _split_at(whole, past.lengths)
+        if not np.array_equal(before_it.times, past.times):
+            where = int(np.flatnonzero(before_it.times != past.times)[0])
+            name = past.ids[np.searchsorted(past.starts, where, side="right") - 1]
+            raise DataError(
+                f"the truth of series {str(name)!r} does not come after its history, expected later times only"
+            )
+        if not after_it.lengths.any():
+            raise DataError(
+                "no series of the truth goes on after its history; expected the ids of the history, and later times"
+            )
+        return before_it, after_it
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; `from_json` reads it back."""

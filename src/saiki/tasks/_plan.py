@@ -29,6 +29,12 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
     A token is one season, or a part of a long one.
     """
     season, length = panel.season, int(np.median(panel.lengths)) - options.horizon
+    longest = int(panel.lengths.max())
+    for name, value in (("season", options.season), ("history", options.history)):
+        if value and value > longest:
+            raise OptionError(
+                f"{name} {value} is longer than the longest series, {longest} steps without what is held out"
+            )
     patch = options.patch or _patch(season, options.horizon)
     if options.history:
         history, spare = options.history, 0

@@ -12,7 +12,7 @@ from saiki import catalog
 from saiki.baselines import seasonal_naive
 from saiki.data.panel import Panel
 from saiki.data.windows import Windows
-from saiki.errors import OptionError
+from saiki.errors import DataError, OptionError
 from saiki.metrics import mase
 from saiki.network.forecaster import Forecaster, Outlook, Plan, fork_ends
 from saiki.objectives._pinball import pinball
@@ -66,12 +66,16 @@ class ForecastProblem:
         encode: Encode,
         batch: int,
     ) -> None:
-        self.plan, self.encode, self.batch = plan, encode, batch
+        self.plan, self.encode = plan, encode
         self.objective = catalog.load("objectives", options.loss).loss
         self.windows = Windows(train, history=plan.history, horizon=plan.horizon)
         self.first, self.last = _places(options, plan, train)
         self.series = np.flatnonzero((self.last >= self.first) & _any_observed(train))
-        self.epoch = max(1, -(-int((self.last - self.first + 1)[self.series].sum()) // batch))
+        if not len(self.series):
+            raise DataError("no series has two values before what is held out; expected something to learn from")
+        places = int((self.last - self.first + 1)[self.series].sum())
+        self.batch = min(batch, places)
+        self.epoch = -(-places // self.batch)
         self.unit, self.naive = _units(train, plan)
         self.valid = valid
         self._validation: dict[str, Tensor] | None = None

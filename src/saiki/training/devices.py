@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from saiki.errors import MissingExtraError
+from saiki.errors import MissingExtraError, OptionError
 from saiki.training.options import Training
 
 
@@ -73,5 +73,12 @@ class FabricBackend(Backend):
 
 
 def backend(options: Training) -> Backend:
-    """Fabric only where it is needed: importing it takes seconds."""
-    return FabricBackend(options) if options.devices > 1 or options.precision != "32" else Backend(options.device)
+    """Fabric only where it is needed: importing it takes seconds. OptionError for a device that is not there."""
+    if options.devices > 1 or options.precision != "32":
+        return FabricBackend(options)
+    try:
+        torch.empty(1, device=options.device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        why = str(error).split("\n", 1)[0].split(". ", 1)[0]
+        raise OptionError(f"device {options.device!r} cannot be used here ({why}); use --device cpu") from error
+    return Backend(options.device)

@@ -29,7 +29,7 @@ class Training(BaseModel):
     refit: bool | None = Field(
         None, description="Train once more on all data, for as many steps (default: for few series)."
     )
-    seed: int = Field(0, ge=0, description="Seed of the weights, the order of the data and dropout.")
+    seed: int = Field(0, ge=0, lt=2**63, description="Seed of the weights, the order of the data and dropout.")
     threads: int | None = Field(None, ge=1, description="CPU threads; None leaves the choice to the machine.")
     device: str = Field("cpu", description="Device that trains: cpu, cuda, … (devices other than cpu are untested).")
     devices: int = Field(1, ge=1, description="Number of devices, through lightning-fabric (untested).")
