@@ -82,14 +82,14 @@ class ForecastTask:
 
     def _validation(self, valid: Any) -> tuple[Panel, np.ndarray, np.ndarray] | None:
         """The panel and the places in it that are validated."""
-        if valid is None and (self.options.holdout == "none" or self.training_data is None):
+        options, own = self.options, self.training_data
+        if valid is None and (options.holdout == "none" or own is None):
             return None
-        if valid is None and self.options.holdout == "time":
-            assert self.training_data is not None
-            judged, steps = self.training_data, held_out(self.options, self.training_data)
-            series, ends = validated_places(judged.lengths, steps, self.plan.horizon)
+        if valid is None and options.holdout == "time" and own is not None:
+            judged = own
+            series, ends = validated_places(own.lengths, held_out(options, own), self.plan.horizon)
         else:
-            judged = self.read(valid) if valid is not None else _split(self.options, self.training_data).valid
+            judged = self.read(valid) if valid is not None or own is None else _split(options, own).valid
             series, ends = Windows(judged, history=self.plan.history, horizon=self.plan.horizon).positions("valid")
         return (judged, series, ends) if len(series) else None
 
