@@ -282,7 +282,8 @@ micro-kernel alone reaches {max(r["micro_kernel_gflops"] for r in rows)} GFLOP/s
 
 Figures are torch's median time divided by saiki's in the same run (above 1: saiki is faster), Python included. In a point's name
 b is the batch, t the steps, w the width, the last number the threads. "Others" is the share of the processors that other
-programs took meanwhile; {disturbed} of {len(rows)} points had more than {CALM:.0%} of that, and are to be read with care.
+programs took meanwhile; {len(rows)} of {len(list(grid(False)))} points are measured, {disturbed} of them with
+more than {CALM:.0%} of that, to be read with care.
 
 ## In short
 
@@ -310,16 +311,17 @@ def main() -> None:
     parser.add_argument(
         "--patience", type=float, default=0.0, help="seconds to wait for other programs before each point"
     )
+    parser.add_argument("--report", action="store_true", help="only write docs/speed.md from the rows there are")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     facts = environment(args.threads)
     print(facts)
     points = [p for p in grid(args.quick) if args.cell in (None, p.cell)]
     stored = json.loads(RESULTS.read_text()) if RESULTS.exists() and not args.quick else {}
-    for _ in range(args.passes):
+    for _ in range(0 if args.report else args.passes):
         for point in points:
             measure_if_needed(point, stored, facts, args)
-    rows = [stored[p.key(args.threads)] for p in points]
+    rows = [stored[p.key(args.threads)] for p in points if p.key(args.threads) in stored]
     print(summary(rows))
     if not args.quick and args.cell is None:
         PAGE.write_text(page(rows))
