@@ -78,9 +78,9 @@ def exclusive(folder: Path | None) -> Iterator[None]:
     except OSError as error:
         raise DataError(f"cannot write to {folder}: {reason(error)}; make room or choose another place") from error
     finally:
-        with contextlib.suppress(OSError):  # nothing was written: leave no trace
-            if [path.name for path in folder.iterdir()] == [LOCK]:
-                shutil.rmtree(folder)
+        # without a complete checkpoint there is nothing to resume: leave no trace
+        if all(path.name.endswith(".part") for path in folder.glob("*/step-*")):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def clear(folder: Path) -> None:
