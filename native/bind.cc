@@ -266,6 +266,7 @@ NB_MODULE(_native, m) {
     return names;
   }, "Instruction sets this processor has, best first.");
   m.def("vector_bytes", [] { return chosen()->vector_bytes; });
+  m.def("borrows_threads", [] { return Pool::instance().borrows(); }, "Whether the threads are those of torch's OpenMP.");
   m.def("cells", [] { return std::vector<std::string>(cell_names, cell_names + cell_count); });
   m.def("rate", [](bool wide, double seconds) { return chosen()->rate[wide](seconds); }, nb::arg("float64") = false, nb::arg("seconds") = 0.2,
         "GFLOP/s of the micro-kernel on one core.");

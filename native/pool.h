@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "openmp.h"
 #include "team.h"
 
 namespace saiki {
@@ -107,8 +108,8 @@ class Workspace {
   }
 };
 
-// Sleeping workers; a job wakes as many as it needs. Between jobs a worker looks for the next one for some microseconds
-// only, so it never competes with the threads of OpenMP for a core.
+// Runs jobs on the threads of torch's OpenMP where there are any, else (after a fork, or with another runtime) on its own.
+// Its own sleep between jobs: a worker looks for the next one for some microseconds only, then leaves its core to others.
 class Pool {
   struct Job {
     void (*task)(void*, int) = nullptr;
@@ -128,8 +129,14 @@ class Pool {
   Job job_;
   std::atomic<int> running_{0};
   Workspace workspace_;
+  const OpenMP openmp_;
+  const bool borrow_;
 
  public:
+  explicit Pool(bool borrow) : borrow_(borrow && openmp_.found()) {}
+
+  bool borrows() const { return borrow_; }
+
   static Pool& instance() {
     static const bool started = start_pool();
     return *(started ? slot() : nullptr);
@@ -157,13 +164,16 @@ class Pool {
     return pool;
   }
   static bool start_pool() {
-    slot() = new Pool;
-    // Threads do not survive fork: the child leaves the parent's pool alone and starts its own.
-    pthread_atfork(nullptr, nullptr, [] { slot() = new Pool; });
+    const char* wish = std::getenv("SAIKI_THREADS");
+    slot() = new Pool(!wish || std::strcmp(wish, "own") != 0);
+    // Threads do not survive fork, neither a pool's nor OpenMP's: the child leaves them alone and starts its own.
+    pthread_atfork(nullptr, nullptr, [] { slot() = new Pool(false); });
     return true;
   }
 
   void run(int lanes, void (*task)(void*, int), void* context) {
+    if (lanes == 1) return task(context, 0);
+    if (borrow_ && openmp_.run(lanes, task, context)) return;
     while (int(workers_.size()) < lanes - 1) start();
     job_ = {task, context};
     running_.store(lanes - 1, std::memory_order_relaxed);

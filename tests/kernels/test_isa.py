@@ -31,6 +31,16 @@ def test_other_instruction_sets(isa):
     assert done.returncode == 0, done.stdout[-3000:]
 
 
+@pytest.mark.slow
+def test_threads_of_its_own():
+    """What runs after a fork, or where torch has another runtime than OpenMP's."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", str(HERE / "test_answers.py"), str(HERE / "test_threads.py")]
+    done = subprocess.run(
+        command, env={**os.environ, "SAIKI_THREADS": "own"}, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
 def test_a_wish_that_cannot_be_met_is_said():
     code = "from saiki import kernels; print(kernels.report()['why_not'])"
     done = subprocess.run(

@@ -115,4 +115,5 @@ def report() -> dict[str, Any]:
     if native is None:
         return {**facts, "kernels": [], "why_not": why_no_native}
     facts |= {"isa": native.isa(), "isa_available": native.available(), "vector_bytes": native.vector_bytes()}
+    facts["threads_of"] = "torch's OpenMP" if native.borrows_threads() else "saiki's pool"
     return {**facts, "kernels": [row.kernel for row in ROWS]}
