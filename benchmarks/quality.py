@@ -83,7 +83,10 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
             cells = [_median([r["scores"][forecast][s] for r in found]) for s in what["scores"]]
             lines.append(f"| {forecast} | " + " | ".join(cells) + " |")
         seconds = statistics.median(r["seconds"] for r in found)
-        facts = f"{found[0]['machine']}, torch {found[0]['torch']}, commit {found[0]['commit']}"
+        first = found[0]
+        facts = f"{first['machine']}, {first['threads']} threads, torch {first['torch']}, commit {first['commit']}"
+        if "note" in first:
+            facts += f"; {first['note']}"
         lines += [
             "",
             f"Median (lowest to highest). {what['known']}. Training took {seconds:.0f} s, start-up included; {facts}.",

@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    torch.set_num_threads(given.threads)
     rows = Rows("training")
     for name, series, width in (("many series, width 128", 200, 128), ("few series, width 32", 8, 32)):
         options, network_options, training = split_options("forecast", {"horizon": 24, "width": width, "steps": STEPS})
@@ -65,7 +66,7 @@ def main() -> None:
         ratio = statistics.median(a / b for a, b in pairs)
         step = 1000 * statistics.median(b for _, b in pairs) / STEPS
         key = f"{name} threads={given.threads} code={code_hash('src/saiki/training', 'src/saiki/tasks', 'src/saiki/network')}"
-        rows.put(key, {"ratio": round(ratio, 3), "bare_ms": round(step, 2), "threads": given.threads, **about()})
+        rows.put(key, {"ratio": round(ratio, 3), "bare_ms": round(step, 2), **about()})
         print(f"{name}: {ratio:.2f} times a bare loop ({step:.1f} ms a step), {given.threads} threads")
 
 
