@@ -50,6 +50,7 @@ def about() -> dict[str, Any]:
     return {
         "machine": f"{processor}, {os.cpu_count()} cores",
         "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
         "commit": commit.stdout.strip(),
     }
 
