@@ -84,7 +84,7 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
             lines.append(f"| {forecast} | " + " | ".join(cells) + " |")
         seconds = statistics.median(r["seconds"] for r in found)
         first = found[0]
-        facts = f"{first['machine']}, {first['threads']} threads, torch {first['torch']}, commit {first['commit']}"
+        facts = f"{first['machine']}, {first['threads']} thread(s), torch {first['torch']}, commit {first['commit']}"
         if "note" in first:
             facts += f"; {first['note']}"
         lines += [
