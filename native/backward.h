@@ -18,6 +18,7 @@ template <class Cell> class Backward {
     Part part;
     const T **next, **before;  // per row of a step: gradient row of the next step, state before
     const T** lines;           // [chunk rows], rows of the matrix being packed
+    int64_t* places;           // [chunk rows], where they stand in x
     T* packed;                 // one panel of it
   };
   struct Chunk {
@@ -54,7 +55,7 @@ template <class Cell> class Backward {
     lanes = take<Lane>(team, team.lanes);
     for (int i = 0; i < team.lanes; ++i) {
       lanes[i] = {part_of(by_units, recurrent.count(), i, team.lanes), take<const T*>(team, batch.rows), take<const T*>(team, batch.rows),
-                  take<const T*>(team, chunk_rows), take<T>(team, chunk_rows * panel_columns)};
+                  take<const T*>(team, chunk_rows), take<int64_t>(team, chunk_rows), take<T>(team, chunk_rows * panel_columns)};
     }
   }
 
@@ -62,6 +63,7 @@ template <class Cell> class Backward {
     pack_weights(index);
     Lane& lane = lanes[index];
     begin(lane);
+    if (call.dx) clear_padding<T>(batch, call.dx, size.features, Share(batch.padded, index, team.lanes));
     meet(team);
     Chunk now{0, 0, nullptr}, last{0, 0, nullptr};
     long done = 0;
@@ -74,6 +76,7 @@ template <class Cell> class Backward {
         if (by_units) meet(team);
       }
       if (!by_units) meet(team);
+      find_places(lane, now, end);
       input_gradient(index, now);
       weight_gradients(index, now, done == 0, end);
       sum_biases(index, now, done == 0);
@@ -104,7 +107,7 @@ template <class Cell> class Backward {
     for (int s = 0; s < Cell::states; ++s)
       for (long b = lane.part.row; b < batch.rows; b += lane.part.stride)
         for (long u = first_unit(lane) * L; u < past_unit(lane) * L; u += L)
-          store(direct[s] + b * size.row + u, call.dfinal[s] ? load(cast<T>(call.dfinal[s]) + b * size.width + u, size.width - u) : V{});
+          store(direct[s] + b * size.row + u, call.dfinal[s] ? load(cast<T>(call.dfinal[s]) + batch.origins[b] * size.width + u, size.width - u) : V{});
   }
 
   long first_unit(const Lane& lane) const { return lane.part.units.begin * plain_vectors; }
@@ -166,7 +169,7 @@ template <class Cell> class Backward {
 
   // The gate maths of one row and one panel of units.
   SAIKI_INLINE void units(Lane& lane, long p, long j, long q, const T* product, T* here) {
-    const long b = lane.part.row + j * lane.part.stride, at = batch.row(p) + b;
+    const long b = lane.part.row + j * lane.part.stride, at = batch.row(p) + b, place = batch.place(p, b);
     const T* kept = cast<T>(call.saved) + at * size.saved_row();
     const bool started = b < batch.count(p - 1);
     const T* earlier = started ? cast<T>(call.saved) + (batch.row(p - 1) + b) * size.saved_row() : nullptr;
@@ -174,20 +177,25 @@ template <class Cell> class Backward {
       const long left = size.width - u;
       V saved[Cell::saved + 1], state[Cell::states], before[Cell::states], dstate[Cell::states], grad[Cell::grads];
       for (int i = 0; i < Cell::saved; ++i) saved[i] = load(kept + i * size.saved_part() + u);
-      state[0] = load(cast<T>(call.y) + at * size.width + u, left);
+      state[0] = load(cast<T>(call.y) + place * size.width + u, left);
       before[0] = load(lane.before[j] + u, left);
       dstate[0] = load(product) + load(direct[0] + b * size.row + u);
-      if (call.dy) dstate[0] += load(cast<T>(call.dy) + at * size.width + u, left);
+      if (call.dy) dstate[0] += load(cast<T>(call.dy) + place * size.width + u, left);
       for (int s = 1; s < Cell::states; ++s) {
         const long part = (Cell::saved + s - 1) * size.saved_part() + u;
         state[s] = load(kept + part);
-        before[s] = started ? load(earlier + part) : load(cast<T>(call.initial[s]) + b * size.width + u, left);
+        before[s] = started ? load(earlier + part) : load(cast<T>(call.initial[s]) + batch.origins[b] * size.width + u, left);
         dstate[s] = load(direct[s] + b * size.row + u);
       }
       Cell::backward(saved, state, before, dstate, grad);
       for (int s = 0; s < Cell::states; ++s) store(direct[s] + b * size.row + u, dstate[s]);
       for (int i = 0; i < Cell::grads; ++i) store(here + b * grads_row + i * size.row + u, grad[i]);
     }
+  }
+
+  void find_places(Lane& lane, const Chunk& c, long before_chunk) {
+    for (long p = before_chunk + 1; p < batch.time && inside(p, c); ++p)
+      for (long b = 0; b < batch.count(p); ++b) lane.places[batch.row(p) - c.first + b] = batch.place(p, b);
   }
 
   // dx = G W_ih; lanes share panels times rows.
@@ -203,7 +211,7 @@ template <class Cell> class Backward {
       multiply_for<T>(int(end - begin), input.wide(q))(rows, 1, input.panel(q), input.depth, nullptr, product, panel_columns);
       for (long j = begin; j < end; ++j)
         for (long f = q * panel_columns, v = 0; v < input.wide(q); f += L, ++v)
-          store(cast<T>(call.dx) + (c.first + j) * size.features + f, load(product + (j - begin) * panel_columns + v * L), size.features - f);
+          store(cast<T>(call.dx) + lanes[index].places[j] * size.features + f, load(product + (j - begin) * panel_columns + v * L), size.features - f);
     }
   }
 
@@ -245,7 +253,7 @@ template <class Cell> class Backward {
 
   void pack_lines(Lane& lane, const Panels<T>& b, long panel, long columns, const Chunk& c, bool of_x, long before_chunk) {
     if (of_x) {
-      for (long k = 0; k < c.count; ++k) lane.lines[k] = cast<T>(call.x) + (c.first + k) * columns;
+      for (long k = 0; k < c.count; ++k) lane.lines[k] = cast<T>(call.x) + lane.places[k] * columns;
     } else {
       for (long p = before_chunk + 1; p < batch.time && inside(p, c); ++p)
         for (long r = 0; r < batch.count(p); ++r) lane.lines[batch.row(p) - c.first + r] = hidden_before<T>(call, p, r);
@@ -276,7 +284,7 @@ template <class Cell> class Backward {
     for (int s = 0; s < Cell::states; ++s) {
       const Share rows(batch.rows, index, team.lanes);
       for (long b = rows.begin; b < rows.end; ++b)
-        if (call.dinitial[s]) copy(cast<T>(call.dinitial[s]) + b * size.width, direct[s] + b * size.row, 0, size.width);
+        if (call.dinitial[s]) copy(cast<T>(call.dinitial[s]) + batch.origins[b] * size.width, direct[s] + b * size.row, 0, size.width);
     }
     if (index != 0 || !call.dbias_ih) return;
     for (int gate = 0; gate < Cell::gates; ++gate) {

@@ -31,7 +31,7 @@ struct View {
   char* memory = nullptr;
   int scalar = -1;  // 0 float32, 1 float64, 2 int64
   int dimensions = 0;
-  long shape[2] = {0, 0};
+  long shape[3] = {0, 0, 0};
 };
 
 // What `view` looks at, and torch's three dtypes; set once by `torch_dtypes`.
@@ -52,7 +52,7 @@ View view(nb::handle tensor) {
     if (dtype.ptr() == dtypes[i]) v.scalar = i;
   if (v.scalar < 0) throw std::invalid_argument("saiki kernel: tensors must be float32, float64 or int64");
   v.dimensions = int(PyTuple_GET_SIZE(shape.ptr()));
-  for (int i = 0; i < v.dimensions && i < 2; ++i) v.shape[i] = PyLong_AsLong(PyTuple_GET_ITEM(shape.ptr(), i));
+  for (int i = 0; i < v.dimensions && i < 3; ++i) v.shape[i] = PyLong_AsLong(PyTuple_GET_ITEM(shape.ptr(), i));
   if (get(tensor, name_of_cpu).ptr() != Py_True) throw std::invalid_argument("saiki kernel: tensors must be on the CPU");
   if (call(tensor, name_of_compact).ptr() != Py_True) throw std::invalid_argument("saiki kernel: tensors must be contiguous");
   v.memory = reinterpret_cast<char*>(PyLong_AsUnsignedLongLong(call(tensor, name_of_pointer).ptr()));
@@ -84,10 +84,21 @@ const Kernels* chosen() {
 
 bool poison = false;  // tests: fill the workspace with NaN before each call and check the guards after it
 
+// A ragged batch: packed, and `rows_of_time` says how many rows each time has; or padded, and it says how long each row is
+// (null: all are full).
 struct Shape {
   int scalar;  // 0 float, 1 double
   long time, rows, steps, features, width;
-  std::vector<int64_t> offsets;
+  long padded = 0;  // times of a padded batch
+  bool batch_first = false;
+  std::vector<int64_t> counts, offsets, starts, places, origins;
+
+  long lines() const { return padded ? rows * padded : steps; }
+  // The shape of a tensor of the caller with that many numbers per step.
+  std::vector<long> of(long columns) const {
+    if (!padded) return {steps, columns};
+    return batch_first ? std::vector<long>{rows, padded, columns} : std::vector<long>{padded, rows, columns};
+  }
 };
 
 [[noreturn]] void wrong(const char* name, const char* expected) {
@@ -95,7 +106,7 @@ struct Shape {
 }
 
 // The memory of a tensor that must have this dtype and shape; of None, null.
-void* data(nb::handle tensor, int scalar, std::initializer_list<long> shape, const char* name) {
+void* data(nb::handle tensor, int scalar, const std::vector<long>& shape, const char* name) {
   if (tensor.is_none()) return nullptr;
   const View v = view(tensor);
   if (v.scalar != scalar) wrong(name, "of the same dtype as x");
@@ -105,7 +116,7 @@ void* data(nb::handle tensor, int scalar, std::initializer_list<long> shape, con
     if (v.shape[i++] != n) wrong(name, "of another shape");
   return v.memory;
 }
-void* present(nb::handle tensor, int scalar, std::initializer_list<long> shape, const char* name) {
+void* present(nb::handle tensor, int scalar, const std::vector<long>& shape, const char* name) {
   if (tensor.is_none()) wrong(name, "given");
   return data(tensor, scalar, shape, name);
 }
@@ -116,18 +127,62 @@ int cell_index(const std::string& cell) {
   throw std::invalid_argument("saiki kernel: no kernel for the cell " + cell);
 }
 
-Shape shape_of(const View& x, const View& weight_hh, const View& counts, long rows) {
-  if (x.dimensions != 2 || weight_hh.dimensions != 2 || counts.dimensions != 1) wrong("x, weight_hh and counts", "of 2, 2 and 1 dimensions");
-  if (counts.scalar != 2) wrong("counts", "int64");
-  if (x.scalar > 1) wrong("x", "float32 or float64");
-  Shape s{x.scalar, counts.shape[0], rows, x.shape[0], x.shape[1], weight_hh.shape[1], {}};
-  const int64_t* n = reinterpret_cast<const int64_t*>(counts.memory);
+void count_packed(Shape& s, const int64_t* n, long rows) {
+  s.counts.assign(n, n + s.time);
   s.offsets.resize(s.time + 1);
   for (long t = 0; t < s.time; ++t) {
     if (n[t] < 1 || n[t] > (t ? n[t - 1] : rows)) wrong("counts", "positive, non-increasing and at most the batch");
     s.offsets[t + 1] = s.offsets[t] + n[t];
   }
   if (s.offsets[s.time] != s.steps) wrong("the sum of counts", "the number of packed steps");
+  s.starts.assign(s.offsets.begin(), s.offsets.end() - 1);
+  s.origins.resize(rows);
+  for (long b = 0; b < rows; ++b) s.origins[b] = b;
+  s.places = s.origins;
+}
+
+// Rows longest first, those of equal length in the caller's order.
+void sort_padded(Shape& s, const int64_t* lengths) {
+  std::vector<int64_t> longer(s.padded + 2);  // longer[n]: rows of at least n steps
+  for (long b = 0; b < s.rows; ++b) {
+    const int64_t n = lengths ? lengths[b] : s.padded;
+    if (n < 0 || n > s.padded) wrong("lengths", "from 0 to the time axis");
+    ++longer[n];
+  }
+  for (long n = s.padded; n-- > 0;) longer[n] += longer[n + 1];
+  for (s.time = 0; s.time < s.padded && longer[s.time + 1]; ++s.time) s.counts.push_back(longer[s.time + 1]);
+  s.offsets.assign(1, 0);
+  for (const int64_t n : s.counts) s.offsets.push_back(s.offsets.back() + n);
+  s.steps = s.offsets.back();
+  s.origins.resize(s.rows);
+  std::vector<int64_t> next(longer.begin() + 1, longer.end());  // rows of n steps stand behind those of more
+  for (long b = 0; b < s.rows; ++b) s.origins[next[lengths ? lengths[b] : s.padded]++] = b;
+  s.places = s.origins;
+  if (s.batch_first)
+    for (int64_t& place : s.places) place *= s.padded;
+  for (long t = 0; t < s.padded; ++t) s.starts.push_back(s.batch_first ? t : t * s.rows);
+}
+
+Shape shape_of(const View& x, const View& weight_hh, nb::handle counts, bool batch_first, long rows) {
+  if (x.dimensions < 2 || x.dimensions > 3 || weight_hh.dimensions != 2) wrong("x and weight_hh", "of 2 or 3, and of 2 dimensions");
+  if (x.scalar > 1) wrong("x", "float32 or float64");
+  Shape s{};
+  s.scalar = x.scalar, s.rows = rows, s.features = x.shape[x.dimensions - 1], s.width = weight_hh.shape[1];
+  View n;
+  if (!counts.is_none()) {
+    n = view(counts);
+    if (n.dimensions != 1 || n.scalar != 2) wrong("counts and lengths", "int64, of one dimension");
+  }
+  const int64_t* numbers = reinterpret_cast<const int64_t*>(n.memory);
+  if (x.dimensions == 2) {
+    if (!numbers) wrong("counts", "given");
+    s.time = n.shape[0], s.steps = x.shape[0];
+    count_packed(s, numbers, rows);
+  } else {
+    s.batch_first = batch_first, s.padded = x.shape[batch_first ? 1 : 0];
+    if (x.shape[batch_first ? 0 : 1] != rows || (numbers && n.shape[0] != rows)) wrong("x, lengths and state", "of one batch");
+    sort_padded(s, numbers);
+  }
   if (s.time < 1 || s.features < 1 || s.width < 1) wrong("time, features and width", "at least 1");
   return s;
 }
@@ -142,20 +197,20 @@ void run(void (*kernel)(const Call&, Team&), Call& call, int gates, int threads)
   if (poison && !lease.workspace().intact()) throw std::runtime_error("saiki kernel: a buffer was written past its end");
 }
 
-// What both directions are given: (x, state, weights, counts, reverse).
+// What both directions are given: (x, state, weights, counts or lengths, reverse, batch_first).
 struct Given {
   Shape shape;
   const CellKernels& kernels;
   Call call{};
 
-  Given(const std::string& cell, nb::handle x, nb::tuple initial, nb::tuple weights, nb::handle counts, bool reverse)
-      : shape(shape_of(view(x), view(weight(weights, 1)), view(counts), rows(initial))),
+  Given(const std::string& cell, nb::handle x, nb::tuple initial, nb::tuple weights, nb::handle counts, bool reverse, bool batch_first)
+      : shape(shape_of(view(x), view(weight(weights, 1)), counts, batch_first, rows(initial))),
         kernels(chosen()->cells[cell_index(cell)][shape.scalar]) {
     const int t = shape.scalar;
     const long width = shape.width, columns = kernels.gates * width;
-    call.batch = {shape.time, shape.rows, reinterpret_cast<const int64_t*>(view(counts).memory), shape.offsets.data(), reverse};
+    call.batch = {shape.time, shape.rows, shape.counts.data(), shape.offsets.data(), reverse, shape.starts.data(), shape.places.data(), shape.origins.data(), shape.padded};
     call.features = shape.features, call.width = width;
-    call.x = data(x, t, {shape.steps, shape.features}, "x");
+    call.x = data(x, t, shape.of(shape.features), "x");
     call.weight_ih = present(weight(weights, 0), t, {columns, shape.features}, "weight_ih");
     call.weight_hh = present(weight(weights, 1), t, {columns, width}, "weight_hh");
     call.bias_ih = data(weight(weights, 2), t, {columns}, "bias_ih");
@@ -181,40 +236,40 @@ struct Given {
   }
 };
 
-void forward(const std::string& cell, nb::handle x, nb::tuple initial, nb::tuple weights, nb::handle counts, bool reverse, nb::handle y,
+void forward(const std::string& cell, nb::handle x, nb::tuple initial, nb::tuple weights, nb::handle counts, bool reverse, bool batch_first, nb::handle y,
              nb::tuple final, nb::handle saved, int threads) {
-  Given given(cell, x, initial, weights, counts, reverse);
+  Given given(cell, x, initial, weights, counts, reverse, batch_first);
   const Shape& s = given.shape;
   Call& c = given.call;
-  c.y = present(y, s.scalar, {s.steps, s.width}, "y");
+  c.y = present(y, s.scalar, s.of(s.width), "y");
   given.each_state(final, "final state", [&](int i, nb::handle part) { c.final[i] = present(part, s.scalar, {s.rows, s.width}, "final state"); });
   c.saved = data(saved, s.scalar, {s.steps, given.kernels.saved_row(c)}, "saved");
   const size_t number = s.scalar ? sizeof(double) : sizeof(float);
-  prefer_large_pages(c.y, number * size_t(s.steps * s.width));
+  prefer_large_pages(c.y, number * size_t(s.lines() * s.width));
   prefer_large_pages(c.saved, number * size_t(s.steps * given.kernels.saved_row(c)));
   run(given.kernels.forward, c, given.kernels.gates, threads);
 }
 
-void backward(const std::string& cell, nb::handle x, nb::tuple initial, nb::tuple weights, nb::handle counts, bool reverse, nb::handle y,
+void backward(const std::string& cell, nb::handle x, nb::tuple initial, nb::tuple weights, nb::handle counts, bool reverse, bool batch_first, nb::handle y,
               nb::handle saved, nb::handle dy, nb::tuple dfinal, nb::handle dx, nb::tuple dinitial, nb::tuple dweights, int threads) {
-  Given given(cell, x, initial, weights, counts, reverse);
+  Given given(cell, x, initial, weights, counts, reverse, batch_first);
   const Shape& s = given.shape;
   Call& c = given.call;
   const int t = s.scalar;
   const long columns = given.kernels.gates * s.width;
-  c.y = present(y, t, {s.steps, s.width}, "y");
+  c.y = present(y, t, s.of(s.width), "y");
   c.saved = present(saved, t, {s.steps, given.kernels.saved_row(c)}, "saved");
-  c.dy = data(dy, t, {s.steps, s.width}, "the gradient of y");
+  c.dy = data(dy, t, s.of(s.width), "the gradient of y");
   const char* name = "the gradient of a state";
   given.each_state(dfinal, name, [&](int i, nb::handle part) { c.dfinal[i] = data(part, t, {s.rows, s.width}, name); });
   given.each_state(dinitial, name, [&](int i, nb::handle part) { c.dinitial[i] = data(part, t, {s.rows, s.width}, name); });
-  c.dx = data(dx, t, {s.steps, s.features}, "the gradient of x");
+  c.dx = data(dx, t, s.of(s.features), "the gradient of x");
   c.dweight_ih = present(Given::weight(dweights, 0), t, {columns, s.features}, "the gradient of weight_ih");
   c.dweight_hh = present(Given::weight(dweights, 1), t, {columns, s.width}, "the gradient of weight_hh");
   c.dbias_ih = data(Given::weight(dweights, 2), t, {columns}, "the gradient of bias_ih");
   c.dbias_hh = data(Given::weight(dweights, 3), t, {columns}, "the gradient of bias_hh");
   if (!c.dbias_ih != !c.dbias_hh) wrong("the gradients of the biases", "both given or both absent");
-  prefer_large_pages(c.dx, (t ? sizeof(double) : sizeof(float)) * size_t(s.steps * s.features));
+  prefer_large_pages(c.dx, (t ? sizeof(double) : sizeof(float)) * size_t(s.lines() * s.features));
   run(given.kernels.backward, c, given.kernels.gates, threads);
 }
 
@@ -279,9 +334,10 @@ NB_MODULE(_native, m) {
   m.def("torch_dtypes", [](nb::tuple given) {
     for (int i = 0; i < 3; ++i) dtypes[i] = nb::object(given[i]).release().ptr();
   }, "Tell once what torch.float32, torch.float64 and torch.int64 are.");
-  m.def("forward", &forward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg());
-  m.def("backward", &backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
-        nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
+  m.def("forward", &forward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
+        nb::arg().none(), nb::arg());
+  m.def("backward", &backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
+        nb::arg().none(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
   name_of_dtype = PyUnicode_InternFromString("dtype");
   name_of_shape = PyUnicode_InternFromString("shape");
   name_of_pointer = PyUnicode_InternFromString("data_ptr");

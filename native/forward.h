@@ -58,6 +58,7 @@ template <class Cell> class Forward {
     pack_gates(recurrent, cast<T>(call.weight_hh), cast<T>(call.bias_hh), Cell::gates, size.width, packed);
     Lane& lane = lanes[index];
     begin(lane);
+    clear_padding<T>(batch, call.y, size.width, Share(batch.padded, index, team.lanes));
     meet(team);
     for (long p = 0; p < batch.time;) p = chunk(lane, p);
   }
@@ -83,8 +84,8 @@ template <class Cell> class Forward {
     for (long b = lane.part.row; b < batch.rows; b += lane.part.stride) {
       const bool empty = b >= (batch.time ? batch.counts[0] : 0);
       for (int s = 0; s < Cell::states; ++s) {
-        const T* initial = cast<T>(call.initial[s]) + b * size.width;
-        if (empty) copy(cast<T>(call.final[s]) + b * size.width, initial, from, to);
+        const T* initial = cast<T>(call.initial[s]) + batch.origins[b] * size.width;
+        if (empty) copy(cast<T>(call.final[s]) + batch.origins[b] * size.width, initial, from, to);
         if (s == 0) continue;
         for (long u = first_unit(lane); u < past_unit(lane); ++u)
           store(memory[s] + b * size.row + u * L, load(initial + u * L, size.width - u * L));
@@ -97,7 +98,7 @@ template <class Cell> class Forward {
     long rows = 0, end = p;
     while (end < batch.time && (end == p || rows + lane.part.rows(batch.count(end)) <= chunk_rows)) {
       for (long b = lane.part.row; b < batch.count(end); b += lane.part.stride)
-        lane.x[rows++] = cast<T>(call.x) + (batch.row(end) + b) * size.features;
+        lane.x[rows++] = cast<T>(call.x) + batch.place(end, b) * size.features;
       ++end;
     }
     if (lane.columns)
@@ -134,7 +135,7 @@ template <class Cell> class Forward {
 
   // The gate maths of one row and one group of units.
   SAIKI_INLINE void units(Lane& lane, long p, long j, long g, const T* x, const T* r) {
-    const long b = lane.part.row + j * lane.part.stride, at = batch.row(p) + b;
+    const long b = lane.part.row + j * lane.part.stride, at = batch.row(p) + b, place = batch.place(p, b);
     for (int k = 0; k < S::units_per_group; ++k, x += Cell::gates * L, r += Cell::gates * L) {
       const long u = (g * S::units_per_group + k) * L, left = size.width - u;
       if (left <= 0) return;
@@ -143,7 +144,7 @@ template <class Cell> class Forward {
       state[0] = load(lane.before[j] + u, left);
       for (int s = 1; s < Cell::states; ++s) state[s] = load(memory[s] + b * size.row + u);
       Cell::forward(in, back, state, kept);
-      store(cast<T>(call.y) + at * size.width + u, state[0], left);
+      store(cast<T>(call.y) + place * size.width + u, state[0], left);
       for (int s = 1; s < Cell::states; ++s) store(memory[s] + b * size.row + u, kept[Cell::saved + s - 1] = state[s]);
       if (call.saved)
         for (int i = 0; i < S::histories; ++i) store(cast<T>(call.saved) + at * size.saved_row() + i * size.saved_part() + u, kept[i]);
@@ -153,8 +154,9 @@ template <class Cell> class Forward {
   // The last step of row b is done.
   void finish(Lane& lane, long p, long b) {
     const long from = first_unit(lane) * L, to = past_number(lane);
-    copy(cast<T>(call.final[0]) + b * size.width, cast<T>(call.y) + (batch.row(p) + b) * size.width, from, to);
-    for (int s = 1; s < Cell::states; ++s) copy(cast<T>(call.final[s]) + b * size.width, memory[s] + b * size.row, from, to);
+    const long origin = batch.origins[b];
+    copy(cast<T>(call.final[0]) + origin * size.width, cast<T>(call.y) + batch.place(p, b) * size.width, from, to);
+    for (int s = 1; s < Cell::states; ++s) copy(cast<T>(call.final[s]) + origin * size.width, memory[s] + b * size.row, from, to);
   }
 };
 

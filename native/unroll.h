@@ -49,11 +49,18 @@ template <class T> SAIKI_INLINE T* cast(void* p) { return static_cast<T*>(p); }
 // The state a row of the batch had before step p: its last output, or where it began.
 template <class T> SAIKI_INLINE const T* hidden_before(const Call& call, long p, long b) {
   const Batch& batch = call.batch;
-  return b < batch.count(p - 1) ? cast<T>(call.y) + (batch.row(p - 1) + b) * call.width : cast<T>(call.initial[0]) + b * call.width;
+  return b < batch.count(p - 1) ? cast<T>(call.y) + batch.place(p - 1, b) * call.width : cast<T>(call.initial[0]) + batch.origins[b] * call.width;
 }
 
 template <class T> SAIKI_INLINE void copy(T* to, const T* from, long begin, long end) {
   for (long i = begin; i < end; ++i) to[i] = from[i];
+}
+
+// Zeros in the padding of a padded tensor; lanes share the times.
+template <class T> SAIKI_INLINE void clear_padding(const Batch& batch, void* tensor, long columns, Share times) {
+  for (long t = times.begin; t < times.end; ++t)
+    for (long b = t < batch.time ? batch.counts[t] : 0; b < batch.rows; ++b)
+      std::memset(cast<T>(tensor) + (batch.starts[t] + batch.places[b]) * columns, 0, size_t(columns) * sizeof(T));
 }
 
 // Runs body(lane) on every lane.

@@ -27,13 +27,14 @@ struct Case {
   bool reverse;
   int lanes;
   bool by_units;
+  int padding;  // times past the longest row of a padded batch; -1: packed
 };
 
 struct Problem {
   const Case& c;
   const CellKernels& k;
-  std::vector<int64_t> counts, offsets{0};
-  long steps, rows;
+  std::vector<int64_t> counts, offsets{0}, starts, places, origins;
+  long steps, rows, lines;  // lines of x and y
   Numbers x, wi, wh, bi, bh, y, saved, dy, dx, dwi, dwh, dbi, dbh;
   std::vector<Numbers> initial, final, dfinal, dinitial;
   Call call{};
@@ -46,7 +47,13 @@ struct Problem {
       offsets.push_back(offsets.back() + n);
     }
     steps = offsets.back();
-    call.batch = {long(counts.size()), rows, counts.data(), offsets.data(), c.reverse};
+    const bool padded = c.padding >= 0;
+    const long times = long(counts.size()) + (padded ? c.padding : 0);
+    lines = padded ? rows * times : steps;
+    for (long t = 0; t < times; ++t) starts.push_back(padded ? t * rows : offsets[t]);
+    for (long b = 0; b < rows; ++b) origins.push_back(padded ? rows - 1 - b : b);  // the caller's order: shortest first
+    places = origins;
+    call.batch = {long(counts.size()), rows, counts.data(), offsets.data(), c.reverse, starts.data(), places.data(), origins.data(), padded ? times : 0};
     call.features = c.features, call.width = c.width, call.by_units = c.by_units;
     std::mt19937 random(1);
     std::normal_distribution<double> normal;
@@ -57,15 +64,15 @@ struct Problem {
     };
     const long columns = k.gates * c.width;
     const double small = 0.7 / std::sqrt(double(c.width));  // keeps the recurrence from exploding
-    call.x = draw(x, steps * c.features, 1);
+    call.x = draw(x, lines * c.features, 1);
     call.weight_ih = draw(wi, columns * c.features, small);
     call.weight_hh = draw(wh, columns * c.width, small);
     call.bias_ih = draw(bi, columns, small);
     call.bias_hh = draw(bh, columns, small);
-    call.y = draw(y, steps * c.width, 0);
+    call.y = draw(y, lines * c.width, 0);
     call.saved = draw(saved, steps * k.saved_row(call), 0);
-    call.dy = draw(dy, steps * c.width, 1);
-    call.dx = draw(dx, steps * c.features, 0);
+    call.dy = draw(dy, lines * c.width, 1);
+    call.dx = draw(dx, lines * c.features, 0);
     call.dweight_ih = draw(dwi, columns * c.features, 0), call.dweight_hh = draw(dwh, columns * c.width, 0);
     call.dbias_ih = draw(dbi, columns, 0), call.dbias_hh = draw(dbh, columns, 0);
     for (auto* part : {&initial, &final, &dfinal, &dinitial}) part->resize(k.states);
@@ -83,6 +90,7 @@ struct Problem {
   }
 
   double loss() {
+    for (double& v : y) v = NAN;  // padding included: it must be cleared
     run(k.forward);
     double sum = 0;
     for (size_t i = 0; i < y.size(); ++i) sum += y[i] * dy[i];
@@ -118,6 +126,7 @@ struct Problem {
 
   void solve() {
     loss();
+    for (double& v : dx) v = NAN;
     run(k.backward);
     check("x", x, dx), check("weight_ih", wi, dwi), check("weight_hh", wh, dwh), check("bias_ih", bi, dbi), check("bias_hh", bh, dbh);
     for (int s = 0; s < k.states; ++s) check("state", initial[s], dinitial[s]);
@@ -129,12 +138,12 @@ struct Problem {
     if (c.reverse) return;
     void* block = std::aligned_alloc(64, (k.stream_bytes(call) + 63) / 64 * 64);
     k.stream_begin(call, block);
-    for (int s = 0; s < k.states; ++s) k.stream_state(block, s, initial[s].data(), true);
+    for (int s = 0; s < k.states; ++s) k.stream_state(block, s, initial[s].data() + origins[0] * c.width, true);
     Numbers out(c.width);
     for (size_t t = 0; t < counts.size(); ++t) {
-      k.stream_push(block, x.data() + offsets[t] * c.features, out.data());
+      k.stream_push(block, x.data() + (starts[t] + places[0]) * c.features, out.data());
       for (long u = 0; u < c.width; ++u)
-        if (!(std::fabs(out[u] - y[offsets[t] * c.width + u]) < 1e-5)) fail("stream");
+        if (!(std::fabs(out[u] - y[(starts[t] + places[0]) * c.width + u]) < 1e-5)) fail("stream");
     }
     std::free(block);
   }
@@ -152,7 +161,7 @@ int main() {
         for (const bool reverse : {false, true})
           for (const auto& [lanes, by_units] : {std::pair(1, false), std::pair(2, true), std::pair(3, false)}) {
             if (long(lengths.size()) < lanes && !by_units) continue;
-            Case c{cell, lengths, size[0], size[1], reverse, lanes, by_units};
+            Case c{cell, lengths, size[0], size[1], reverse, lanes, by_units, solved % 2 ? 2 : -1};
             Problem(c).solve();
             ++solved;
           }

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ from saiki.cells import make_cell
 from saiki.cells.base import GatedCell
 from saiki.errors import DataError, OptionError
 from saiki.kernels.table import say_once
-from saiki.network.packing import packing
+from saiki.network.packing import checked_lengths, packing
 from saiki.network.readout import Readout
 from saiki.network.unroll import autocast, obstacle, unroll_reference
 from saiki.shapes import Float, Int
@@ -125,11 +125,22 @@ class _Recurrent(nn.Module):
             input = input.unsqueeze(axis)
         batch, time = input.shape[axis], input.shape[1 - axis]
         lengths = None if lengths is None else _lengths(lengths, single)
-        layout = packing(lengths, batch, time, input.device, self.batch_first)
         states = self._initial(input, hx, batch, single)
-        values, final = self._run(layout.pack(input), layout.counts, states, layout.order)
-        output = layout.pad(values)
-        return (output.squeeze(axis) if single else output), self._final(final, layout.back, single)
+        output, final = self._forward_padded(input, states, lengths, batch, time)
+        return (output.squeeze(axis) if single else output), self._final(final, None, single)
+
+    def _forward_padded(
+        self, x: Tensor, states: Parts, lengths: Tensor | None, batch: int, time: int
+    ) -> tuple[Tensor, Parts]:
+        """Kernels read and write the padded batch as it lies; all else runs on packed steps."""
+        kernel = self._kernel(x)
+        if kernel and type(x) is Tensor and not torch.compiler.is_compiling():
+            lengths = None if lengths is None else checked_lengths(lengths, batch, time)
+            if x.numel() and (lengths is None or lengths.any()):
+                return self._layers(x, states, kernel, self._reference_padded, lengths)
+        layout = packing(lengths, batch, time, x.device, self.batch_first)
+        values, final = self._run(layout.pack(x), layout.counts, states, layout.order, kernel)
+        return layout.pad(values), _reorder(final, layout.back)
 
     def _forward_packed(self, input: PackedSequence, hx: Any, lengths: Any) -> tuple[PackedSequence, Any]:
         if lengths is not None:
@@ -139,16 +150,24 @@ class _Recurrent(nn.Module):
             raise DataError(f"input: got packed data with {data.dim()} dimensions; expected 2, [steps, input_size]")
         self._check_input(data)
         states = self._initial(data, hx, int(counts[0]), False)
-        values, final = self._run(data, counts, states, order)
+        values, final = self._run(data, counts, states, order, self._kernel(data))
         return PackedSequence(values, counts, order, back), self._final(final, back, False)
 
     def _run(
-        self, x: Float[Tensor, "steps features"], counts: Int[Tensor, "time"], states: Parts, order: Tensor | None
+        self,
+        x: Float[Tensor, "steps features"],
+        counts: Int[Tensor, "time"],
+        states: Parts,
+        order: Tensor | None,
+        kernel: str | None,
     ) -> tuple[Float[Tensor, "steps output_width"], Parts]:
         """All layers over packed steps; `order` sorts the rows of the states as those of x."""
-        if order is not None:
-            states = tuple(part.index_select(1, order) for part in states)
-        kernel = self._kernel(x)
+        return self._layers(x, _reorder(states, order), kernel, self._reference, counts)
+
+    def _layers(
+        self, x: Tensor, states: Parts, kernel: str | None, reference: Callable[..., Any], counts: Tensor | None
+    ) -> tuple[Tensor, Parts]:
+        """All layers over packed steps and `counts`, or over a padded batch and its lengths."""
         final: list[Parts] = []
         for layer in range(self.num_layers):
             if layer and self.dropout:
@@ -156,11 +175,11 @@ class _Recurrent(nn.Module):
             outputs = []
             for direction in range(self._directions):
                 number = len(final)
-                given = tuple(part[number] for part in states), self._weights(number), counts, direction == 1
-                out, last = kernels.unroll(kernel, x, *given, self._reference) if kernel else self._reference(x, *given)
+                given = x, tuple(part[number] for part in states), self._weights(number), counts, direction == 1
+                out, last = kernels.unroll(kernel, *given, reference, self.batch_first) if kernel else reference(*given)
                 outputs.append(out)
                 final.append(last)
-            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, 1)
+            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
         return x, tuple(_stack(parts) for parts in zip(*final, strict=True))
 
     def _weights(self, number: int) -> tuple[Tensor | None, ...]:
@@ -172,6 +191,15 @@ class _Recurrent(nn.Module):
     def _reference(self, x, state: Parts, weights: tuple[Tensor | None, ...], counts, reverse) -> tuple[Tensor, Parts]:
         cell = self._formula[0].using(weights)
         return unroll_reference(cell, x, counts, self._state_kind(*state), reverse)
+
+    def _reference_padded(
+        self, x: Tensor, state: Parts, weights: tuple[Tensor | None, ...], lengths: Tensor | None, reverse: bool
+    ) -> tuple[Tensor, Parts]:
+        batch, time = x.shape[:2] if self.batch_first else x.shape[1::-1]
+        layout = packing(lengths, batch, time, x.device, self.batch_first)
+        before = tuple(map(layout.sort, state))
+        y, final = self._reference(layout.pack(x), before, weights, layout.counts, reverse)
+        return layout.pad(y), tuple(map(layout.unsort, final))
 
     def _kernel(self, x: Tensor) -> str | None:
         """The name of the kernel that computes this layer on x; None: the reference does, and says why once."""
@@ -215,8 +243,7 @@ class _Recurrent(nn.Module):
         return (hx,)
 
     def _final(self, parts: Parts, back: Tensor | None, single: bool) -> Any:
-        if back is not None:
-            parts = tuple(part.index_select(1, back) for part in parts)
+        parts = _reorder(parts, back)
         if single:
             parts = tuple(part.squeeze(1) for part in parts)
         return parts[0] if len(parts) == 1 else parts
@@ -303,6 +330,10 @@ def _formula(name: str, width: int, bias: bool, options: dict[str, Any]) -> Gate
         cell = make_cell(name, 1, width, bias=bias, **options)
     assert isinstance(cell, GatedCell)
     return cell
+
+
+def _reorder(parts: Parts, order: Tensor | None) -> Parts:
+    return parts if order is None else tuple(part.index_select(1, order) for part in parts)
 
 
 def _stack(parts: Parts) -> Tensor:

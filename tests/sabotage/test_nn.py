@@ -34,13 +34,14 @@ def second_bias_forgotten(patch):
 def lengths_ignored(patch):
     """Padded steps are run like valid ones."""
     patch.setattr(nn, "packing", lambda lengths, *rest: packing(None, *rest))
+    patch.setattr(nn, "checked_lengths", lambda *given: None)
 
 
 def reverse_runs_forward(patch):
     """Both directions start at the beginning."""
     honest = kernels.unroll
     patch.setattr(
-        kernels, "unroll", lambda kernel, x, s, w, counts, reverse, ref: honest(kernel, x, s, w, counts, False, ref)
+        kernels, "unroll", lambda kernel, x, s, w, counts, reverse, *rest: honest(kernel, x, s, w, counts, False, *rest)
     )
 
 
@@ -59,8 +60,13 @@ def initial_state_ignored(patch):
 
 def final_states_left_sorted(patch):
     """The final states stay in the order of the lengths."""
-    honest = nn._Recurrent._final
-    patch.setattr(nn._Recurrent, "_final", lambda self, parts, back, single: honest(self, parts, None, single))
+    honest = nn._Recurrent._forward_padded
+
+    def broken(self, x, states, lengths, *rest):
+        output, final = honest(self, x, states, lengths, *rest)
+        return output, nn._reorder(final, torch.argsort(lengths, descending=True))
+
+    patch.setattr(nn._Recurrent, "_forward_padded", broken)
 
 
 def layers_share_weights(patch):

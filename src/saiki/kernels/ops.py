@@ -2,9 +2,10 @@
 
     y_t, s_t = cell(x_t, s_{t-1})      for every row of the batch and each of its valid steps
 
-Rows are sorted by length, longest first. `x` is packed and time-major, as in `torch.nn.utils.rnn.PackedSequence`: at time t
-the first `counts[t]` rows are active and own the next `counts[t]` lines of `x` and of `y`. In reverse, every row starts at its
-own last step. Rows of length 0 keep their initial state.
+`x` is packed, or padded. Packed as in `torch.nn.utils.rnn.PackedSequence`: rows are sorted by length, longest first; at time t
+the first `counts[t]` of them are active and own the next `counts[t]` lines of `x` and of `y`. Padded, `counts` are the lengths
+of its rows in any order, and the padding of `y` becomes zero, whatever stands in that of `x`. In reverse, every row starts at
+its own last step. Rows of length 0 keep their initial state.
 """
 
 from __future__ import annotations
@@ -21,24 +22,26 @@ from saiki.kernels.table import Row, native, say_once, why_no_native
 
 #: the same answer by plain torch, for what the kernels cannot do: (x, state, weights, counts, reverse) -> (y, final)
 Reference = Callable[
-    [Tensor, tuple[Tensor, ...], tuple[Tensor | None, ...], Tensor, bool], tuple[Tensor, tuple[Tensor, ...]]
+    [Tensor, tuple[Tensor, ...], tuple[Tensor | None, ...], Any, bool], tuple[Tensor, tuple[Tensor, ...]]
 ]
 
 
 def unroll(
     kernel: str,
-    x: Tensor,  # [steps, features]
+    x: Tensor,  # [steps, features], or padded: [time, batch, features], [batch, time, features] with batch_first
     state: Sequence[Tensor],  # each [batch, width]
     weights: Sequence[Tensor | None],  # weight_ih, weight_hh, bias_ih, bias_hh
-    counts: Tensor,  # [time], int64, on the CPU
+    counts: Tensor | None,  # int64, on the CPU: [time] rows active, or padded: [batch] lengths; None: all rows are full
     reverse: bool = False,
     reference: Reference | None = None,
+    batch_first: bool = False,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """y [steps, width] and the final state, differentiable in x, state and weights.
+    """y, shaped as x with `width` numbers per step, and the final state, differentiable in x, state and weights.
 
     Args:
         kernel: name of a row of `saiki.kernels.table`, as `choose` gives it.
         reference: gives gradients of gradients; without it they are an error.
+        batch_first: layout of a padded x. Padded batches need at least one step, and are not for torch.compile.
     """
     if native is None:
         raise SaikiError(why_no_native)
@@ -47,12 +50,13 @@ def unroll(
         return _no_steps(x, state, weights)
     grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, *state, *weights))
     if torch.compiler.is_compiling() or type(x) is not Tensor:
+        assert counts is not None and x.dim() == 2, "torch.compile sees packed sequences only"
         y, final, _ = _forward_op(kernel, x, state, weights, counts, reverse, grad)
         return y, final.unbind(0)
     if not grad:
-        y, final, _ = _forward(kernel, x, state, weights, counts, reverse, save=False)
+        y, final, _ = _forward(kernel, x, state, weights, counts, reverse, batch_first, save=False)
         return y, final
-    y, *final = _Unroll.apply(kernel, counts, reverse, reference, len(state), x, *state, *weights)
+    y, *final = _Unroll.apply(kernel, counts, reverse, batch_first, reference, len(state), x, *state, *weights)
     return y, tuple(final)
 
 
@@ -96,26 +100,31 @@ def _compact(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
     return tuple([t if t is None or t.is_contiguous() else t.contiguous() for t in tensors])
 
 
-def _forward(kernel, x, state, weights, counts, reverse, save) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
-    steps, width = x.shape[0], state[0].shape[1]
-    x, state, weights, counts = x.contiguous(), _compact(state), _compact(weights), counts.contiguous()
-    y = x.new_empty((steps, width))
+def _forward(
+    kernel, x, state, weights, counts, reverse, batch_first, save
+) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
+    width = state[0].shape[1]
+    steps = int(counts.sum()) if x.dim() == 3 and counts is not None else x.shape[:-1].numel()
+    x, counts, *rest = _compact((x, counts, *state, *weights))
+    state, weights = tuple(rest[: len(state)]), tuple(rest[len(state) :])
+    y = x.new_empty((*x.shape[:-1], width))
     final = tuple([torch.empty_like(s) for s in state])
     saved = x.new_empty((steps, native.saved_width(kernel, x.dtype is torch.float64, width))) if save else None
-    native.forward(kernel, x, state, weights, counts, reverse, y, final, saved, torch.get_num_threads())
+    native.forward(kernel, x, state, weights, counts, reverse, batch_first, y, final, saved, torch.get_num_threads())
     return y, final, saved
 
 
 def _backward(
-    kernel, x, state, weights, counts, reverse, y, saved, dy, dfinal, need_x
+    kernel, x, state, weights, counts, reverse, batch_first, y, saved, dy, dfinal, need_x
 ) -> tuple[Tensor | None, tuple[Tensor, ...], tuple[Tensor | None, ...]]:
-    x, state, weights, counts = x.contiguous(), _compact(state), _compact(weights), counts.contiguous()
+    x, counts, *rest = _compact((x, counts, *state, *weights))
+    state, weights = tuple(rest[: len(state)]), tuple(rest[len(state) :])
     dx = torch.empty_like(x) if need_x else None
     dstate = tuple([torch.empty_like(s) for s in state])
     dweights = tuple([None if w is None else torch.empty_like(w) for w in weights])
     dy, *dfinal = _compact((dy, *dfinal))
     native.backward(
-        kernel, x, state, weights, counts, reverse, y, saved, dy, tuple(dfinal), dx, dstate, dweights,
+        kernel, x, state, weights, counts, reverse, batch_first, y, saved, dy, tuple(dfinal), dx, dstate, dweights,
         torch.get_num_threads(),
     )  # fmt: skip
     return dx, dstate, dweights
@@ -125,28 +134,28 @@ class _Unroll(torch.autograd.Function):
     """The eager path: less overhead than a custom op, and gradients of gradients through the reference."""
 
     @staticmethod
-    def forward(ctx: Any, kernel, counts, reverse, reference, states, x, *tensors):
+    def forward(ctx: Any, kernel, counts, reverse, batch_first, reference, states, x, *tensors):
         state, weights = tensors[:states], tensors[states:]
-        y, final, saved = _forward(kernel, x, state, weights, counts, reverse, save=True)
+        y, final, saved = _forward(kernel, x, state, weights, counts, reverse, batch_first, save=True)
         ctx.save_for_backward(x, y, saved, counts, *tensors)
-        ctx.how = kernel, reverse, reference, states
+        ctx.how = kernel, reverse, batch_first, reference, states
         ctx.set_materialize_grads(False)
         return y, *final
 
     @staticmethod
     def backward(ctx: Any, dy, *dfinal):
-        kernel, reverse, reference, states = ctx.how
+        kernel, reverse, batch_first, reference, states = ctx.how
         x, y, saved, counts, *tensors = ctx.saved_tensors
         state, weights = tensors[:states], tensors[states:]
         if torch.is_grad_enabled():
             grads = _differentiable(reference, x, state, weights, counts, reverse, dy, dfinal)
-            return None, None, None, None, None, *grads
+            return None, None, None, None, None, None, *grads
         if dy is None and all(d is None for d in dfinal):
-            return (None,) * (6 + len(tensors))
+            return (None,) * (7 + len(tensors))
         dx, dstate, dweights = _backward(
-            kernel, x, state, weights, counts, reverse, y, saved, dy, dfinal, ctx.needs_input_grad[5]
+            kernel, x, state, weights, counts, reverse, batch_first, y, saved, dy, dfinal, ctx.needs_input_grad[6]
         )
-        return None, None, None, None, None, dx, *dstate, *dweights
+        return None, None, None, None, None, None, dx, *dstate, *dweights
 
 
 def _differentiable(reference, x, state, weights, counts, reverse, dy, dfinal) -> list[Tensor | None]:
@@ -182,7 +191,7 @@ def _forward_op(
     reverse: bool,
     save: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    y, final, saved = _forward(kernel, x, state, weights, counts, reverse, save)
+    y, final, saved = _forward(kernel, x, state, weights, counts, reverse, False, save)
     return y, torch.stack(final), x.new_empty(0) if saved is None else saved
 
 
@@ -201,7 +210,7 @@ def _backward_op(
     y: Tensor, saved: Tensor, dy: Tensor | None, dfinal: Tensor | None, need_x: bool,
 ) -> list[Tensor]:  # fmt: skip
     parts = [None] * len(state) if dfinal is None else dfinal.unbind(0)
-    dx, dstate, dweights = _backward(kernel, x, state, weights, counts, reverse, y, saved, dy, parts, need_x)
+    dx, dstate, dweights = _backward(kernel, x, state, weights, counts, reverse, False, y, saved, dy, parts, need_x)
     return [x.new_empty(0) if dx is None else dx, *dstate, *(w for w in dweights if w is not None)]
 
 

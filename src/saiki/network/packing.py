@@ -100,18 +100,25 @@ def packing(
     return _ragged_packing(lengths, batch, time, device, batch_first)  # pyright: ignore[reportCallIssue]
 
 
-@torch.compiler.disable  # how many steps there are is known only from the numbers
-def _ragged_packing(lengths: Tensor, batch: int, time: int, device: torch.device | None, batch_first: bool) -> Packing:
+def checked_lengths(lengths: Tensor, batch: int, time: int) -> Int[Tensor, "batch"] | None:
+    """The lengths as int64 on the CPU; None where every row is full. What cannot be lengths is an error."""
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
         raise DataError(f"lengths: got {lengths.dtype}; expected whole numbers, one per row")
     lengths = lengths.detach().to("cpu", torch.int64)
     if lengths.shape != (batch,):
         raise DataError(f"lengths: got shape {tuple(lengths.shape)}; expected ({batch},), one length per row")
-    shortest, longest = (int(lengths.min()), int(lengths.max())) if batch else (time, time)
+    numbers = lengths.tolist() or [time]
+    shortest, longest = min(numbers), max(numbers)
     if not 0 <= shortest <= longest <= time:
         raise DataError(f"lengths: got values from {shortest} to {longest}; expected 0 to {time}, the time axis")
-    if shortest == time:
+    return None if shortest == time else lengths
+
+
+@torch.compiler.disable  # how many steps there are is known only from the numbers
+def _ragged_packing(lengths: Tensor, batch: int, time: int, device: torch.device | None, batch_first: bool) -> Packing:
+    if (given := checked_lengths(lengths, batch, time)) is None:
         return packing(None, batch, time, device, batch_first)
+    lengths, longest = given, int(given.max())
     order = torch.argsort(lengths, descending=True, stable=True)
     times = torch.arange(longest)[:, None]
     active = times < lengths[order]  # [longest, batch]
