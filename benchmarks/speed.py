@@ -1,11 +1,12 @@
 """Speed of saiki's recurrent layers beside torch.nn's, in one run: forward alone, and forward + backward.
 
-    python benchmarks/speed.py [--threads 2] [--quick] [--cell gru] [--passes 3]
+    python benchmarks/speed.py [--threads 2] [--quick] [--cell gru] [--ragged] [--passes 3]
 
 Every point is measured with both libraries in turn; figures are medians. A point is reported only if outputs and gradients
 agree. Rows are kept in benchmarks/results/speed.json under the point and a hash of the kernels' source, so that a run can be
 stopped and goes on where it was; docs/speed.md shows all of them, losses included. What other programs took of the processors
-meanwhile is measured too: a point that they disturbed is measured again in the next pass, and the calmest one is kept.
+meanwhile is measured too: a point that they disturbed is measured again in the next pass, and the calmest one is kept. A
+ragged point runs saiki's full batch beside it, for the share of its time, and the same rows padded and shuffled.
 """
 
 from __future__ import annotations
@@ -157,11 +158,30 @@ def _measure(point: Point, seconds: float) -> dict[str, object]:
         raise SystemExit(f"{point}: saiki and torch disagree; nothing is reported")
     gates = {"rnn": 1, "gru": 3, "lstm": 4}[point.cell]
     row: dict[str, object] = {"steps": steps, "gflop": 4e-9 * steps * gates * point.width**2}
+    whole = torch.randn(point.time, point.batch, point.width, requires_grad=True)
+    beside = beside_ragged(point, pair[1]) if point.ragged else []
     for train in (False, True):
-        took = alternate([partial(passes, layer, x, gradient, train) for layer in pair], seconds)
-        for layer, times in zip(pair, took, strict=True):
+        jobs = [partial(passes, layer, x, gradient, train) for layer in pair]
+        jobs += [partial(passes, layer, whole, whole.detach(), train) for layer in beside]
+        for layer, times in zip([*pair, *beside], alternate(jobs, seconds), strict=True):
             row[f"{layer.name}_{'train' if train else 'forward'}"] = statistics.median(times)
     return row
+
+
+def beside_ragged(point: Point, ours: Layer) -> list[Layer]:
+    """saiki on the full batch, and on the ragged one as users have it: padded, rows in any order."""
+    module = SAIKI[point.cell](point.width, point.width)
+    lengths = torch.tensor(point.lengths())[torch.randperm(point.batch)]
+
+    def run(x: Tensor, given: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        y, final = module(x, lengths=given)
+        return y, tuple(final) if isinstance(final, tuple) else (final,)
+
+    weights = list(module.parameters())
+    return [
+        Layer("full", lambda x: run(x, None), weights),
+        Layer("padded", lambda x: run(x, lengths), weights),
+    ]
 
 
 def alternate(jobs: list[Callable[[], object]], seconds: float) -> list[list[float]]:
@@ -242,16 +262,38 @@ def summary(rows: list[dict]) -> str:
 
 def ragged_summary(rows: list[dict]) -> str:
     """Time of a ragged batch, divided by the full batch's time and by its share of the steps: 1 means no waste."""
-    found = {(*r["point"][:4], r["point"][4]): r for r in rows}
-    lines = ["| point | steps | forward | forward + backward | times torch.nn, forward + backward |", "|" + "---|" * 5]
-    for key, row in found.items():
-        full = found.get((*key[:4], False))
-        if not key[4] or full is None:
-            continue
-        share = row["steps"] / full["steps"]
-        costs = [row[f"saiki_{what}"] / full[f"saiki_{what}"] / share for what in ("forward", "train")]
-        lines.append(f"| {row['key']} | {share:.2f} | {costs[0]:.2f} | {costs[1]:.2f} | {ratio(row, 'train'):.2f} |")
+    lines = [
+        "| point | share of steps | packed, forward | forward + backward | padded, forward | forward + backward "
+        "| times torch.nn, forward + backward |",
+        "|" + "---|" * 7,
+    ]
+    for row in rows:
+        if "full_train" in row:
+            share, costs = costs_of_ragged(row)
+            shown = " | ".join(f"{c:.2f}" if c <= 1.15 else f"**{c:.2f}**" for c in costs)
+            lines.append(f"| {row['key']} | {share:.2f} | {shown} | {ratio(row, 'train'):.2f} |")
     return "\n".join(lines)
+
+
+def costs_of_ragged(row: dict) -> tuple[float, list[float]]:
+    """The share of valid steps, and time over that share of the full batch's: packed, then padded; forward, then both."""
+    _, batch, steps, _, _ = row["point"]
+    share = row["steps"] / (batch * steps)
+    names = [(how, what) for how in ("saiki", "padded") for what in ("forward", "train")]
+    return share, [row[f"{how}_{what}"] / row[f"full_{what}"] / share for how, what in names]
+
+
+def ragged_in_short(rows: list[dict]) -> str:
+    measured = [costs_of_ragged(r)[1] for r in rows if "full_train" in r]
+    if not measured:
+        return "Not measured."
+    columns = ("packed, forward", "packed, forward + backward", "padded, forward", "padded, forward + backward")
+    parts = [
+        f"{name}: median {statistics.median(column):.2f}, worst {max(column):.2f}, "
+        f"{sum(c > 1.15 for c in column)} of {len(column)} above 1.15"
+        for name, column in zip(columns, zip(*measured, strict=True), strict=True)
+    ]
+    return "; ".join(parts) + "."
 
 
 def every_point(rows: list[dict]) -> str:
@@ -291,7 +333,10 @@ more than {CALM:.0%} of that, to be read with care.
 
 ## Ragged batches
 
-Lengths uniform in 1 .. t. Time relative to the full batch's, per valid step: 1 means that padding costs nothing.
+Lengths uniform in 1 .. t. Time relative to the full batch's in the same run, per valid step: 1 means that padding costs
+nothing. Packed: a `PackedSequence`. Padded: `lengths=`, rows in any order; the padding of the results is written with zeros.
+Small batches of narrow layers cost most: what each call and each step costs is not shared by as many rows.
+{ragged_in_short(rows)}
 
 {ragged_summary(rows)}
 
@@ -306,6 +351,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="a few points only; nothing is written")
     parser.add_argument("--cell", choices=TORCH)
+    parser.add_argument("--ragged", action="store_true", help="only the ragged points")
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--passes", type=int, default=1, help="times to go over the points that others disturbed")
     parser.add_argument(
@@ -316,14 +362,14 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     facts = environment(args.threads)
     print(facts)
-    points = [p for p in grid(args.quick) if args.cell in (None, p.cell)]
+    points = [p for p in grid(args.quick) if args.cell in (None, p.cell) and (p.ragged or not args.ragged)]
     stored = json.loads(RESULTS.read_text()) if RESULTS.exists() and not args.quick else {}
     for _ in range(0 if args.report else args.passes):
         for point in points:
             measure_if_needed(point, stored, facts, args)
-    rows = [stored[p.key(args.threads)] for p in points if p.key(args.threads) in stored]
+    rows = [stored[p.key(args.threads)] for p in grid(args.quick) if p.key(args.threads) in stored]
     print(summary(rows))
-    if not args.quick and args.cell is None:
+    if not args.quick:
         PAGE.write_text(page(rows))
 
 

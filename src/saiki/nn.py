@@ -136,7 +136,7 @@ class _Recurrent(nn.Module):
         kernel = self._kernel(x)
         if kernel and type(x) is Tensor and not torch.compiler.is_compiling():
             lengths = None if lengths is None else checked_lengths(lengths, batch, time)
-            if x.numel() and (lengths is None or lengths.any()):
+            if x.numel() and (lengths is None or any(lengths.tolist())):
                 return self._layers(x, states, kernel, self._reference_padded, lengths)
         layout = packing(lengths, batch, time, x.device, self.batch_first)
         values, final = self._run(layout.pack(x), layout.counts, states, layout.order, kernel)

@@ -50,7 +50,8 @@ def unroll(
         return _no_steps(x, state, weights)
     grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, *state, *weights))
     if torch.compiler.is_compiling() or type(x) is not Tensor:
-        assert counts is not None and x.dim() == 2, "torch.compile sees packed sequences only"
+        assert x.dim() == 2, "torch.compile sees packed sequences only"
+        assert counts is not None
         y, final, _ = _forward_op(kernel, x, state, weights, counts, reverse, grad)
         return y, final.unbind(0)
     if not grad:
@@ -104,7 +105,7 @@ def _forward(
     kernel, x, state, weights, counts, reverse, batch_first, save
 ) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
     width = state[0].shape[1]
-    steps = int(counts.sum()) if x.dim() == 3 and counts is not None else x.shape[:-1].numel()
+    steps = sum(counts.tolist()) if x.dim() == 3 and counts is not None else x.shape[:-1].numel()
     x, counts, *rest = _compact((x, counts, *state, *weights))
     state, weights = tuple(rest[: len(state)]), tuple(rest[len(state) :])
     y = x.new_empty((*x.shape[:-1], width))
