@@ -77,11 +77,13 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     kind = type(cell)
     if not kind.__module__.startswith("saiki.cells.") or "recur" in vars(cell) or "step" in vars(cell):
         return f"no kernel for {kind.__name__}, whose step is its own"
+    name = kind.__module__.rpartition(".")[2]
+    if name not in {row.cell for row in ROWS}:
+        return f"no kernel for the cell {name}"
     weights = cell.weights()
     others = [t for t in (*weights, *state) if t is not None]
     if any(t.dtype is not x.dtype or t.device != x.device for t in others):
         return "input, state and weights differ in dtype or device"
-    name = kind.__module__.rpartition(".")[2]
     options = {option: getattr(cell, option) for row in ROWS if row.cell == name for option in row.options}
     found = match(name, options, len(weights), x.device.type, x.dtype)
     if isinstance(found, Row) and torch.is_autocast_enabled(found.device):

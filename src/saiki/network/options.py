@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 #: the fields of `Network` that are handed to the cell; a cell that does not take one says so
-CELL_OPTIONS = ("nonlinearity", "projection")
+CELL_OPTIONS = ("nonlinearity", "projection", "depth")
 
 
 class Network(BaseModel):
@@ -21,8 +21,11 @@ class Network(BaseModel):
     bidirectional: bool = Field(False, description="Run every layer in both directions; such a network cannot stream.")
     residual: bool = Field(True, description="Add each layer's input to its output where both are equally wide.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of units dropped between layers while training.")
-    nonlinearity: Literal["tanh", "relu"] | None = Field(None, description="Squashing function of the cell elman.")
+    nonlinearity: Literal["tanh", "relu"] | None = Field(
+        None, description="Squashing function of the cells elman and indrnn."
+    )
     projection: int | None = Field(None, ge=1, description="Width of the projected output of the cell lstm.")
+    depth: int | None = Field(None, ge=1, description="Layers inside one step of the cell rhn.")
 
     def cell_options(self) -> dict[str, Any]:
         """The options meant for the cell: those that were given."""
