@@ -234,7 +234,8 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
         if any(n is not None and not isinstance(n, str) for n in names):
             raise OptionError(f"{role}: got {given_name!r}; expected the name of a column")
     options, network_options, training = split_options(name, given)
-    cell_class(network_options.cell)
+    for cell in network_options.cells:
+        cell_class(cell)
     if training.threads:
         torch.set_num_threads(training.threads)
     out = Path(out) if out is not None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 #: the fields of `Network` that are handed to the cell; a cell that does not take one says so
 CELL_OPTIONS = ("nonlinearity", "projection", "depth")
@@ -15,17 +15,52 @@ class Network(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    cell: str = Field("gru", description="What one time step computes (saiki list cells).")
+    cell: str = Field("gru", description="What one time step computes (saiki list cells); or one per layer: lstm,gru.")
     width: int | None = Field(None, ge=1, description="Units per layer.")
     layers: int = Field(2, ge=1, description="Layers stacked.")
     bidirectional: bool = Field(False, description="Run every layer in both directions; such a network cannot stream.")
-    residual: bool = Field(True, description="Add each layer's input to its output where both are equally wide.")
+    merge: Literal["concatenate", "sum", "mean"] = Field(
+        "concatenate", description="How the outputs of both directions become one."
+    )
+    connection: Literal["plain", "residual", "highway", "dense"] = Field(
+        "residual",
+        description="What goes up from a layer: its output, with its input added, gated (both where equally wide) or beside it.",
+    )
+    residual: bool = Field(True, description="Short for --connection residual; --no-residual: --connection plain.")
+    norm: Literal["none", "before", "after"] = Field(
+        "none", description="Layer norm between layers: before every layer but the first, or after every layer."
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of units dropped between layers while training.")
+    locked: bool = Field(False, description="Dropout between layers drops the same units at all steps of a sequence.")
     nonlinearity: Literal["tanh", "relu"] | None = Field(
         None, description="Squashing function of the cells elman and indrnn."
     )
     projection: int | None = Field(None, ge=1, description="Width of the projected output of the cell lstm.")
     depth: int | None = Field(None, ge=1, description="Layers inside one step of the cell rhn.")
+
+    @model_validator(mode="after")
+    def _one_concept(self) -> Network:
+        """`residual` says no more than `connection`; several cells say how many layers there are."""
+        given, stated = self.model_fields_set, self.connection == "residual"
+        if {"residual", "connection"} <= given and self.residual and not stated:
+            raise ValueError(f"got residual and connection {self.connection}; expected one of them")
+        if {"residual", "connection"} <= given and not self.residual and stated:
+            raise ValueError("got no residual and connection residual; expected one of them")
+        if "residual" in given and "connection" not in given:
+            vars(self)["connection"] = "residual" if self.residual else "plain"
+        vars(self)["residual"] = self.connection == "residual"
+        count = len(self.cell.split(","))
+        if count > 1 and "layers" not in given:
+            vars(self)["layers"] = count
+        if count not in (1, self.layers):
+            raise ValueError(f"cell: got {count} cells for {self.layers} layers; expected one, or one per layer")
+        return self
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The name of the cell of every layer."""
+        names = tuple(name.strip() for name in self.cell.split(","))
+        return names * self.layers if len(names) == 1 else names
 
     def cell_options(self) -> dict[str, Any]:
         """The options meant for the cell: those that were given."""

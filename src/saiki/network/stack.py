@@ -1,14 +1,16 @@
-"""Layers of cells: one or both directions each, residual connections, dropout between them."""
+"""Layers of cells: one or both directions each, connections, layer norm and dropout between them."""
 
 from __future__ import annotations
 
-from typing import cast
+import inspect
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from saiki.cells import make_cell
+from saiki.cells import cell_class, make_cell
 from saiki.cells.base import Cell, State
+from saiki.network.connection import Connection
 from saiki.network.options import Network
 from saiki.network.packing import packing
 from saiki.network.unroll import unroll
@@ -21,22 +23,38 @@ States = list[list[State]]
 class Stack(nn.Module):
     """Recurrent layers from `features` to `output_width` numbers per step.
 
-        x^0 = x;   x^l = cell_l(drop(x^{l-1}))  (+ x^{l-1} with `residual`, where both are equally wide)
+        x^0 = x;   x^l = after(connect(x^{l-1}, merge(cell_l(drop(before(x^{l-1}))))))
 
-    With `bidirectional` the outputs of both directions stand side by side.
+    connect joins input and output of a layer (see `Connection`); before or after is a layer norm, or nothing. The first
+    layer takes its input as it is. merge makes one of two directions: side by side, their sum or their mean.
+    drop draws anew at every step, or with `locked` once per sequence (a step that stands alone draws its own).
+
+    Source: locked dropout: Gal and Ghahramani 2016 (arXiv 1512.05287), its masks between layers; layer norm: Ba et al.
+    2016 (arXiv 1607.06450), on what goes from layer to layer.
     """
 
     def __init__(self, features: int, options: Network, width: int) -> None:
         super().__init__()
-        self.residual = options.residual
+        self.merge, self.locked = options.merge, options.locked
         self.directions = 2 if options.bidirectional else 1
         self.drop = nn.Dropout(options.dropout)
-        layers = []
-        for _ in range(options.layers):
-            cells = [make_cell(options.cell, features, width, **options.cell_options()) for _ in range(self.directions)]
+        layers, connections, norms = [], [], []
+        given = _by_cell(options)
+        for number, name in enumerate(options.cells):
+            cells = [make_cell(name, features, width, **given[name]) for _ in range(self.directions)]
             layers.append(nn.ModuleList(cells))
-            features = sum(cell.output_width for cell in cells)
-        self.layers = nn.ModuleList(layers)
+            if options.norm == "before":
+                norms.append(nn.LayerNorm(features) if number else nn.Identity())
+            widths = [cell.output_width for cell in cells]
+            out = sum(widths) if self.merge == "concatenate" else widths[0]
+            connections.append(Connection(options.connection, features, out))
+            features = connections[-1].output_width
+            if options.norm == "after":
+                norms.append(nn.LayerNorm(features))
+        self.layers, self.connections = nn.ModuleList(layers), nn.ModuleList(connections)
+        nothing = nn.ModuleList(nn.Identity() for _ in layers)
+        norms = nn.ModuleList(norms) if norms else nothing
+        self.before, self.after = (norms, nothing) if options.norm == "before" else (nothing, norms)
         self.output_width = features
 
     @property
@@ -65,7 +83,7 @@ class Stack(nn.Module):
         values = layout.pack(x)
         final: States = []
         for number, (layer, before) in enumerate(zip(self.cells, states, strict=True)):
-            into = self.drop(values) if number else values
+            into = self._enter(number, values, layout.counts)
             outputs, after = [], []
             for direction, (cell, state) in enumerate(zip(layer, before, strict=True)):
                 state = type(state)(*map(layout.sort, state))
@@ -73,7 +91,7 @@ class Stack(nn.Module):
                 outputs.append(out)
                 after.append(type(last)(*map(layout.unsort, last)))
             final.append(after)
-            values = self._join(values, outputs)
+            values = self._leave(number, values, outputs)
         return layout.pad(values), final
 
     def step(
@@ -84,12 +102,39 @@ class Stack(nn.Module):
         final: States = []
         for number, (layer, (state,)) in enumerate(zip(self.cells, states, strict=True)):
             (cell,) = layer
-            gates = cell.project(self.drop(x) if number else x)
+            gates = cell.project(self._enter(number, x))
             state = cell.step(gates, state)
             final.append([state])
-            x = self._join(x, [cell.output(gates, state)])
+            x = self._leave(number, x, [cell.output(gates, state)])
         return x, final
 
-    def _join(self, into: Tensor, outputs: list[Tensor]) -> Tensor:
-        out = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
-        return out + into if self.residual and out.shape == into.shape else out
+    def _enter(self, number: int, x: Tensor, counts: Tensor | None = None) -> Tensor:
+        """What the cells of a layer read."""
+        if number == 0:
+            return x
+        x = self.before[number](x)
+        if not (self.locked and counts is not None and self.training and len(counts)):
+            return self.drop(x)
+        mask = self.drop(x.new_ones(int(counts[0]), x.shape[1]))  # [batch, features]
+        rows = torch.cat([torch.arange(count) for count in counts.tolist()])  # the row of every packed step
+        return x * mask.index_select(0, rows.to(x.device))
+
+    def _leave(self, number: int, x: Tensor, outputs: list[Tensor]) -> Tensor:
+        """What goes up from a layer with input x."""
+        out = outputs[0] if len(outputs) == 1 else _MERGE[self.merge](outputs)
+        return self.after[number](self.connections[number](x, out))
+
+
+_MERGE = {
+    "concatenate": lambda outputs: torch.cat(outputs, -1),
+    "sum": lambda outputs: outputs[0] + outputs[1],
+    "mean": lambda outputs: (outputs[0] + outputs[1]) / 2,
+}
+
+
+def _by_cell(options: Network) -> dict[str, dict[str, Any]]:
+    """The options of every cell; of several cells, each gets those that it takes, and one at least takes each."""
+    given, names = options.cell_options(), sorted(set(options.cells))
+    taken = {name: inspect.signature(cell_class(name)).parameters for name in names}
+    nobodys = {option for option in given if not any(option in taken[name] for name in names)}
+    return {name: {k: v for k, v in given.items() if k in taken[name] or k in nobodys} for name in names}
