@@ -44,4 +44,15 @@ struct Call {
   void* dinitial[max_states];
 };
 
+// A linear recurrence, elementwise and packed: y_t = decay_t y_{t-1} + inflow_t. All are [steps, width], states [rows, width].
+struct Scan {
+  Batch batch;
+  long width;
+  const void *decay, *inflow, *initial;
+  void *y, *final;
+  // backward only: gradients coming in (null: none), gradients going out
+  const void *dy, *dfinal;
+  void *ddecay, *dinflow, *dinitial;
+};
+
 }  // namespace saiki

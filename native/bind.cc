@@ -273,6 +273,53 @@ void backward(const std::string& cell, nb::handle x, nb::tuple initial, nb::tupl
   run(given.kernels.backward, c, given.kernels.gates, threads);
 }
 
+// What both directions of a linear recurrence are given, packed: decay [steps, width], initial [rows, width], counts.
+struct GivenScan {
+  Shape shape;
+  Scan scan{};
+
+  GivenScan(nb::handle decay, nb::handle initial, nb::handle counts, bool reverse) {
+    const View d = view(decay), first = view(initial), n = view(counts);
+    if (d.dimensions != 2 || first.dimensions != 2 || n.dimensions != 1 || n.scalar != 2 || d.scalar > 1)
+      wrong("decay, initial and counts", "of 2, 2 and 1 dimensions, counts int64");
+    shape.scalar = d.scalar, shape.rows = first.shape[0], shape.steps = d.shape[0], shape.width = d.shape[1], shape.time = n.shape[0];
+    if (shape.time < 1 || shape.width < 1) wrong("time and width", "at least 1");
+    count_packed(shape, reinterpret_cast<const int64_t*>(n.memory), shape.rows);
+    scan.batch = {shape.time, shape.rows, shape.counts.data(), shape.offsets.data(), reverse, shape.starts.data(), shape.places.data(), shape.origins.data(), 0};
+    scan.width = shape.width;
+    scan.decay = steps(decay, "decay"), scan.initial = rows(initial, "the initial state");
+  }
+  GivenScan(const GivenScan&) = delete;
+
+  void* steps(nb::handle tensor, const char* name) const { return present(tensor, shape.scalar, {shape.steps, shape.width}, name); }
+  void* rows(nb::handle tensor, const char* name) const { return present(tensor, shape.scalar, {shape.rows, shape.width}, name); }
+
+  void run(void (*kernel)(const Scan&, Team&), int threads) {
+    constexpr long worth_waking = 1 << 15;  // numbers, some 20 microseconds of one core
+    nb::gil_scoped_release release;
+    Pool::Lease lease(shape.steps * shape.width < worth_waking ? 1 : threads);
+    kernel(scan, lease.team);
+  }
+};
+
+void scan_forward(nb::handle decay, nb::handle inflow, nb::handle initial, nb::handle counts, bool reverse, nb::handle y, nb::handle final, int threads) {
+  GivenScan g(decay, initial, counts, reverse);
+  g.scan.inflow = g.steps(inflow, "inflow"), g.scan.y = g.steps(y, "y"), g.scan.final = g.rows(final, "the final state");
+  prefer_large_pages(g.scan.y, (g.shape.scalar ? sizeof(double) : sizeof(float)) * size_t(g.shape.steps * g.shape.width));
+  g.run(chosen()->scan_forward[g.shape.scalar], threads);
+}
+
+void scan_backward(nb::handle decay, nb::handle initial, nb::handle counts, bool reverse, nb::handle y, nb::handle dy, nb::handle dfinal,
+                   nb::handle ddecay, nb::handle dinflow, nb::handle dinitial, int threads) {
+  GivenScan g(decay, initial, counts, reverse);
+  g.scan.y = g.steps(y, "y");
+  if (!dy.is_none()) g.scan.dy = g.steps(dy, "the gradient of y");
+  if (!dfinal.is_none()) g.scan.dfinal = g.rows(dfinal, "the gradient of the final state");
+  g.scan.ddecay = g.steps(ddecay, "the gradient of decay"), g.scan.dinflow = g.steps(dinflow, "the gradient of inflow");
+  g.scan.dinitial = g.rows(dinitial, "the gradient of the initial state");
+  g.run(chosen()->scan_backward[g.shape.scalar], threads);
+}
+
 // A sequence that arrives step by step.
 class Stream {
   const CellKernels& kernels_;
@@ -338,6 +385,9 @@ NB_MODULE(_native, m) {
         nb::arg().none(), nb::arg());
   m.def("backward", &backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
         nb::arg().none(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
+  m.def("scan_forward", &scan_forward);
+  m.def("scan_backward", &scan_backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(),
+        nb::arg(), nb::arg(), nb::arg());
   name_of_dtype = PyUnicode_InternFromString("dtype");
   name_of_shape = PyUnicode_InternFromString("shape");
   name_of_pointer = PyUnicode_InternFromString("data_ptr");

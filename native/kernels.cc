@@ -8,6 +8,7 @@
 #include "forward.h"
 #include "gru.h"
 #include "lstm.h"
+#include "scan.h"
 #include "stream.h"
 
 namespace saiki::SAIKI_ISA {
@@ -51,6 +52,8 @@ const Kernels kernels = {SAIKI_NAME(SAIKI_ISA),
                           {cell<ElmanRelu<float>>, cell<ElmanRelu<double>>},
                           {cell<Lstm<float>>, cell<Lstm<double>>},
                           {cell<Gru<float>>, cell<Gru<double>>}},
+                         {scan_forward<float>, scan_forward<double>},
+                         {scan_backward<float>, scan_backward<double>},
                          {rate<float>, rate<double>}};
 
 }  // namespace saiki::SAIKI_ISA

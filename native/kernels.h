@@ -23,6 +23,8 @@ struct Kernels {
   const char* isa;
   int vector_bytes;
   CellKernels cells[cell_count][2];  // float, double
+  void (*scan_forward[2])(const Scan&, Team&);
+  void (*scan_backward[2])(const Scan&, Team&);
   double (*rate[2])(double seconds);   // GFLOP/s of the micro-kernel alone, on data that fits the first-level cache
 };
 

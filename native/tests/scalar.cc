@@ -149,6 +149,58 @@ struct Problem {
   }
 };
 
+// A linear recurrence: gradients against finite differences of sum(y * dy) + sum(final * dfinal).
+void solve_scan(const std::vector<int64_t>& lengths, long width, bool reverse, int lanes) {
+  std::vector<int64_t> counts, offsets{0};
+  for (int64_t t = 0; t < lengths[0]; ++t) {
+    int64_t n = 0;
+    for (const int64_t length : lengths) n += length > t;
+    counts.push_back(n), offsets.push_back(offsets.back() + n);
+  }
+  const long steps = offsets.back(), rows = long(lengths.size());
+  std::mt19937 random(1);
+  std::normal_distribution<double> normal;
+  auto draw = [&](long n) {
+    Numbers numbers(n);
+    for (double& v : numbers) v = 0.5 * normal(random);
+    return numbers;
+  };
+  Numbers decay = draw(steps * width), inflow = draw(steps * width), initial = draw(rows * width), dy = draw(steps * width);
+  Numbers dfinal = draw(rows * width), y(steps * width), final(rows * width), dd(steps * width), du(steps * width), di(rows * width);
+  Scan scan{};
+  scan.batch = {long(counts.size()), rows, counts.data(), offsets.data(), reverse, nullptr, nullptr, nullptr, 0};
+  scan.width = width, scan.decay = decay.data(), scan.inflow = inflow.data(), scan.initial = initial.data();
+  scan.y = y.data(), scan.final = final.data(), scan.dy = dy.data(), scan.dfinal = dfinal.data();
+  scan.ddecay = dd.data(), scan.dinflow = du.data(), scan.dinitial = di.data();
+  auto run = [&](void (*kernel)(const Scan&, Team&)) {
+    Pool::Lease lease(lanes);
+    kernel(scan, lease.team);
+  };
+  auto loss = [&] {
+    run(baseline::kernels.scan_forward[1]);
+    double sum = 0;
+    for (size_t i = 0; i < y.size(); ++i) sum += y[i] * dy[i];
+    for (size_t i = 0; i < final.size(); ++i) sum += final[i] * dfinal[i];
+    return sum;
+  };
+  loss();
+  run(baseline::kernels.scan_backward[1]);
+  for (auto [at, gradient] : {std::pair(&decay, &dd), std::pair(&inflow, &du), std::pair(&initial, &di)})
+    for (int i = 0; i < 4; ++i) {
+      const size_t j = random() % at->size();
+      const double before = (*at)[j], h = 1e-6;
+      (*at)[j] = before + h;
+      const double above = loss();
+      (*at)[j] = before - h;
+      const double below = loss();
+      (*at)[j] = before;
+      if (!(std::fabs((*gradient)[j] - (above - below) / (2 * h)) < 1e-6)) {
+        std::printf("scan: %g, by differences %g\n", (*gradient)[j], (above - below) / (2 * h));
+        std::exit(1);
+      }
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -165,5 +217,8 @@ int main() {
             Problem(c).solve();
             ++solved;
           }
+  for (const auto& lengths : batches)
+    for (const bool reverse : {false, true})
+      for (const int lanes : {1, 2, 3}) solve_scan(lengths, 5, reverse, lanes), ++solved;
   std::printf("%d problems solved on %s, %d-byte vectors\n", solved, baseline::kernels.isa, baseline::kernels.vector_bytes);
 }
