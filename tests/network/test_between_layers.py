@@ -160,6 +160,7 @@ def test_two_connections_are_an_error(residual, connection):
         Network(residual=residual, connection=connection)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connection", ["highway", "dense", "residual"])
 def test_a_deep_stack_trains(connection):
     """Twenty layers, the sign of the first step asked at the last: a plain stack stays at chance for as long."""

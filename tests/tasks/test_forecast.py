@@ -24,6 +24,7 @@ def model(table):
     return saiki.train("forecast", table, level=[80, 95], **QUICK)
 
 
+@pytest.mark.slow
 def test_the_planted_answer_beats_every_baseline():
     model = saiki.train("forecast", toy(1, series=8, steps=400), horizon=12, steps=150, width=48, batch=64, seed=1)
     assert model.validation.beats_baselines, model.validation.scores
