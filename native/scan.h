@@ -8,7 +8,10 @@ namespace saiki::SAIKI_ISA {
 // Numbers begin .. end - 1 of a step, as far as the step has them.
 struct Columns {
   long begin, end;
-  Columns within(long count) const { return {begin < count ? begin : count, end < count ? end : count}; }
+  Columns within(long count) const {
+    const long last = end < count ? end : count;
+    return {begin, last > begin ? last : begin};  // never below begin: what is there belongs to another lane
+  }
 };
 
 template <class T> struct ScanPass {

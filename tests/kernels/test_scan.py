@@ -48,6 +48,20 @@ def test_scan_is_the_loop(lengths, width, reverse, threads):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_lanes_keep_to_their_columns(reverse, threads):
+    """Long enough for every thread to have a part; rows that end leave some lanes without work."""
+    torch.set_num_threads(threads)
+    inputs, counts = draw([90, 90, 70, 40, 12, 11, 3, 1, 0], 150)
+    got, expected = scan(*inputs, counts, reverse), loop(*inputs, counts, reverse)
+    into = [torch.randn_like(part) for part in expected]
+    got = [*got, *torch.autograd.grad(got, inputs, into)]
+    expected = [*expected, *torch.autograd.grad(expected, inputs, into)]
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 def test_gradcheck(reverse):
     inputs, counts = draw([4, 3, 1, 0], 3)
