@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from saiki.cells._start import recurrent_
+from saiki.errors import OptionError
 from saiki.shapes import Float
 
 #: A NamedTuple of batch-first tensors: everything that a cell remembers from one step to the next.
@@ -60,9 +62,14 @@ class GatedCell(Cell):
 
     #: blocks of `width` rows in the weights
     blocks: int
+    #: first values that the recurrent weight may have
+    inits: tuple[str, ...] = ("uniform", "orthogonal")
 
-    def __init__(self, features: int, width: int, *, bias: bool = True) -> None:
+    def __init__(self, features: int, width: int, *, bias: bool = True, recurrent_init: str = "uniform") -> None:
+        if recurrent_init not in self.inits:
+            raise OptionError(f"recurrent_init: got {recurrent_init!r}; this cell takes {' or '.join(self.inits)}")
         super().__init__()
+        self.recurrent_init = recurrent_init
         self.features, self.width, self.output_width = features, width, width
         rows = self.blocks * width
         self.weight_ih = nn.Parameter(torch.empty(rows, features))
@@ -72,10 +79,12 @@ class GatedCell(Cell):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Uniform in ±1/√width, as `torch.nn` does."""
+        """Uniform in ±1/√width, as `torch.nn` does; then the recurrent weight as asked for."""
         bound = 1 / math.sqrt(self.width) if self.width else 0.0
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
+        if self.recurrent_init != "uniform":
+            recurrent_(self.weight_hh, self.recurrent_init, self.blocks)
 
     def project(self, x: Float[Tensor, "steps features"], **given: Tensor) -> Float[Tensor, "steps gates"]:
         return nn.functional.linear(x, self.weight_ih, self.bias_ih)

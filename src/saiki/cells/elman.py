@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from saiki.cells.base import GatedCell
 from saiki.errors import OptionError
@@ -26,12 +26,28 @@ class Elman(GatedCell):
     """
 
     blocks = 1
+    inits = ("uniform", "orthogonal", "identity")
 
-    def __init__(self, features: int, width: int, *, bias: bool = True, nonlinearity: str = "tanh") -> None:
+    def __init__(
+        self,
+        features: int,
+        width: int,
+        *,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        recurrent_init: str = "uniform",
+    ) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise OptionError(f"nonlinearity: got {nonlinearity!r}; expected 'tanh' or 'relu'")
         self.nonlinearity = nonlinearity
-        super().__init__(features, width, bias=bias)
+        super().__init__(features, width, bias=bias, recurrent_init=recurrent_init)
+
+    def reset_parameters(self) -> None:
+        """As of every gated cell; a recurrent identity (IRNN) goes with biases of 0."""
+        super().reset_parameters()
+        if self.recurrent_init == "identity" and self.bias_ih is not None and self.bias_hh is not None:
+            nn.init.zeros_(self.bias_ih)
+            nn.init.zeros_(self.bias_hh)
 
     def initial_state(self, batch: int) -> ElmanState:
         return ElmanState(self.zeros(batch))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from saiki.cells._start import check_biases, chrono_
 from saiki.cells.base import GatedCell
+from saiki.errors import OptionError
 from saiki.shapes import Float
 
 
@@ -16,29 +18,65 @@ class GRUState(NamedTuple):
 
 
 class GRU(GatedCell):
-    """Gated recurrent unit, reset gate applied after the recurrent product.
+    """Gated recurrent unit, reset gate applied after the recurrent product, or before it.
 
         r_t = σ(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)           reset
         z_t = σ(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)           update
         n_t = tanh(W_in x_t + b_in + r_t ∘ (W_hn h_{t-1} + b_hn))  candidate
         h_t = (1 - z_t) ∘ n_t + z_t ∘ h_{t-1}
 
+    With `reset="before"`:  n_t = tanh(W_in x_t + b_in + W_hn (r_t ∘ h_{t-1}) + b_hn).
+
     Rows of the weights in the order r, z, n.
 
     Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014 (arXiv 1406.1078), in the
-    variant of cuDNN and `torch.nn.GRU`: the reset gate scales the product W_hn h + b_hn, not h itself.
+    variant of cuDNN and `torch.nn.GRU`: the reset gate scales the product W_hn h + b_hn, not h itself;
+    `reset="before"` is the paper's own (equation 8), where it scales h.
     """
 
     blocks = 3
+
+    def __init__(
+        self,
+        features: int,
+        width: int,
+        *,
+        bias: bool = True,
+        reset: str = "after",
+        recurrent_init: str = "uniform",
+        chrono: int | None = None,
+    ) -> None:
+        if reset not in ("after", "before"):
+            raise OptionError(f"reset: got {reset!r}; expected 'after' or 'before' the recurrent product")
+        check_biases(bias, chrono=chrono)
+        self.reset, self.chrono = reset, chrono
+        super().__init__(features, width, bias=bias, recurrent_init=recurrent_init)
+
+    def reset_parameters(self) -> None:
+        """As of every gated cell; then the biases of z for memories as long as asked for."""
+        super().reset_parameters()
+        if self.chrono is not None:
+            chrono_(self, self.chrono, keep=1)
 
     def initial_state(self, batch: int) -> GRUState:
         return GRUState(self.zeros(batch))
 
     def step(self, gates: Float[Tensor, "batch gates"], state: GRUState) -> GRUState:
         (h,) = state
+        if self.reset == "before":
+            return self._reset_before(gates, h)
         x_r, x_z, x_n = gates.chunk(3, 1)
         h_r, h_z, h_n = self.recur(h).chunk(3, 1)
         r = torch.sigmoid(x_r + h_r)
         z = torch.sigmoid(x_z + h_z)
         n = torch.tanh(x_n + r * h_n)
+        return GRUState(n + z * (h - n))
+
+    def _reset_before(self, gates: Float[Tensor, "batch gates"], h: Float[Tensor, "batch width"]) -> GRUState:
+        sizes = [2 * self.width, self.width]
+        (weight, weight_n), bias = self.weight_hh.split(sizes), self.bias_hh
+        bias, bias_n = (None, None) if bias is None else bias.split(sizes)
+        x, x_n = gates.split(sizes, 1)
+        r, z = torch.sigmoid(x + nn.functional.linear(h, weight, bias)).chunk(2, 1)
+        n = torch.tanh(x_n + nn.functional.linear(r * h, weight_n, bias_n))
         return GRUState(n + z * (h - n))

@@ -44,8 +44,8 @@ class Row:
 ROWS = (
     Row("elman", "elman_tanh", {"nonlinearity": "tanh"}),
     Row("elman", "elman_relu", {"nonlinearity": "relu"}),
-    Row("lstm", "lstm"),
-    Row("gru", "gru"),
+    Row("lstm", "lstm", {"peephole": False, "coupled": False}),
+    Row("gru", "gru", {"reset": "after"}),
 )
 
 
@@ -53,13 +53,13 @@ def match(cell: str, options: Mapping[str, Any], weights: int, device: str, dtyp
     """The row that computes this cell there, or one line that says why there is none.
 
     Args:
-        options: values of the options that rows of this cell name.
+        options: values of the options that rows of this cell name; one left out has a row's value.
         weights: number of the cell's weights; more than a row's (a projection, say) have no kernel.
     """
     rows = [row for row in ROWS if row.cell == cell]
     if not rows:
         return f"no kernel for the cell {cell}"
-    rows = [row for row in rows if all(options.get(name) == value for name, value in row.options.items())]
+    rows = [row for row in rows if all(options.get(name, value) == value for name, value in row.options.items())]
     if not rows:
         return f"no kernel for {cell} with {dict(options)}"
     row = rows[0]

@@ -7,7 +7,17 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 #: the fields of `Network` that are handed to the cell; a cell that does not take one says so
-CELL_OPTIONS = ("nonlinearity", "projection", "depth")
+CELL_OPTIONS = (
+    "nonlinearity",
+    "projection",
+    "depth",
+    "peephole",
+    "coupled",
+    "forget_bias",
+    "reset",
+    "recurrent_init",
+    "chrono",
+)
 
 
 class Network(BaseModel):
@@ -37,6 +47,18 @@ class Network(BaseModel):
     )
     projection: int | None = Field(None, ge=1, description="Width of the projected output of the cell lstm.")
     depth: int | None = Field(None, ge=1, description="Layers inside one step of the cell rhn.")
+    peephole: bool | None = Field(None, description="Gates of the cell lstm see the cell state, unit by unit.")
+    coupled: bool | None = Field(None, description="The input gate of the cell lstm is one minus its forget gate.")
+    forget_bias: float | None = Field(None, description="First bias of the forget gate of the cell lstm.")
+    reset: Literal["after", "before"] | None = Field(
+        None, description="Whether the cell gru resets after the recurrent product (the default) or before it."
+    )
+    recurrent_init: Literal["uniform", "orthogonal", "identity"] | None = Field(
+        None, description="First recurrent weights; identity is for the cell elman."
+    )
+    chrono: int | None = Field(
+        None, ge=2, description="Longest lag expected, in steps: first biases of lstm and gru remember so long."
+    )
 
     @model_validator(mode="after")
     def _one_concept(self) -> Network:
