@@ -159,7 +159,7 @@ def _measure(point: Point, seconds: float) -> dict[str, object]:
     gates = {"rnn": 1, "gru": 3, "lstm": 4}[point.cell]
     row: dict[str, object] = {"steps": steps, "gflop": 4e-9 * steps * gates * point.width**2}
     whole = torch.randn(point.time, point.batch, point.width, requires_grad=True)
-    beside = beside_ragged(point, pair[1]) if point.ragged else []
+    beside = beside_ragged(point) if point.ragged else []
     for train in (False, True):
         jobs = [partial(passes, layer, x, gradient, train) for layer in pair]
         jobs += [partial(passes, layer, whole, whole.detach(), train) for layer in beside]
@@ -168,7 +168,7 @@ def _measure(point: Point, seconds: float) -> dict[str, object]:
     return row
 
 
-def beside_ragged(point: Point, ours: Layer) -> list[Layer]:
+def beside_ragged(point: Point) -> list[Layer]:
     """saiki on the full batch, and on the ragged one as users have it: padded, rows in any order."""
     module = SAIKI[point.cell](point.width, point.width)
     lengths = torch.tensor(point.lengths())[torch.randperm(point.batch)]

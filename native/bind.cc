@@ -84,8 +84,8 @@ const Kernels* chosen() {
 
 bool poison = false;  // tests: fill the workspace with NaN before each call and check the guards after it
 
-// A ragged batch: packed, and `rows_of_time` says how many rows each time has; or padded, and it says how long each row is
-// (null: all are full).
+// A ragged batch: packed, where the caller's vector tells how many rows each time has; or padded, where it tells how long each
+// row is (None: all are full).
 struct Shape {
   int scalar;  // 0 float, 1 double
   long time, rows, steps, features, width;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -108,6 +108,54 @@ class GatedCell(Cell):
 
     def zeros(self, batch: int) -> Float[Tensor, "batch width"]:
         return self.weight_hh.new_zeros(batch, self.width)
+
+    def extra_repr(self) -> str:
+        return f"{self.features}, {self.width}" + ("" if self.bias_ih is not None else ", bias=False")
+
+
+class LinearState(NamedTuple):
+    h: Tensor  # [batch, width]
+
+
+class LinearCell(Cell):
+    """A recurrence that is linear in its state, unit by unit: the gates do not see the past, so time runs in parallel.
+
+        h_t = decay_t ∘ h_{t-1} + inflow_t
+
+    A cell says `coefficients`; the step comes from here, and `unroll` takes whole sequences through `saiki.kernels.scan`.
+    Weights: `blocks` times `width` rows, and biases, uniform in ±1/√features.
+    """
+
+    #: blocks of `width` rows in the weights
+    blocks: int
+
+    def __init__(self, features: int, width: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.features, self.width, self.output_width = features, width, width
+        self.weight_ih = nn.Parameter(torch.empty(self.blocks * width, features))
+        self.bias_ih = nn.Parameter(torch.empty(self.blocks * width)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        bound = 1 / math.sqrt(self.features) if self.features else 0.0
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def project(self, x: Float[Tensor, "steps features"], **given: Tensor) -> Float[Tensor, "steps gates"]:
+        return nn.functional.linear(x, self.weight_ih, self.bias_ih)
+
+    def coefficients(
+        self, gates: Float[Tensor, "steps gates"]
+    ) -> tuple[Float[Tensor, "steps width"], Float[Tensor, "steps width"]]:
+        """Decay and inflow of every step."""
+        raise NotImplementedError
+
+    def initial_state(self, batch: int) -> LinearState:
+        return LinearState(self.weight_ih.new_zeros(batch, self.width))
+
+    def step(self, gates: Float[Tensor, "batch gates"], state: LinearState) -> LinearState:
+        decay, inflow = self.coefficients(gates)
+        return LinearState(decay * state.h + inflow)
 
     def extra_repr(self) -> str:
         return f"{self.features}, {self.width}" + ("" if self.bias_ih is not None else ", bias=False")
