@@ -57,7 +57,7 @@ def test_scan_is_the_loop(lengths, width, reverse, threads):
 def test_lanes_keep_to_their_columns(reverse, threads):
     """Long enough for every thread to have a part; rows that end leave some lanes without work.
 
-    A race that the machine happens to win passes here: the thread sanitizer runs the same shapes.
+    A race that the machine happens to win passes here: the thread sanitizer, which runs scans of several lanes too, finds it.
     """
     torch.set_num_threads(threads)
     inputs, counts = draw([90, 90, 70, 40, 12, 11, 3, 1, 0], 150)

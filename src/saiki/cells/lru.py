@@ -37,10 +37,9 @@ class LRU(Cell):
     def __init__(self, features: int, width: int) -> None:
         super().__init__()
         self.features, self.width, self.output_width = features, width, width
-        for name in ("nu_log", "theta_log", "gamma_log"):
-            self.register_parameter(name, nn.Parameter(torch.empty(width)))
-        for name, columns in {"B_re": features, "B_im": features, "C_re": width, "C_im": width, "D": features}.items():
-            self.register_parameter(name, nn.Parameter(torch.empty(width, columns)))
+        self.nu_log, self.theta_log, self.gamma_log = (nn.Parameter(torch.empty(width)) for _ in range(3))
+        self.B_re, self.B_im, self.D = (nn.Parameter(torch.empty(width, features)) for _ in range(3))
+        self.C_re, self.C_im = (nn.Parameter(torch.empty(width, width)) for _ in range(2))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
