@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.network.laws import streaming_is_the_whole
 
 import saiki
 from saiki import catalog
@@ -46,13 +47,7 @@ def test_equals_saiki_nn(cell, bidirectional):
 @pytest.mark.parametrize("cell", catalog.names("cells"))
 @pytest.mark.parametrize("residual", [False, True])
 def test_streaming_is_the_whole(cell, residual):
-    stack, x = _stack(cell, layers=3, residual=residual), _x()
-    y, final = stack(x)
-    states = stack.initial_state(4)
-    for t in range(6):
-        out, states = stack.step(x[:, t], states)
-        torch.testing.assert_close(out, y[:, t])
-    torch.testing.assert_close(states, final)
+    streaming_is_the_whole(_stack(cell, layers=3, residual=residual), _x())
 
 
 @pytest.mark.parametrize("cell", catalog.names("cells"))
