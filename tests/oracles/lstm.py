@@ -25,6 +25,10 @@ def initial(width: int, projection: int = 0, **options) -> list[np.ndarray]:
     return [np.zeros(projection or width), np.zeros(width)]
 
 
+def _sigmoid(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
 def step(w: dict[str, np.ndarray], x: np.ndarray, state: list[np.ndarray], **options) -> tuple[np.ndarray, list]:
     h, c = state
     width = len(c)
@@ -39,10 +43,9 @@ def step(w: dict[str, np.ndarray], x: np.ndarray, state: list[np.ndarray], **opt
     if "weight_c" in w:
         gates = [name for name in names if name != "candidate"]
         seen |= dict(zip(gates, np.split(w["weight_c"], len(gates)), strict=True))
-    squash = lambda z: 1 / (1 + np.exp(-z))  # noqa: E731
-    forget = squash(total["forget"] + seen["forget"] * c)
-    take = 1 - forget if coupled else squash(total["input"] + seen["input"] * c)
+    forget = _sigmoid(total["forget"] + seen["forget"] * c)
+    take = 1 - forget if coupled else _sigmoid(total["input"] + seen["input"] * c)
     c = forget * c + take * np.tanh(total["candidate"])
-    m = squash(total["output"] + seen["output"] * c) * np.tanh(c)
+    m = _sigmoid(total["output"] + seen["output"] * c) * np.tanh(c)
     h = w["weight_hr"] @ m if "weight_hr" in w else m
     return h, [h, c]

@@ -49,7 +49,9 @@ class Network(BaseModel):
     depth: int | None = Field(None, ge=1, description="Layers inside one step of the cell rhn.")
     peephole: bool | None = Field(None, description="Gates of the cell lstm see the cell state, unit by unit.")
     coupled: bool | None = Field(None, description="The input gate of the cell lstm is one minus its forget gate.")
-    forget_bias: float | None = Field(None, description="First bias of the forget gate of the cell lstm.")
+    forget_bias: float | None = Field(
+        None, allow_inf_nan=False, description="First bias of the forget gate of the cell lstm."
+    )
     reset: Literal["after", "before"] | None = Field(
         None, description="Whether the cell gru resets after the recurrent product (the default) or before it."
     )
