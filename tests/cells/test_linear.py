@@ -8,7 +8,6 @@ import torch
 from saiki import catalog, kernels
 from saiki.cells import cell_class, make_cell
 from saiki.cells.base import LinearCell
-from saiki.kernels.scan import can_scan
 from saiki.network.unroll import unroll, unroll_reference
 
 LINEAR = [name for name in catalog.names("cells") if issubclass(cell_class(name), LinearCell)]
@@ -55,16 +54,45 @@ def test_a_step_of_ones_own_is_taken_step_by_step():
         torch.testing.assert_close(got, expected)
 
 
-def test_mixed_dtypes_are_left_to_the_loop():
-    assert not can_scan(torch.zeros(1), torch.zeros(1, dtype=torch.float64))
-    assert can_scan(torch.zeros(1), torch.zeros(1)) == (kernels.table.native is not None)
+@pytest.mark.skipif(kernels.table.native is None, reason="the native extension is not built")
+def test_mixed_dtypes_and_compiled_graphs_are_left_to_the_loop(monkeypatch):
+    cell, x = make_cell("mingru", 2, 3), torch.zeros(4, 2)
+    assert kernels.find(cell, x, cell.initial_state(2)) is kernels.SCAN
+    assert "differ in dtype" in kernels.find(cell, x.double(), cell.initial_state(2))
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert "torch.compile" in kernels.find(cell, x, cell.initial_state(2))
+    monkeypatch.undo()
+    assert "float16" in kernels.find(cell.half(), x.half(), cell.initial_state(2))
+
+
+def test_a_linear_cell_from_elsewhere_has_the_scan_and_what_it_needs():
+    class Leaky(LinearCell):
+        """The decay is what was given beside the input; the coefficients are strided views."""
+
+        blocks = 2
+        needs = frozenset({"gap"})
+
+        def project(self, x, **given):
+            return torch.cat([super().project(x), given["gap"]], 1)
+
+        def coefficients(self, gates):
+            return torch.exp(-gates[:, -1:]).expand(-1, self.width), gates[:, : 2 * self.width : 2]
+
+    cell, counts = Leaky(2, 3).double(), torch.tensor([2, 2, 1])
+    x = torch.randn(5, 2, dtype=torch.float64, requires_grad=True)
+    gap = torch.rand(5, 1, dtype=torch.float64, requires_grad=True)
+    state = cell.initial_state(2)
+    assert kernels.table.native is None or kernels.choose(cell, x, state) is kernels.SCAN
+    got, expected = (how(cell, x, counts, state, gap=gap)[0] for how in (unroll, unroll_reference))
+    torch.testing.assert_close(got, expected)
+    assert torch.autograd.gradgradcheck(lambda x, gap: unroll(cell, x, counts, state, gap=gap)[0], (x, gap))
 
 
 def test_the_decays_of_lru_are_inside_the_unit_circle():
     cell = make_cell("lru", 3, 500)
     radius = torch.exp(-cell.nu_log.exp())
     assert radius.max() < 1
-    torch.testing.assert_close(cell.gamma_log.exp(), (1 - radius.square()).sqrt(), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(cell.gamma_log.exp(), (-torch.expm1(-2 * cell.nu_log.exp())).sqrt())
     assert 0.6 < radius.mean() < 0.73, "the mean of the radius over the disc is 2/3"
 
 

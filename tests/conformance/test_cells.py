@@ -9,7 +9,8 @@ import torch
 from tests.conformance import cells as conformance
 
 from saiki import catalog, kernels
-from saiki.cells import Cell, make_cell
+from saiki.cells import Cell, cell_class, make_cell
+from saiki.cells.base import LinearCell
 
 RUNS = {"chosen": conformance.run_packed, "reference": conformance.run_reference}
 
@@ -21,12 +22,12 @@ def _oracle(name: str):
 VARIANTS = [(name, options) for name in catalog.names("cells") for options in _oracle(name).VARIANTS]
 
 
+def _has_a_kernel(name: str) -> bool:
+    return name in {row.cell for row in kernels.ROWS} or issubclass(cell_class(name), LinearCell)
+
+
 #: both ways to run, where there are two: a cell without a kernel is run by the reference either way
-RUNS_OF = [
-    (name, options, run)
-    for name, options in VARIANTS
-    for run in (RUNS if name in {row.cell for row in kernels.ROWS} else ["chosen"])
-]
+RUNS_OF = [(name, options, run) for name, options in VARIANTS for run in (RUNS if _has_a_kernel(name) else ["chosen"])]
 
 
 def _id(value) -> str | None:
@@ -61,8 +62,8 @@ def test_kernels_change_no_answer(name, options, reverse):
 
 
 @pytest.mark.skipif(not kernels.report()["native"], reason="the native extension is not built")
-def test_the_plain_cells_have_a_kernel():
-    for name in ("elman", "gru", "lstm"):
+def test_the_plain_and_the_linear_cells_have_a_kernel():
+    for name in ("elman", "gru", "lstm", "mingru", "minlstm", "sru_light"):
         cell = _make(name, {})
         x = torch.zeros(2, conformance.FEATURES, dtype=torch.float64)
         assert kernels.choose(cell, x, cell.initial_state(1)) is not None

@@ -1,4 +1,4 @@
-"""SRU without state in its gates, in NumPy. Source: Lei et al. 2017 (arXiv 1709.02755 v1), equations 3 to 7."""
+"""SRU without state in its gates, in NumPy. Source: Lei and Zhang 2017 (arXiv 1709.02755, first version)."""
 
 from __future__ import annotations
 

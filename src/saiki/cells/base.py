@@ -122,7 +122,7 @@ class LinearCell(Cell):
 
         h_t = decay_t ∘ h_{t-1} + inflow_t
 
-    A cell says `coefficients`; the step comes from here, and `unroll` takes whole sequences through `saiki.kernels.scan`.
+    A cell says `coefficients`; the step comes from here, and a kernel (`saiki.kernels.scan`) takes whole sequences.
     Weights: `blocks` times `width` rows, and biases, uniform in ±1/√features.
     """
 

@@ -1,4 +1,4 @@
-"""Linear recurrent unit: complex decays, drawn on a ring near the unit circle, carry the past for thousands of steps."""
+"""Linear recurrent unit: complex decays inside the unit circle turn and shrink the past, unit by unit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class LRU(Cell):
     `gamma_log` [width] hold ν, θ, γ.
 
     Source: Orvieto et al., "Resurrecting Recurrent Neural Networks for Long Sequences", 2023 (arXiv 2303.06349),
-    section 3 and appendix A (first weights): decays uniform on the disc, γ = log √(1 - |λ|²), B and C Glorot.
+    section 3 and appendix A (first weights): decays uniform on the disc, γ = log √(1 - |λ|²), B and C Glorot. There D is
+    a vector, for as many features as units; here a matrix, for any number.
     """
 
     def __init__(self, features: int, width: int) -> None:

@@ -19,8 +19,9 @@ class SRULight(LinearCell):
 
     Rows of the weights in the order W, W_f, W_r, W_x. The cell `sru` has the state in f and r too.
 
-    Source: Lei, Zhang and Artzi, "Training RNNs as Fast as CNNs", 2017 (arXiv 1709.02755 v1), equations 3 to 7, with
-    the identity for g and the highway always projected, so that input and state may differ in width.
+    Source: Lei and Zhang, "Training RNNs as Fast as CNNs", 2017 (arXiv 1709.02755, first version, whose gates see the
+    input alone), with biases in all four rows, the identity for g, and the highway always projected, so that input and
+    state may differ in width.
     """
 
     blocks = 4

@@ -16,9 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from saiki.cells.base import Cell, State
+from saiki.cells.base import Cell, LinearCell, State
 from saiki.errors import SaikiError
-from saiki.kernels.table import Row, native, say_once, why_no_native
+from saiki.kernels.scan import unroll_linear
+from saiki.kernels.table import SCAN, Row, native, say_once, why_no_native
 
 #: the same answer by plain torch, for what the kernels cannot do: (x, state, weights, counts, reverse) -> (y, final)
 Reference = Callable[
@@ -69,13 +70,18 @@ def run(
     state: State,
     reverse: bool,
     reference: Callable[..., tuple[Tensor, State]],
+    **given: Tensor,
 ) -> tuple[Tensor, State]:
-    """`unroll` for a cell of `saiki.cells` and the row that `choose` gave for it.
+    """`unroll`, or the scan, for a cell and the row that `choose` gave for it.
 
     Args:
         reference: `(cell, x, counts, state, reverse) -> (y, final)`, used for gradients of gradients.
+        given: what `cell.needs` beside x; only cells of the scan may need anything.
     """
-    given = cell.weights()
+    if row is SCAN:
+        assert isinstance(cell, LinearCell)
+        return unroll_linear(cell, cell.project(x, **given), counts, state, reverse)
+    weights = cell.weights()
 
     def again(x: Tensor, before: tuple[Tensor, ...], weights: tuple[Tensor | None, ...], counts: Tensor, reverse: bool):
         if any(now is not then for now, then in zip(cell.weights(), weights, strict=True)):
@@ -84,7 +90,7 @@ def run(
             )
         return reference(cell, x, counts, type(state)(*before), reverse)
 
-    y, final = unroll(row.kernel, x, state, given, counts, reverse, again)
+    y, final = unroll(row.kernel, x, state, weights, counts, reverse, again)
     return y, type(state)(*final)
 
 

@@ -13,17 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from saiki.cells.base import LinearCell, State
 from saiki.errors import SaikiError
 from saiki.kernels.table import native, why_no_native
 from saiki.shapes import Float, Int
-
-
-def can_scan(first: Tensor, *others: Tensor) -> bool:
-    """Whether `scan` computes on this device and dtype, which must be one; compiled graphs keep the loop."""
-    if native is None or torch.compiler.is_compiling():
-        return False
-    fits = first.device.type == "cpu" and first.dtype in (torch.float32, torch.float64)
-    return fits and all(other.dtype is first.dtype and other.device == first.device for other in others)
 
 
 def scan(
@@ -33,9 +26,7 @@ def scan(
     counts: Int[Tensor, "time"],
     reverse: bool = False,
 ) -> tuple[Float[Tensor, "steps width"], Float[Tensor, "batch width"]]:
-    """y of every step and the last y of every row (its initial state where it has no step).
-
-    Gradients of gradients are those of the plain loop.
+    """y of every step and the last y of every row (its initial state where it has no step), differentiable at will.
 
     Raises:
         SaikiError: the native extension is not built.
@@ -44,16 +35,23 @@ def scan(
         raise SaikiError(why_no_native)
     if not decay.numel():
         return inflow + 0 * decay, initial + 0
-    return _Scan.apply(decay, inflow, initial, counts, reverse)
+    return _Scan.apply(decay.contiguous(), inflow.contiguous(), initial.contiguous(), counts, reverse)
+
+
+def unroll_linear(
+    cell: LinearCell, gates: Float[Tensor, "steps gates"], counts: Int[Tensor, "time"], state: State, reverse: bool
+) -> tuple[Float[Tensor, "steps output_width"], State]:
+    """Outputs of every step and the final state of a cell whose `step` is the one of `LinearCell`."""
+    h, final = scan(*cell.coefficients(gates), state.h, counts, reverse)
+    return cell.output(gates, type(state)(h)), type(state)(final)
 
 
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, decay, inflow, initial, counts, reverse):
-        decay, inflow, initial = decay.contiguous(), inflow.contiguous(), initial.contiguous()
         y, final = torch.empty_like(inflow), torch.empty_like(initial)
         native.scan_forward(decay, inflow, initial, counts, reverse, y, final, torch.get_num_threads())
-        ctx.save_for_backward(decay, inflow, initial, counts, y)
+        ctx.save_for_backward(decay, initial, counts, y)
         ctx.reverse = reverse
         ctx.set_materialize_grads(False)
         return y, final
@@ -62,9 +60,11 @@ class _Scan(torch.autograd.Function):
     def backward(ctx: Any, dy, dfinal):
         if dy is None and dfinal is None:
             return None, None, None, None, None
-        decay, inflow, initial, counts, y = ctx.saved_tensors
+        decay, initial, counts, y = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return *_by_the_loop(decay, inflow, initial, counts, ctx.reverse, dy, dfinal), None, None
+            dy = torch.zeros_like(y) if dy is None else dy
+            dfinal = torch.zeros_like(initial) if dfinal is None else dfinal
+            return *_gradients(decay, initial, counts, ctx.reverse, y, dy, dfinal), None, None
         dy, dfinal = (None if g is None else g.contiguous() for g in (dy, dfinal))
         ddecay, dinflow, dinitial = torch.empty_like(y), torch.empty_like(y), torch.empty_like(initial)
         native.scan_backward(
@@ -73,25 +73,26 @@ class _Scan(torch.autograd.Function):
         return ddecay, dinflow, dinitial, None, None
 
 
-def _by_the_loop(
-    decay: Tensor,
-    inflow: Tensor,
-    initial: Tensor,
-    counts: Tensor,
-    reverse: bool,
-    dy: Tensor | None,
-    dfinal: Tensor | None,
-) -> list[Tensor | None]:
-    """Gradients that have gradients themselves: those of the plain loop, which is computed again."""
-    inputs = [decay, inflow, initial]
-    rows = counts.tolist()
-    decays, inflows = decay.split(rows), inflow.split(rows)
-    outputs, last = [initial[:0]] * len(rows), initial
-    for t in reversed(range(len(rows))) if reverse else range(len(rows)):
-        outputs[t] = decays[t] * last[: rows[t]] + inflows[t]
-        last = torch.cat([outputs[t], last[rows[t] :]])
-    given = [(out, grad) for out, grad in ((torch.cat(outputs), dy), (last, dfinal)) if grad is not None]
-    wanted = [part for part in inputs if part.requires_grad]
-    outs, weighed = [out for out, _ in given], [grad for _, grad in given]
-    grads = iter(torch.autograd.grad(outs, wanted, weighed, create_graph=True, allow_unused=True))
-    return [next(grads) if part.requires_grad else None for part in inputs]
+def _gradients(decay, initial, counts, reverse, y, dy, dfinal) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients as a scan the other way, which has gradients itself.
+
+    dinflow_t = dy_t + decay_{t+1} ∘ dinflow_{t+1},   ddecay_t = dinflow_t ∘ y_{t-1},   dinitial = decay_1 ∘ dinflow_1
+    """
+    row, earlier, later = _neighbours(counts)
+    before, after = (later, earlier) if reverse else (earlier, later)
+    decay_after = torch.cat([decay, torch.ones_like(initial)])[after]
+    dinflow, first = scan(decay_after, dy, dfinal, counts, not reverse)
+    begins = before >= len(y)
+    decay_first = torch.ones_like(initial).index_copy(0, row[begins], decay[begins])
+    return dinflow * torch.cat([y, initial])[before], dinflow, decay_first * first
+
+
+def _neighbours(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of every packed step: its row, and the places of the row's steps before and after it; steps + row where none is."""
+    rows = torch.cat([torch.arange(n) for n in counts.tolist()])
+    steps = len(rows)
+    place, own = torch.arange(steps), counts.repeat_interleave(counts)
+    last = torch.cat([counts.new_zeros(1), counts[:-1]]).repeat_interleave(counts)  # rows active a step earlier
+    following = torch.cat([counts[1:], counts.new_zeros(1)]).repeat_interleave(counts)
+    earlier = torch.where(last > 0, place - last, steps + rows)
+    return rows, earlier, torch.where(rows < following, place + own, steps + rows)

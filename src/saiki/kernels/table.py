@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from saiki.cells.base import Cell
+from saiki.cells.base import Cell, LinearCell
 
 logger = logging.getLogger("saiki.kernels")
 
@@ -47,6 +47,8 @@ ROWS = (
     Row("lstm", "lstm", {"peephole": False, "coupled": False}),
     Row("gru", "gru", {"reset": "after"}),
 )
+#: the fused scan: it takes the coefficients of any linear cell, whatever its weights
+SCAN = Row("linear", "scan", weights=0)
 
 
 def match(cell: str, options: Mapping[str, Any], weights: int, device: str, dtype: torch.dtype) -> Row | str:
@@ -65,6 +67,11 @@ def match(cell: str, options: Mapping[str, Any], weights: int, device: str, dtyp
     row = rows[0]
     if weights != row.weights:
         return f"the kernel for {cell} knows {row.weights} weights, and this cell has {weights}"
+    return _runs(row, cell, device, dtype)
+
+
+def _runs(row: Row, cell: str, device: str, dtype: torch.dtype) -> Row | str:
+    """The row, if it runs there."""
     if device != row.device:
         return f"the kernel for {cell} runs on {row.device}, not on {device}"
     if dtype not in row.dtypes:
@@ -74,18 +81,24 @@ def match(cell: str, options: Mapping[str, Any], weights: int, device: str, dtyp
 
 def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     """`match` for a cell and what it is given, after what only the objects tell."""
-    kind = type(cell)
-    if not kind.__module__.startswith("saiki.cells.") or "recur" in vars(cell) or "step" in vars(cell):
+    kind, linear = type(cell), isinstance(cell, LinearCell)
+    own = kind.step is not LinearCell.step if linear else not kind.__module__.startswith("saiki.cells.")
+    if own or "recur" in vars(cell) or "step" in vars(cell):
         return f"no kernel for {kind.__name__}, whose step is its own"
     name = kind.__module__.rpartition(".")[2]
-    if name not in {row.cell for row in ROWS}:
+    if not linear and name not in {row.cell for row in ROWS}:
         return f"no kernel for the cell {name}"
-    weights = cell.weights()
+    weights = tuple(cell.parameters()) if linear else cell.weights()
     others = [t for t in (*weights, *state) if t is not None]
     if any(t.dtype is not x.dtype or t.device != x.device for t in others):
         return "input, state and weights differ in dtype or device"
-    options = {option: getattr(cell, option) for row in ROWS if row.cell == name for option in row.options}
-    found = match(name, options, len(weights), x.device.type, x.dtype)
+    if linear:
+        found = _runs(SCAN, name, x.device.type, x.dtype)
+        if torch.compiler.is_compiling():
+            return "torch.compile: a scan is no operator of its own; linear cells run step by step"
+    else:
+        options = {option: getattr(cell, option) for row in ROWS if row.cell == name for option in row.options}
+        found = match(name, options, len(weights), x.device.type, x.dtype)
     if isinstance(found, Row) and torch.is_autocast_enabled(found.device):
         return "autocast: the reference computes in the dtypes that torch chooses"
     return found
@@ -118,4 +131,4 @@ def report() -> dict[str, Any]:
         return {**facts, "kernels": [], "why_not": why_no_native}
     facts |= {"isa": native.isa(), "isa_available": native.available(), "vector_bytes": native.vector_bytes()}
     facts["threads_of"] = "torch's OpenMP" if native.borrows_threads() else "saiki's pool"
-    return {**facts, "kernels": [row.kernel for row in ROWS]}
+    return {**facts, "kernels": [row.kernel for row in (*ROWS, SCAN)]}

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from saiki import kernels
-from saiki.cells.base import Cell, LinearCell, State
+from saiki.cells.base import Cell, State
 from saiki.errors import OptionError
-from saiki.kernels.scan import can_scan, scan
 from saiki.kernels.table import say_once
 from saiki.shapes import Float, Int
 
@@ -31,25 +30,9 @@ def unroll(
         raise OptionError(f"{type(cell).__name__} needs {', '.join(sorted(missing))} beside the input; got none")
     if (reason := obstacle(x)) is not None:
         say_once(reason)
-    elif isinstance(cell, LinearCell) and _is_linear(cell) and can_scan(x, *state, *cell.parameters()):
-        say_once(f"{type(cell).__name__}: fused scan")
-        return _unroll_linear(cell, x, counts, state, reverse, **given)
     elif (row := kernels.choose(cell, x, state)) is not None:
-        return kernels.run(row, cell, x, counts, state, reverse, unroll_reference)
+        return kernels.run(row, cell, x, counts, state, reverse, unroll_reference, **given)
     return unroll_reference(cell, x, counts, state, reverse, **given)
-
-
-def _is_linear(cell: LinearCell) -> bool:
-    """Whether the step is still the one that the coefficients tell."""
-    return type(cell).step is LinearCell.step and "step" not in vars(cell)
-
-
-def _unroll_linear(
-    cell: LinearCell, x: Tensor, counts: Tensor, state: State, reverse: bool, **given: Tensor
-) -> tuple[Tensor, State]:
-    gates = cell.project(x, **given)
-    h, final = scan(*cell.coefficients(gates), state.h, counts, reverse)
-    return cell.output(gates, type(state)(h)), type(state)(final)
 
 
 def obstacle(x: Tensor) -> str | None:
