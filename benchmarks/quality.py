@@ -23,7 +23,8 @@ from _rows import ROOT, Rows, about, code_hash, file_hash
 PAGE = ROOT / "docs" / "quality.md"
 #: what a score depends on; the command line and the reports do not
 CODE = ["native", "src/saiki/tasks", "src/saiki/network", "src/saiki/training", "src/saiki/data", "src/saiki/modalities",
-        "src/saiki/cells", "src/saiki/objectives", "src/saiki/kernels", "src/saiki/model.py"]  # fmt: skip
+        "src/saiki/cells/base.py", "src/saiki/cells/gru.py", "src/saiki/objectives", "src/saiki/kernels",
+        "src/saiki/model.py"]  # fmt: skip
 SETS: dict[str, dict[str, Any]] = {
     "m4-hourly": {
         "about": "M4 Hourly, 414 series, 48 hours ahead, the competition's own test part and OWA",
