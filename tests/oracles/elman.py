@@ -7,8 +7,9 @@ two biases here because there are two in the weights; only their sum matters.
 from __future__ import annotations
 
 import numpy as np
+from tests.oracles import inside
 
-VARIANTS = [{}, {"bias": False}, {"nonlinearity": "relu"}]
+VARIANTS = [{}, {"bias": False}, {"nonlinearity": "relu"}, *inside.VARIANTS]
 
 
 def initial(width: int, **options) -> list[np.ndarray]:
@@ -17,8 +18,9 @@ def initial(width: int, **options) -> list[np.ndarray]:
 
 def step(w: dict[str, np.ndarray], x: np.ndarray, state: list[np.ndarray], **options) -> tuple[np.ndarray, list]:
     (h,) = state
-    total = w["weight_ih"] @ x + w["weight_hh"] @ h
+    total = inside.seen(w, x) + inside.remembered(w, h)
     if "bias_ih" in w:
         total = total + w["bias_ih"] + w["bias_hh"]
-    h = np.maximum(total, 0) if options.get("nonlinearity") == "relu" else np.tanh(total)
+    new = np.maximum(total, 0) if options.get("nonlinearity") == "relu" else np.tanh(total)
+    h = inside.stay(new, h, **options)
     return h, [h]

@@ -8,8 +8,16 @@ paper. In the paper z keeps the OLD state: h = z h + (1 - z) h~.
 from __future__ import annotations
 
 import numpy as np
+from tests.oracles import inside
 
-VARIANTS = [{}, {"bias": False}, {"reset": "before"}, {"reset": "before", "bias": False}]
+VARIANTS = [
+    {},
+    {"bias": False},
+    {"reset": "before"},
+    {"reset": "before", "bias": False},
+    {"reset": "before", "layer_norm": True},
+    *inside.VARIANTS,
+]
 
 
 def initial(width: int, **options) -> list[np.ndarray]:
@@ -19,17 +27,19 @@ def initial(width: int, **options) -> list[np.ndarray]:
 def step(w: dict[str, np.ndarray], x: np.ndarray, state: list[np.ndarray], **options) -> tuple[np.ndarray, list]:
     (h,) = state
     width = len(h)
-    gates = {}
-    for place, name in enumerate(("reset", "update", "new")):  # blocks of rows
-        rows = slice(place * width, (place + 1) * width)
-        bias = (w["bias_ih"][rows], w["bias_hh"][rows]) if "bias_ih" in w else (0.0, 0.0)
-        gates[name] = (w["weight_ih"][rows] @ x + bias[0], w["weight_hh"][rows] @ h + bias[1])
-    r = 1 / (1 + np.exp(-sum(gates["reset"])))
-    z = 1 / (1 + np.exp(-sum(gates["update"])))
-    candidate = np.tanh(gates["new"][0] + r * gates["new"][1])
-    if options.get("reset") == "before":
-        rows = slice(2 * width, 3 * width)
-        bias = w["bias_hh"][rows] if "bias_hh" in w else 0.0
-        candidate = np.tanh(gates["new"][0] + w["weight_hh"][rows] @ (r * h) + bias)
-    h = z * h + (1 - z) * candidate
+    before = options.get("reset") == "before"
+    input_part, past_part = inside.seen(w, x), inside.remembered(w, h)
+    if before:  # the candidate sees another past, so its rows are a product of their own
+        past_part = np.append(inside.remembered(w, h, slice(2 * width)), np.zeros(width))
+    if "bias_ih" in w:
+        input_part, past_part = input_part + w["bias_ih"], past_part + w["bias_hh"]
+    r = 1 / (1 + np.exp(-input_part[:width] - past_part[:width]))
+    z = 1 / (1 + np.exp(-input_part[width : 2 * width] - past_part[width : 2 * width]))
+    if before:
+        candidate = np.tanh(
+            input_part[2 * width :] + past_part[2 * width :] + inside.remembered(w, r * h, slice(2 * width, None))
+        )
+    else:
+        candidate = np.tanh(input_part[2 * width :] + r * past_part[2 * width :])
+    h = inside.stay(z * h + (1 - z) * candidate, h, **options)
     return h, [h]

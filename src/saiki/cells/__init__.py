@@ -6,10 +6,13 @@ import inspect
 from typing import Any
 
 from saiki import catalog
-from saiki.cells.base import Cell, State
+from saiki.cells.base import Cell, RecurrentCell, State
 from saiki.errors import OptionError
 
-__all__ = ["Cell", "State", "cell_class", "make_cell"]
+#: options of every cell with a recurrent matrix
+INSIDE = set(inspect.signature(RecurrentCell._act_inside).parameters) - {"self"}
+
+__all__ = ["Cell", "State", "cell_class", "make_cell", "options_of"]
 
 
 def cell_class(name: str) -> type[Cell]:
@@ -21,12 +24,19 @@ def cell_class(name: str) -> type[Cell]:
     return own[0]
 
 
+def options_of(name: str) -> set[str]:
+    """The options that a cell takes."""
+    kind = cell_class(name)
+    own = set(inspect.signature(kind).parameters) - {"features", "width", "inside"}
+    return own | INSIDE if issubclass(kind, RecurrentCell) else own
+
+
 def make_cell(name: str, features: int, width: int, **options: Any) -> Cell:
     """Build a cell; an option that this cell does not take is one line of error naming the cells that do."""
     kind = cell_class(name)
     for option in options:
-        if option not in inspect.signature(kind).parameters:
-            takers = [n for n in catalog.names("cells") if option in inspect.signature(cell_class(n)).parameters]
+        if option not in options_of(name):
+            takers = [n for n in catalog.names("cells") if option in options_of(n)]
             raise OptionError(
                 f"option {option!r} has no meaning for the cell {name!r}; "
                 + (f"it belongs to: {', '.join(takers)}" if takers else "no cell has it")

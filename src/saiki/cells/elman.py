@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -36,11 +36,12 @@ class Elman(GatedCell):
         bias: bool = True,
         nonlinearity: str = "tanh",
         recurrent_init: str = "uniform",
+        **inside: Any,
     ) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise OptionError(f"nonlinearity: got {nonlinearity!r}; expected 'tanh' or 'relu'")
         self.nonlinearity = nonlinearity
-        super().__init__(features, width, bias=bias, recurrent_init=recurrent_init)
+        super().__init__(features, width, bias=bias, recurrent_init=recurrent_init, **inside)
 
     def reset_parameters(self) -> None:
         """As of every gated cell; a recurrent identity (IRNN) goes with biases of 0."""
@@ -52,6 +53,6 @@ class Elman(GatedCell):
     def initial_state(self, batch: int) -> ElmanState:
         return ElmanState(self.zeros(batch))
 
-    def step(self, gates: Float[Tensor, "batch gates"], state: ElmanState) -> ElmanState:
+    def advance(self, gates: Float[Tensor, "batch gates"], state: ElmanState) -> ElmanState:
         squash = torch.tanh if self.nonlinearity == "tanh" else torch.relu
         return ElmanState(squash(gates + self.recur(state.h)))

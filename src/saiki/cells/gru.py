@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from saiki.cells._start import check_biases, chrono_
 from saiki.cells.base import GatedCell
@@ -27,7 +27,8 @@ class GRU(GatedCell):
 
     With `reset="before"`:  n_t = tanh(W_in x_t + b_in + W_hn (r_t ∘ h_{t-1}) + b_hn).
 
-    Rows of the weights in the order r, z, n.
+    Rows of the weights in the order r, z, n. `inside` are the options of `RecurrentCell`; with reset before, layer norm
+    is over the rows of r and z, and over those of n.
 
     Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014 (arXiv 1406.1078), in the
     variant of cuDNN and `torch.nn.GRU`: the reset gate scales the product W_hn h + b_hn, not h itself;
@@ -45,12 +46,13 @@ class GRU(GatedCell):
         reset: str = "after",
         recurrent_init: str = "uniform",
         chrono: int | None = None,
+        **inside: Any,
     ) -> None:
         if reset not in ("after", "before"):
             raise OptionError(f"reset: got {reset!r}; expected 'after' or 'before' the recurrent product")
         check_biases(bias, chrono=chrono)
         self.reset, self.chrono = reset, chrono
-        super().__init__(features, width, bias=bias, recurrent_init=recurrent_init)
+        super().__init__(features, width, bias=bias, recurrent_init=recurrent_init, **inside)
 
     def reset_parameters(self) -> None:
         """As of every gated cell; then the biases of z for memories as long as asked for."""
@@ -61,7 +63,7 @@ class GRU(GatedCell):
     def initial_state(self, batch: int) -> GRUState:
         return GRUState(self.zeros(batch))
 
-    def step(self, gates: Float[Tensor, "batch gates"], state: GRUState) -> GRUState:
+    def advance(self, gates: Float[Tensor, "batch gates"], state: GRUState) -> GRUState:
         (h,) = state
         if self.reset == "before":
             return self._reset_before(gates, h)
@@ -73,10 +75,7 @@ class GRU(GatedCell):
         return GRUState(n + z * (h - n))
 
     def _reset_before(self, gates: Float[Tensor, "batch gates"], h: Float[Tensor, "batch width"]) -> GRUState:
-        sizes = [2 * self.width, self.width]
-        (weight, weight_n), bias = self.weight_hh.split(sizes), self.bias_hh
-        bias, bias_n = (None, None) if bias is None else bias.split(sizes)
-        x, x_n = gates.split(sizes, 1)
-        r, z = torch.sigmoid(x + nn.functional.linear(h, weight, bias)).chunk(2, 1)
-        n = torch.tanh(x_n + nn.functional.linear(r * h, weight_n, bias_n))
+        gates_of, new = slice(0, 2 * self.width), slice(2 * self.width, None)
+        r, z = torch.sigmoid(gates[:, gates_of] + self.recur(h, gates_of)).chunk(2, 1)
+        n = torch.tanh(gates[:, new] + self.recur(r * h, new))
         return GRUState(n + z * (h - n))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from saiki.cells.base import Cell
+from saiki.cells.base import RecurrentCell
 from saiki.errors import OptionError
 from saiki.shapes import Float
 
@@ -20,7 +20,7 @@ class RHNState(NamedTuple):
     h: Tensor  # [batch, width]
 
 
-class RHN(Cell):
+class RHN(RecurrentCell):
     """Recurrent highway network with coupled carry gate, `depth` layers in one step.
 
         s^0 = h_{t-1}
@@ -30,11 +30,12 @@ class RHN(Cell):
         h_t = s^depth
 
     Rows of the weights in the order g, t; `weight_hh` [depth, 2 width, width] and `bias_hh` hold a layer each.
+    `inside` are the options of `RecurrentCell`.
 
     Source: Zilly et al., "Recurrent Highway Networks", 2016 (arXiv 1607.03474), equations 6 to 9, with c = 1 - t.
     """
 
-    def __init__(self, features: int, width: int, *, depth: int = 2) -> None:
+    def __init__(self, features: int, width: int, *, depth: int = 2, **inside: Any) -> None:
         if depth < 1:
             raise OptionError(f"depth: got {depth}; expected at least 1 layer inside a step")
         super().__init__()
@@ -42,6 +43,8 @@ class RHN(Cell):
         self.weight_ih = nn.Parameter(torch.empty(2 * width, features))
         self.weight_hh = nn.Parameter(torch.empty(depth, 2 * width, width))
         self.bias_hh = nn.Parameter(torch.empty(depth, 2 * width))
+        inside = {"layer_norm": False, "zoneout": 0.0, "state_dropout": 0.0, "weight_drop": 0.0} | inside
+        self._act_inside(**inside)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -51,17 +54,14 @@ class RHN(Cell):
         nn.init.uniform_(self.weight_hh, -bound, bound)
         nn.init.zeros_(self.bias_hh)
         nn.init.constant_(self.bias_hh[:, self.width :], CLOSED)
-
-    def project(self, x: Float[Tensor, "steps features"], **given: Tensor) -> Float[Tensor, "steps gates"]:
-        return nn.functional.linear(x, self.weight_ih)
-
-    def recur(self, h: Float[Tensor, "batch width"], layer: int = 0) -> Float[Tensor, "batch gates"]:
-        return nn.functional.linear(h, self.weight_hh[layer], self.bias_hh[layer])
+        if self.layer_norm:
+            nn.init.ones_(self.gain_ih)
+            nn.init.ones_(self.gain_hh)
 
     def initial_state(self, batch: int) -> RHNState:
         return RHNState(self.weight_ih.new_zeros(batch, self.width))
 
-    def step(self, gates: Float[Tensor, "batch gates"], state: RHNState) -> RHNState:
+    def advance(self, gates: Float[Tensor, "batch gates"], state: RHNState) -> RHNState:
         (s,) = state
         for layer in range(self.depth):
             total = self.recur(s, layer)

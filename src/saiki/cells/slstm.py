@@ -43,7 +43,11 @@ class SLSTM(GatedCell):
         zeros = self.zeros(batch)
         return SLSTMState(zeros, zeros.clone(), zeros.clone(), torch.full_like(zeros, NOTHING))
 
-    def step(self, gates: Float[Tensor, "batch gates"], state: SLSTMState) -> SLSTMState:
+    @property
+    def _zones(self) -> int:
+        return 2 * self.width
+
+    def advance(self, gates: Float[Tensor, "batch gates"], state: SLSTMState) -> SLSTMState:
         h, c, n, m = state
         log_i, f, g, o = (gates + self.recur(h)).chunk(4, 1)
         log_f = torch.nn.functional.logsigmoid(f) + m
@@ -52,3 +56,13 @@ class SLSTM(GatedCell):
         c = f * c + i * torch.tanh(g)
         n = f * n + i
         return SLSTMState(torch.sigmoid(o) * c / n, c, n, m)
+
+    def hold(self, new: SLSTMState, old: SLSTMState, share: Float[Tensor, "batch zones"]) -> SLSTMState:
+        """As of every cell, with c and n brought to one scale first: the larger of both."""
+        of_h, of_c = share.chunk(2, 1)
+        m = torch.where(of_c == 0, new.m, torch.where(of_c == 1, old.m, torch.maximum(new.m, old.m)))
+        # a share of nothing stays nothing, however far apart the scales are
+        grown = torch.exp((new.m - m).clamp(max=0)) * (1 - of_c)
+        stayed = torch.exp((old.m - m).clamp(max=0)) * of_c
+        h = new.h + of_h * (old.h - new.h)
+        return SLSTMState(h, grown * new.c + stayed * old.c, grown * new.n + stayed * old.n, m)

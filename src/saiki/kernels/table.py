@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from saiki.cells.base import Cell, LinearCell
+from saiki.cells.base import Cell, LinearCell, RecurrentCell
 
 logger = logging.getLogger("saiki.kernels")
 
@@ -83,11 +83,13 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     """`match` for a cell and what it is given, after what only the objects tell."""
     kind, linear = type(cell), isinstance(cell, LinearCell)
     own = kind.step is not LinearCell.step if linear else not kind.__module__.startswith("saiki.cells.")
-    if own or "recur" in vars(cell) or "step" in vars(cell):
+    if own or vars(cell).keys() & {"recur", "step", "advance"}:
         return f"no kernel for {kind.__name__}, whose step is its own"
     name = kind.__module__.rpartition(".")[2]
     if not linear and name not in {row.cell for row in ROWS}:
         return f"no kernel for the cell {name}"
+    if isinstance(cell, RecurrentCell) and not cell.plain:
+        return f"no kernel for {name} with layer norm, zoneout or state dropout"
     weights = tuple(cell.parameters()) if linear else cell.weights()
     others = [t for t in (*weights, *state) if t is not None]
     if any(t.dtype is not x.dtype or t.device != x.device for t in others):

@@ -17,6 +17,10 @@ CELL_OPTIONS = (
     "reset",
     "recurrent_init",
     "chrono",
+    "layer_norm",
+    "zoneout",
+    "state_dropout",
+    "weight_drop",
 )
 
 
@@ -60,6 +64,20 @@ class Network(BaseModel):
     )
     chrono: int | None = Field(
         None, ge=2, description="Longest lag expected, in steps: first biases of lstm and gru remember so long."
+    )
+
+    layer_norm: bool | None = Field(None, description="Layer norm inside every step of a gated cell.")
+    zoneout: float | None = Field(
+        None, ge=0, lt=1, description="Share of the state that a gated cell keeps as it was, drawn at every step."
+    )
+    state_dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Share of units that a gated cell does not see of its past, the same at all steps.",
+    )
+    weight_drop: float | None = Field(
+        None, ge=0, lt=1, description="Share of the recurrent weights of a gated cell dropped in training, per batch."
     )
 
     @model_validator(mode="after")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from saiki.cells import cell_class, make_cell
+from saiki.cells import make_cell, options_of
 from saiki.cells.base import Cell, State
 from saiki.network.connection import Connection
 from saiki.network.options import Network
@@ -135,6 +134,6 @@ _MERGE = {
 def _by_cell(options: Network) -> dict[str, dict[str, Any]]:
     """The options of every cell; of several cells, each gets those that it takes, and one at least takes each."""
     given, names = options.cell_options(), sorted(set(options.cells))
-    taken = {name: inspect.signature(cell_class(name)).parameters for name in names}
+    taken = {name: options_of(name) for name in names}
     nobodys = {option for option in given if not any(option in taken[name] for name in names)}
     return {name: {k: v for k, v in given.items() if k in taken[name] or k in nobodys} for name in names}

@@ -28,6 +28,7 @@ def unroll(
     """
     if missing := cell.needs - given.keys():
         raise OptionError(f"{type(cell).__name__} needs {', '.join(sorted(missing))} beside the input; got none")
+    cell = cell.drawn(len(state[0]))
     if (reason := obstacle(x)) is not None:
         say_once(reason)
     elif (row := kernels.choose(cell, x, state)) is not None:
