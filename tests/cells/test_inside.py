@@ -97,5 +97,7 @@ def test_a_share_is_a_share(option, share):
 
 
 def test_cells_without_a_recurrent_matrix_say_whose_the_option_is():
-    with pytest.raises(OptionError, match="'zoneout' has no meaning for the cell 'mingru'; it belongs to: elman, gru"):
+    with pytest.raises(
+        OptionError, match="'zoneout' has no meaning for the cell 'mingru'; it belongs to: cfc, elman, gru"
+    ):
         make_cell("mingru", 3, 8, zoneout=0.1)

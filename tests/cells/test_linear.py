@@ -37,7 +37,7 @@ def test_gradients_have_gradients(name):
     for reverse in (False, True):
 
         def answer(x, start, reverse=reverse):
-            y, final = unroll(cell, x, counts, type(state)(start), reverse)
+            y, final = unroll(cell, x, counts, state._replace(h=start), reverse)
             return y, final.h
 
         assert torch.autograd.gradgradcheck(answer, (x, start))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from saiki.cells import Cell, State
 from saiki.network.packing import packing
-from saiki.network.unroll import unroll, unroll_reference
+from saiki.network.unroll import advance, unroll, unroll_reference
 
 Run = Callable[..., tuple[Tensor, State]]
 LENGTHS = torch.tensor([3, 7, 0, 1, 6])
@@ -29,8 +29,15 @@ def run_packed(cell: Cell, x: Tensor, lengths=None, state=None, reverse: bool = 
     layout = packing(lengths, x.shape[0], x.shape[1], batch_first=True)
     state = cell.initial_state(x.shape[0]) if state is None else state
     state = type(state)(*map(layout.sort, state))
-    y, final = how(cell, layout.pack(x), layout.counts, state, reverse)
+    steps = layout.pack(x)
+    y, final = how(cell, steps, layout.counts, state, reverse, **given_of(cell, steps))
     return layout.pad(y), type(final)(*map(layout.unsort, final))
+
+
+def given_of(cell: Cell, x: Tensor) -> dict[str, Tensor]:
+    """What the cell needs beside the steps `x [steps, features]`, made of them so that it follows every law."""
+    everything = {"gap": 0.5 + x[:, :1].abs(), "observed": (x.detach() > -0.5).to(x.dtype), "feedback": x[:, :2].sin()}
+    return {name: everything[name] for name in cell.needs}
 
 
 def run_reference(cell: Cell, x: Tensor, lengths=None, state=None, reverse: bool = False):
@@ -73,11 +80,12 @@ def matches_the_oracle(cell: Cell, run: Run, oracle: ModuleType, options: dict) 
     """Outputs and final states are those of NumPy written from the paper, row by row."""
     x, state = draw(), draw_state(cell)
     y, final = run(cell, x, LENGTHS, state)
-    weights = {name: weight.detach().numpy() for name, weight in cell.named_parameters()}
+    weights = {name: weight.detach().numpy() for name, weight in cell.state_dict().items()}
     for row, length in enumerate(LENGTHS.tolist()):
         before = [part[row].detach().numpy() for part in state]
         for t in range(length):
-            out, before = oracle.step(weights, x[row, t].numpy(), before, **options)
+            given = {name: values[0].numpy() for name, values in given_of(cell, x[row, t : t + 1]).items()}
+            out, before = oracle.step(weights, x[row, t].numpy(), before, **options, **given)
             same(y[row, t], torch.from_numpy(out))
         same([part[row] for part in final], [torch.from_numpy(np.asarray(part)) for part in before])
 
@@ -96,9 +104,8 @@ def stream_is_whole(cell: Cell, run: Run) -> None:
     y, final = run(cell, x)
     state = cell.initial_state(2)
     for t in range(TIME):
-        gates = cell.project(x[:, t])
-        state = cell.step(gates, state)
-        same(cell.output(gates, state), y[:, t])
+        out, state = advance(cell, x[:, t], state, **given_of(cell, x[:, t]))
+        same(out, y[:, t])
     same(state, final)
 
 

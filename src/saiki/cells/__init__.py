@@ -6,11 +6,14 @@ import inspect
 from typing import Any
 
 from saiki import catalog
+from saiki.cells._deep import Deep
 from saiki.cells.base import Cell, RecurrentCell, State
 from saiki.errors import OptionError
 
 #: options of every cell with a recurrent matrix
-INSIDE = set(inspect.signature(RecurrentCell._act_inside).parameters) - {"self"}
+INSIDE = set(inspect.signature(RecurrentCell.act_inside).parameters) - {"self"}
+#: options of every cell: layers around it
+DEEP = {"transition", "deep_output"}
 
 __all__ = ["Cell", "State", "cell_class", "make_cell", "options_of"]
 
@@ -28,12 +31,12 @@ def options_of(name: str) -> set[str]:
     """The options that a cell takes."""
     kind = cell_class(name)
     own = set(inspect.signature(kind).parameters) - {"features", "width", "inside"}
-    return own | INSIDE if issubclass(kind, RecurrentCell) else own
+    return own | DEEP | (INSIDE if issubclass(kind, RecurrentCell) else set())
 
 
 def make_cell(name: str, features: int, width: int, **options: Any) -> Cell:
     """Build a cell; an option that this cell does not take is one line of error naming the cells that do."""
-    kind = cell_class(name)
+    kind, deep = cell_class(name), {o: options.pop(o) for o in DEEP if o in options}
     for option in options:
         if option not in options_of(name):
             takers = [n for n in catalog.names("cells") if option in options_of(n)]
@@ -41,4 +44,5 @@ def make_cell(name: str, features: int, width: int, **options: Any) -> Cell:
                 f"option {option!r} has no meaning for the cell {name!r}; "
                 + (f"it belongs to: {', '.join(takers)}" if takers else "no cell has it")
             )
-    return kind(features, width, **options)
+    cell = kind(features, width, **options)
+    return Deep(cell, **deep) if any(deep.values()) else cell

@@ -29,7 +29,8 @@ class Cell(nn.Module):
     width: int
     #: numbers per step that go up to the next layer
     output_width: int
-    #: earlier inputs that `project` needs beside the present one; `unroll` keeps them
+    #: earlier inputs that `project` needs behind the present one in x, the latest first; `unroll` keeps them in the part
+    #: `past` [batch, history · features] of the state, which `step` hands on as it is
     history: int = 0
     #: what `project` takes besides the input, of {"gap", "observed", "feedback"}
     needs: frozenset[str] = frozenset()
@@ -75,7 +76,9 @@ class RecurrentCell(Cell):
     weight_hh: nn.Parameter
     _mask: Tensor | None = None
 
-    def _act_inside(self, layer_norm: bool, zoneout: float, state_dropout: float, weight_drop: float) -> None:
+    def act_inside(
+        self, layer_norm: bool = False, zoneout: float = 0.0, state_dropout: float = 0.0, weight_drop: float = 0.0
+    ) -> None:
         """Store what acts inside; to be called once the cell's own weights are there."""
         check_shares(zoneout=zoneout, state_dropout=state_dropout, weight_drop=weight_drop)
         self.layer_norm, self.zoneout = layer_norm, zoneout
@@ -99,16 +102,21 @@ class RecurrentCell(Cell):
         return cell
 
     def project(self, x: Float[Tensor, "steps features"], **given: Tensor) -> Float[Tensor, "steps gates"]:
-        """Gates, and with zoneout the share of every unit that is kept, one column per unit of h (and of c)."""
+        return self.zoned(self.see(x))
+
+    def see(self, x: Float[Tensor, "steps features"]) -> Float[Tensor, "steps gates"]:
+        """The product of the input and its weight: W_ih x + b_ih."""
         bias = self._parameters.get("bias_ih")
-        if self.layer_norm:
-            gates = norm(nn.functional.linear(x, self.weight_ih), self.gain_ih)
-            gates = gates if bias is None else gates + bias
-        else:
-            gates = nn.functional.linear(x, self.weight_ih, bias)
+        if not self.layer_norm:
+            return nn.functional.linear(x, self.weight_ih, bias)
+        gates = norm(nn.functional.linear(x, self.weight_ih), self.gain_ih)
+        return gates if bias is None else gates + bias
+
+    def zoned(self, gates: Float[Tensor, "steps gates"]) -> Float[Tensor, "steps more"]:
+        """Gates, and with zoneout the share of every unit that is kept, one column per unit of h (and of c)."""
         if not self.zoneout:
             return gates
-        share = gates.new_full((len(x), self._zones), self.zoneout)
+        share = gates.new_full((len(gates), self._zones), self.zoneout)
         return torch.cat([gates, share.bernoulli() if self.training else share], 1)
 
     @property
@@ -180,7 +188,7 @@ class GatedCell(RecurrentCell):
         self.weight_hh = nn.Parameter(torch.empty(rows, width))
         self.bias_ih = nn.Parameter(torch.empty(rows)) if bias else None
         self.bias_hh = nn.Parameter(torch.empty(rows)) if bias else None
-        self._act_inside(layer_norm, zoneout, state_dropout, weight_drop)
+        self.act_inside(layer_norm, zoneout, state_dropout, weight_drop)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -250,12 +258,12 @@ class LinearCell(Cell):
         """Decay and inflow of every step."""
         raise NotImplementedError
 
-    def initial_state(self, batch: int) -> LinearState:
+    def initial_state(self, batch: int) -> Any:
         return LinearState(self.weight_ih.new_zeros(batch, self.width))
 
-    def step(self, gates: Float[Tensor, "batch gates"], state: LinearState) -> LinearState:
+    def step(self, gates: Float[Tensor, "batch gates"], state: State) -> State:
         decay, inflow = self.coefficients(gates)
-        return LinearState(decay * state.h + inflow)
+        return state._replace(h=decay * state.h + inflow)
 
     def extra_repr(self) -> str:
         return f"{self.features}, {self.width}" + ("" if self.bias_ih is not None else ", bias=False")

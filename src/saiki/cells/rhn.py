@@ -43,8 +43,7 @@ class RHN(RecurrentCell):
         self.weight_ih = nn.Parameter(torch.empty(2 * width, features))
         self.weight_hh = nn.Parameter(torch.empty(depth, 2 * width, width))
         self.bias_hh = nn.Parameter(torch.empty(depth, 2 * width))
-        inside = {"layer_norm": False, "zoneout": 0.0, "state_dropout": 0.0, "weight_drop": 0.0} | inside
-        self._act_inside(**inside)
+        self.act_inside(**inside)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -43,7 +43,7 @@ def unroll_linear(
 ) -> tuple[Float[Tensor, "steps output_width"], State]:
     """Outputs of every step and the final state of a cell whose `step` is the one of `LinearCell`."""
     h, final = scan(*cell.coefficients(gates), state.h, counts, reverse)
-    return cell.output(gates, type(state)(h)), type(state)(final)
+    return cell.output(gates, state._replace(h=h)), state._replace(h=final)
 
 
 class _Scan(torch.autograd.Function):

@@ -21,6 +21,10 @@ CELL_OPTIONS = (
     "zoneout",
     "state_dropout",
     "weight_drop",
+    "transition",
+    "deep_output",
+    "kernel",
+    "output_gate",
 )
 
 
@@ -79,6 +83,12 @@ class Network(BaseModel):
     weight_drop: float | None = Field(
         None, ge=0, lt=1, description="Share of the recurrent weights of a gated cell dropped in training, per batch."
     )
+    transition: int | None = Field(
+        None, ge=0, description="Layers that the state of any cell passes between two steps (deep transition)."
+    )
+    deep_output: int | None = Field(None, ge=0, description="Layers that the output of any cell passes on its way up.")
+    kernel: int | None = Field(None, ge=1, description="Steps that the cell qrnn sees at once.")
+    output_gate: bool | None = Field(None, description="Whether the cell qrnn has an output gate.")
 
     @model_validator(mode="after")
     def _one_concept(self) -> Network:

@@ -12,7 +12,7 @@ from saiki.cells.base import Cell, State
 from saiki.network.connection import Connection
 from saiki.network.options import Network
 from saiki.network.packing import packing
-from saiki.network.unroll import unroll
+from saiki.network.unroll import advance, unroll
 from saiki.shapes import Float, Int
 
 #: states of all layers: `states[layer][direction]`
@@ -74,19 +74,27 @@ class Stack(nn.Module):
         x: Float[Tensor, "batch time features"],
         lengths: Int[Tensor, "batch"] | None = None,
         states: States | None = None,
+        **given: Float[Tensor, "batch time numbers"],
     ) -> tuple[Float[Tensor, "batch time output_width"], States]:
-        """Outputs of every step (zero in the padding) and the final states, in the order of the batch."""
+        """Outputs of every step (zero in the padding) and the final states, in the order of the batch.
+
+        `given` brings gap (time since the step before) and observed (1, or 0 where x was missing) for the cells that
+        need them; without them, steps are 1 apart and all is observed.
+        """
         batch, time = x.shape[:2]
         layout = packing(lengths, batch, time, x.device, batch_first=True)
         states = self.initial_state(batch) if states is None else states
         values = layout.pack(x)
+        packed = {name: layout.pack(values) for name, values in given.items()}
         final: States = []
         for number, (layer, before) in enumerate(zip(self.cells, states, strict=True)):
             into = self._enter(number, values, layout.counts)
             outputs, after = [], []
             for direction, (cell, state) in enumerate(zip(layer, before, strict=True)):
                 state = type(state)(*map(layout.sort, state))
-                out, last = unroll(cell, into, layout.counts, state, reverse=direction == 1)
+                out, last = unroll(
+                    cell, into, layout.counts, state, direction == 1, **_needed(cell, into, packed, number)
+                )
                 outputs.append(out)
                 after.append(type(last)(*map(layout.unsort, last)))
             final.append(after)
@@ -94,17 +102,17 @@ class Stack(nn.Module):
         return layout.pad(values), final
 
     def step(
-        self, x: Float[Tensor, "batch features"], states: States
+        self, x: Float[Tensor, "batch features"], states: States, **given: Float[Tensor, "batch numbers"]
     ) -> tuple[Float[Tensor, "batch output_width"], States]:
         """One more step of every row; only for a causal stack."""
         assert self.causal, "a bidirectional stack has no step"
         final: States = []
         for number, (layer, (state,)) in enumerate(zip(self.cells, states, strict=True)):
             (cell,) = layer
-            gates = cell.project(self._enter(number, x))
-            state = cell.step(gates, state)
+            into = self._enter(number, x)
+            y, state = advance(cell, into, state, **_needed(cell, into, given, number))
             final.append([state])
-            x = self._leave(number, x, [cell.output(gates, state)])
+            x = self._leave(number, x, [y])
         return x, final
 
     def _enter(self, number: int, x: Tensor, counts: Tensor | None = None) -> Tensor:
@@ -129,6 +137,13 @@ _MERGE = {
     "sum": lambda outputs: outputs[0] + outputs[1],
     "mean": lambda outputs: (outputs[0] + outputs[1]) / 2,
 }
+
+
+def _needed(cell: Cell, x: Tensor, given: dict[str, Tensor], layer: int) -> dict[str, Tensor]:
+    """What a cell needs beside x: as given, or regular and complete; above the first layer all is observed."""
+    usual = {name: x.new_ones(len(x), 1) for name in ("gap", "observed") if name in cell.needs}
+    known = {name: values for name, values in given.items() if name != "observed" or layer == 0}
+    return {name: values for name, values in (usual | known).items() if name in cell.needs}
 
 
 def _by_cell(options: Network) -> dict[str, dict[str, Any]]:

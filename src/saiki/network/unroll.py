@@ -29,11 +29,62 @@ def unroll(
     if missing := cell.needs - given.keys():
         raise OptionError(f"{type(cell).__name__} needs {', '.join(sorted(missing))} beside the input; got none")
     cell = cell.drawn(len(state[0]))
+    if cell.history:
+        x, past = with_history(x, counts, state.past, reverse)
+        y, final = _unroll(cell, x, counts, state, reverse, **given)
+        return y, final._replace(past=past)
+    return _unroll(cell, x, counts, state, reverse, **given)
+
+
+def _unroll(
+    cell: Cell, x: Tensor, counts: Tensor, state: State, reverse: bool, **given: Tensor
+) -> tuple[Tensor, State]:
+    """By the kernel, if there is one."""
     if (reason := obstacle(x)) is not None:
         say_once(reason)
     elif (row := kernels.choose(cell, x, state)) is not None:
-        return kernels.run(row, cell, x, counts, state, reverse, unroll_reference, **given)
-    return unroll_reference(cell, x, counts, state, reverse, **given)
+        return kernels.run(row, cell, x, counts, state, reverse, _loop, **given)
+    return _loop(cell, x, counts, state, reverse, **given)
+
+
+def advance(
+    cell: Cell, x: Float[Tensor, "batch features"], state: State, **given: Tensor
+) -> tuple[Float[Tensor, "batch output_width"], State]:
+    """One more step of every row from its input: what a stream does."""
+    past = None
+    if cell.history:
+        x = torch.cat([x, state.past], 1)
+        past = x[:, : state.past.shape[1]]
+    gates = cell.project(x, **given)
+    state = cell.step(gates, state)
+    y = cell.output(gates, state)
+    return y, state if past is None else state._replace(past=past)
+
+
+def with_history(
+    x: Float[Tensor, "steps features"], counts: Int[Tensor, "time"], past: Float[Tensor, "batch history"], reverse: bool
+) -> tuple[Float[Tensor, "steps more"], Float[Tensor, "batch history"]]:
+    """Every step with the steps before it behind it, the latest first, and what the next step of every row would see."""
+    batch, features = past.shape[0], x.shape[1]
+    history = past.shape[1] // features if features else 0
+    rows = torch.cat([torch.arange(count) for count in counts.tolist()] or [torch.arange(0)])
+    times = torch.repeat_interleave(torch.arange(len(counts)), counts)
+    lengths = (torch.arange(batch)[:, None] < counts).sum(1)  # of every row
+    first = counts.cumsum(0) - counts  # packed number of the first step of a time
+    since = lengths[rows] - 1 - times if reverse else times  # steps of the row before this one
+    everything = torch.cat([past.reshape(batch * history, features), x])
+
+    def before(row: Tensor, since: Tensor, lag: int) -> Tensor:
+        """The place in `everything` of the step `lag` before the one with `since` steps before it."""
+        step = since - lag
+        time = lengths[row] - 1 - step if reverse else step
+        inside = batch * history + first[time.clamp(0, max(len(counts) - 1, 0))] + row if len(counts) else row
+        return torch.where(step >= 0, inside, row * history - step - 1).to(x.device)
+
+    earlier = [everything.index_select(0, before(rows, since, lag)) for lag in range(1, history + 1)]
+    every = torch.arange(batch)
+    after = [everything.index_select(0, before(every, lengths, lag)) for lag in range(1, history + 1)]
+    return torch.cat([x, *earlier], 1), torch.cat(after, 1)
 
 
 def obstacle(x: Tensor) -> str | None:
@@ -65,6 +116,16 @@ def unroll_reference(
     **given: Tensor,
 ) -> tuple[Float[Tensor, "steps output_width"], State]:
     """The plain loop over time, through `cell.step`: the meaning of `unroll`, on every device and for every cell."""
+    if not cell.history:
+        return _loop(cell, x, counts, state, reverse, **given)
+    x, past = with_history(x, counts, state.past, reverse)
+    y, final = _loop(cell, x, counts, state, reverse, **given)
+    return y, final._replace(past=past)
+
+
+def _loop(
+    cell: Cell, x: Tensor, counts: Tensor, state: State, reverse: bool = False, **given: Tensor
+) -> tuple[Tensor, State]:
     rows = counts.tolist() or [0]  # no time at all: one step of no rows, so that gradients are zeros
     gates = cell.project(x, **given).split(rows)
     outputs: list[Tensor] = [x.new_empty(0)] * len(rows)
