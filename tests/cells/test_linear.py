@@ -17,6 +17,7 @@ def test_there_are_linear_cells():
     assert {"mingru", "minlstm", "sru_light"} <= set(LINEAR)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LINEAR)
 def test_scan_and_steps_agree_over_ten_thousand_steps(name):
     """In float32 the scan is no further from float64 than twice the loop (root mean square), and 2 units in the last place."""

@@ -188,7 +188,10 @@ def empty_rows_keep_their_state(cell: Cell, run: Run) -> None:
 
 
 def gradients_are_right(cell: Cell, run: Run) -> None:
-    """Finite differences agree with the gradients of input, initial state and every weight, both directions."""
+    """Finite differences agree with the gradients of input, initial state and every weight, both directions.
+
+    Along random directions (fast_mode), which any wrong entry changes.
+    """
     names = [name for name, _ in cell.named_parameters()]
     weights = [weight.detach().clone().requires_grad_() for weight in cell.parameters()]
     state = draw_state(cell, 3)
@@ -203,7 +206,7 @@ def gradients_are_right(cell: Cell, run: Run) -> None:
                 y, final = run(cell, x, lengths, given, reverse)
             return (y, *final)
 
-        assert torch.autograd.gradcheck(answer, [t.detach().requires_grad_() for t in inputs])
+        assert torch.autograd.gradcheck(answer, [t.detach().requires_grad_() for t in inputs], fast_mode=True)
 
 
 def state_dict_goes_round(cell: Cell, run: Run) -> None:
