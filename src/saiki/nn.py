@@ -4,6 +4,8 @@
     output, h_n = layer(x)                                        as torch.nn.GRU
     output, h_n = layer(x, lengths=torch.tensor([7, 0, 3]))       padded rows of different lengths
 
+    layer = saiki.nn.Recurrent("mingru", 64, 128)                 any cell, one's own included
+
 The mathematics of one step stands in `saiki.cells`; on a CPU the kernels compute the whole sequence at once.
 """
 
@@ -23,12 +25,13 @@ from saiki.cells import make_cell
 from saiki.cells.base import GatedCell
 from saiki.errors import DataError, OptionError
 from saiki.kernels.table import say_once
+from saiki.network.layers import Recurrent
 from saiki.network.packing import checked_lengths, packing
 from saiki.network.readout import Readout
 from saiki.network.unroll import autocast, obstacle, unroll_reference
 from saiki.shapes import Float, Int
 
-__all__ = ["GRU", "LSTM", "RNN", "Readout"]
+__all__ = ["GRU", "LSTM", "RNN", "Readout", "Recurrent"]
 
 #: one tensor `[num_layers * directions, batch, width]` per part of the cell's state
 Parts = tuple[Tensor, ...]

@@ -143,7 +143,7 @@ class Forecaster(nn.Module):
         parts.append(self._column(batch, "past", "past").reshape(rows, tokens, -1))
         parts.append(self._column(batch, "future", "future_history").reshape(rows, tokens, -1))
         parts.append(self._column(batch, "static", "static")[:, None].expand(rows, tokens, -1))
-        return self.stack(self.encode(torch.cat(parts, 2)))[0]
+        return self.stack(self.encode(torch.cat(parts, 2)), observed=share)[0]
 
     def _column(self, batch: dict[str, Tensor], role: str, name: str) -> Tensor:
         """The numbers of a role with its categories embedded beside them: `[…, features]`."""

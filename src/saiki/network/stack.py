@@ -12,7 +12,7 @@ from saiki.cells.base import Cell, State
 from saiki.network.connection import Connection
 from saiki.network.options import Network
 from saiki.network.packing import packing
-from saiki.network.unroll import advance, unroll
+from saiki.network.unroll import advance, needed, unroll
 from saiki.shapes import Float, Int
 
 #: states of all layers: `states[layer][direction]`
@@ -85,7 +85,8 @@ class Stack(nn.Module):
         layout = packing(lengths, batch, time, x.device, batch_first=True)
         states = self.initial_state(batch) if states is None else states
         values = layout.pack(x)
-        packed = {name: layout.pack(values) for name, values in given.items()}
+        wanted = {name for layer in self.cells for cell in layer for name in cell.needs}
+        packed = {name: layout.pack(values) for name, values in given.items() if name in wanted}
         final: States = []
         for number, (layer, before) in enumerate(zip(self.cells, states, strict=True)):
             into = self._enter(number, values, layout.counts)
@@ -93,7 +94,7 @@ class Stack(nn.Module):
             for direction, (cell, state) in enumerate(zip(layer, before, strict=True)):
                 state = type(state)(*map(layout.sort, state))
                 out, last = unroll(
-                    cell, into, layout.counts, state, direction == 1, **_needed(cell, into, packed, number)
+                    cell, into, layout.counts, state, direction == 1, **needed(cell, into, packed, number > 0)
                 )
                 outputs.append(out)
                 after.append(type(last)(*map(layout.unsort, last)))
@@ -110,7 +111,7 @@ class Stack(nn.Module):
         for number, (layer, (state,)) in enumerate(zip(self.cells, states, strict=True)):
             (cell,) = layer
             into = self._enter(number, x)
-            y, state = advance(cell, into, state, **_needed(cell, into, given, number))
+            y, state = advance(cell, into, state, **needed(cell, into, given, number > 0))
             final.append([state])
             x = self._leave(number, x, [y])
         return x, final
@@ -137,13 +138,6 @@ _MERGE = {
     "sum": lambda outputs: outputs[0] + outputs[1],
     "mean": lambda outputs: (outputs[0] + outputs[1]) / 2,
 }
-
-
-def _needed(cell: Cell, x: Tensor, given: dict[str, Tensor], layer: int) -> dict[str, Tensor]:
-    """What a cell needs beside x: as given, or regular and complete; above the first layer all is observed."""
-    usual = {name: x.new_ones(len(x), 1) for name in ("gap", "observed") if name in cell.needs}
-    known = {name: values for name, values in given.items() if name != "observed" or layer == 0}
-    return {name: values for name, values in (usual | known).items() if name in cell.needs}
 
 
 def _by_cell(options: Network) -> dict[str, dict[str, Any]]:

@@ -61,6 +61,13 @@ def advance(
     return y, state if past is None else state._replace(past=past)
 
 
+def needed(cell: Cell, x: Tensor, given: dict[str, Tensor], above: bool = False) -> dict[str, Tensor]:
+    """What a cell needs beside x: as given, or regular and complete; above the first layer all is observed."""
+    usual = {name: x.new_ones(len(x), 1) for name in ("gap", "observed") if name in cell.needs}
+    known = {name: values for name, values in given.items() if name != "observed" or not above}
+    return {name: values for name, values in (usual | known).items() if name in cell.needs}
+
+
 def with_history(
     x: Float[Tensor, "steps features"], counts: Int[Tensor, "time"], past: Float[Tensor, "batch history"], reverse: bool
 ) -> tuple[Float[Tensor, "steps more"], Float[Tensor, "batch history"]]:

@@ -1,0 +1,119 @@
+"""Layers of any cell: every cell of the catalogue, padded, packed, single, both directions, and a cell from elsewhere."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+import saiki.nn
+from saiki import catalog
+from saiki.cells import Cell
+from saiki.errors import DataError, OptionError
+
+LENGTHS = torch.tensor([3, 5, 1, 4])
+CELLS = catalog.names("cells")
+
+
+def _layer(name, **options):
+    torch.manual_seed(3)
+    return saiki.nn.Recurrent(name, 2, 4, num_layers=2, batch_first=True, dtype=torch.float64, **options)
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_rows_of_a_batch_are_single_sequences(name, bidirectional):
+    layer, x = _layer(name, bidirectional=bidirectional), torch.randn(4, 5, 2, dtype=torch.float64)
+    y, states = layer(x, lengths=LENGTHS)
+    assert y.shape == (4, 5, layer.output_size)
+    for row, length in enumerate(LENGTHS.tolist()):
+        alone, last = layer(x[row, :length])
+        torch.testing.assert_close(y[row, :length], alone)
+        assert not y[row, length:].any()
+        for state, single in zip(states, last, strict=True):
+            torch.testing.assert_close([part[row] for part in state], [part[0] for part in single])
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_packed_in_packed_out_and_gradients_reach_every_weight(name):
+    layer, x = _layer(name), torch.randn(4, 5, 2, dtype=torch.float64)
+    y, states = layer(x, lengths=LENGTHS)
+    packed, last = layer(pack_padded_sequence(x, LENGTHS, batch_first=True, enforce_sorted=False))
+    torch.testing.assert_close(pad_packed_sequence(packed, batch_first=True)[0], y)
+    torch.testing.assert_close([list(s) for s in last], [list(s) for s in states])
+    (y.square().sum() + sum(part.square().sum() for state in states for part in state)).backward()
+    for weight_name, weight in layer.named_parameters():
+        assert weight.grad is not None, weight_name
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_states_carry_on(name):
+    layer, x = _layer(name).eval(), torch.randn(4, 5, 2, dtype=torch.float64)
+    y, final = layer(x)
+    first, between = layer(x[:, :2])
+    rest, last = layer(x[:, 2:], between)
+    torch.testing.assert_close(torch.cat([first, rest], 1), y)
+    torch.testing.assert_close([list(s) for s in last], [list(s) for s in final])
+
+
+def test_the_layer_of_a_cell_is_that_of_torch():
+    layer, torchs = saiki.nn.Recurrent("gru", 2, 4), torch.nn.GRU(2, 4)
+    torchs.load_state_dict({f"{name.split('.')[-1]}_l0": w for name, w in layer.named_parameters()})
+    x = torch.randn(5, 3, 2)
+    torch.testing.assert_close(layer(x)[0], torchs(x)[0])
+
+
+def test_missing_values_and_gaps_reach_the_cell():
+    layer, x = _layer("gru_d"), torch.randn(4, 5, 2, dtype=torch.float64)
+    observed = (torch.rand(4, 5, 2) > 0.5).double()
+    gap = 1 + torch.rand(4, 5, 1, dtype=torch.float64)
+    y, _ = layer(x.where(observed > 0, float("nan")), observed=observed, gap=gap)
+    assert y.isfinite().all()
+    torch.testing.assert_close(y, layer(x.where(observed > 0, 7.0), observed=observed, gap=gap)[0])
+    assert not torch.allclose(y, layer(x.where(observed > 0, 7.0), observed=observed)[0])
+    assert not torch.allclose(y, layer(x, gap=gap)[0])
+    with pytest.raises(DataError, match="gap: got shape"):
+        layer(x, gap=gap[:, :2])
+
+
+class LeakyState(NamedTuple):
+    h: Tensor
+
+
+class Leaky(Cell):
+    def __init__(self, features: int, width: int, leak: float = 0.5) -> None:
+        super().__init__()
+        self.width = self.output_width = width
+        self.leak, self.weight = leak, nn.Parameter(torch.randn(width, features))
+
+    def project(self, x: Tensor, **given: Tensor) -> Tensor:
+        return x @ self.weight.T
+
+    def initial_state(self, batch: int) -> LeakyState:
+        return LeakyState(self.weight.new_zeros(batch, self.width))
+
+    def step(self, gates: Tensor, state: LeakyState) -> LeakyState:
+        return LeakyState(self.leak * state.h + gates)
+
+
+def test_a_cell_from_elsewhere():
+    layer = saiki.nn.Recurrent(Leaky, 2, 4, leak=0.9)
+    x = torch.randn(3, 1, 2)
+    into = x[:, 0] @ layer.cells[0].weight.T
+    torch.testing.assert_close(layer(x)[0][2, 0], 0.81 * into[0] + 0.9 * into[1] + into[2])
+
+
+def test_mistakes_are_one_line():
+    with pytest.raises(OptionError, match=r"unknown cell 'gruu'.*gru"):
+        saiki.nn.Recurrent("gruu", 2, 4)
+    with pytest.raises(OptionError, match="hidden_size: got 0"):
+        saiki.nn.Recurrent("gru", 2, 0)
+    with pytest.raises(DataError, match="input: got shape"):
+        saiki.nn.Recurrent("gru", 2, 4)(torch.zeros(5, 3, 3))
+    layer = saiki.nn.Recurrent("gru", 2, 4, num_layers=2)
+    _, states = layer(torch.zeros(5, 3, 2))
+    with pytest.raises(DataError, match="states: got 1; expected 2"):
+        layer(torch.zeros(5, 3, 2), states[:1])
