@@ -25,13 +25,14 @@ from saiki.cells import make_cell
 from saiki.cells.base import GatedCell
 from saiki.errors import DataError, OptionError
 from saiki.kernels.table import say_once
+from saiki.network.attention import Attention, AttentionPool, CausalAttention
 from saiki.network.layers import Recurrent
 from saiki.network.packing import checked_lengths, packing
 from saiki.network.readout import Readout
 from saiki.network.unroll import autocast, obstacle, unroll_reference
 from saiki.shapes import Float, Int
 
-__all__ = ["GRU", "LSTM", "RNN", "Readout", "Recurrent"]
+__all__ = ["GRU", "LSTM", "RNN", "Attention", "AttentionPool", "CausalAttention", "Readout", "Recurrent"]
 
 #: one tensor `[num_layers * directions, batch, width]` per part of the cell's state
 Parts = tuple[Tensor, ...]
