@@ -26,7 +26,7 @@ from saiki.cells.base import GatedCell
 from saiki.errors import DataError, OptionError
 from saiki.kernels.table import say_once
 from saiki.network.attention import Attention, AttentionPool, CausalAttention
-from saiki.network.layers import Recurrent
+from saiki.network.layers import Recurrent, check_dropout, check_flags, check_sizes
 from saiki.network.packing import checked_lengths, packing
 from saiki.network.readout import Readout
 from saiki.network.unroll import autocast, obstacle, unroll_reference
@@ -55,10 +55,9 @@ class _Recurrent(nn.Module):
         self, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype, **options
     ) -> None:
         super().__init__()
-        _check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
-        _check_flags(bias=bias, batch_first=batch_first)
-        if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
-            raise OptionError(f"dropout: got {dropout!r}; expected the share of units to drop, a number from 0 to 1")
+        check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        check_flags(bias=bias, batch_first=batch_first)
+        check_dropout(dropout)
         if dropout > 0 and num_layers == 1:
             warnings.warn(f"dropout={dropout} acts between layers; num_layers is 1: nothing is dropped", stacklevel=3)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
@@ -347,15 +346,3 @@ def _stack(parts: Parts) -> Tensor:
 def _lengths(lengths: Any, single: bool) -> Tensor:
     lengths = torch.as_tensor(lengths)
     return lengths.reshape(1) if single and lengths.numel() == 1 else lengths
-
-
-def _check_sizes(**sizes: Any) -> None:
-    for name, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise OptionError(f"{name}: got {size!r}; expected a whole number of at least 1")
-
-
-def _check_flags(**flags: Any) -> None:
-    for name, flag in flags.items():
-        if not isinstance(flag, bool):
-            raise OptionError(f"{name}: got {flag!r}; expected True or False")

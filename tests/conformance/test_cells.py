@@ -47,6 +47,12 @@ def test_law(law, name, options, run):
     law(_make(name, options), RUNS[run])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "options", "run"), RUNS_OF, ids=_id)
+def test_gradients_entry_by_entry(name, options, run):
+    conformance.gradients_are_right(_make(name, options), RUNS[run], everywhere=True)
+
+
 @pytest.mark.parametrize(("name", "options", "run"), RUNS_OF, ids=_id)
 @pytest.mark.parametrize("check", conformance.ORACLE_CHECKS, ids=lambda check: check.__name__)
 def test_oracle(check, name, options, run):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from saiki.errors import OptionError
+from saiki.errors import DataError, OptionError
 from saiki.nn import Attention, AttentionPool, CausalAttention
 
 LENGTHS = torch.tensor([5, 2, 0, 1])
@@ -53,7 +53,7 @@ def test_pooling():
         inside = h[row, :length].numpy()
         expected = _softmax([v[0] @ np.tanh(see @ step + bias) for step in inside]) if length else np.zeros(0)
         np.testing.assert_allclose(weights[row, :length].detach(), expected)
-        np.testing.assert_allclose(pooled[row].detach(), expected @ inside, atol=1e-15)
+        np.testing.assert_allclose(pooled[row].detach(), expected @ inside)
 
 
 @pytest.mark.parametrize("lookback", [None, 0, 2])
@@ -93,5 +93,9 @@ def test_mistakes_are_one_line():
         Attention(3, 3, "cosine")
     with pytest.raises(OptionError, match="kind: got 'dot' for queries of 3 and a memory of 4"):
         Attention(3, 4, "dot")
+    with pytest.raises(OptionError, match="width: got 4 for the kind 'general'"):
+        Attention(3, 3, "general", width=4)
+    with pytest.raises(DataError, match="lengths: got values from 1 to 6; expected 0 to 5"):
+        AttentionPool(3)(torch.zeros(2, 5, 3), torch.tensor([1, 6]))
     with pytest.raises(OptionError, match="lookback: got -1"):
         CausalAttention(3, lookback=-1)

@@ -117,3 +117,13 @@ def test_mistakes_are_one_line():
     _, states = layer(torch.zeros(5, 3, 2))
     with pytest.raises(DataError, match="states: got 1; expected 2"):
         layer(torch.zeros(5, 3, 2), states[:1])
+    with pytest.raises(DataError, match=r"states: got shapes .* for number 0"):
+        layer(torch.zeros(5, 4, 2), states)
+    with pytest.raises(DataError, match=r"input: got torch\.float64; expected the dtype of the weights"):
+        layer(torch.zeros(5, 3, 2, dtype=torch.float64))
+    with pytest.raises(OptionError, match=r"lenghts has no meaning here.*needs nothing beside its input"):
+        layer(torch.zeros(5, 3, 2), lenghts=torch.ones(3))
+    with pytest.raises(OptionError, match=r"observd has no meaning here.*observed"):
+        saiki.nn.Recurrent("gru_d", 2, 4)(torch.zeros(5, 3, 2), observd=torch.ones(5, 3, 2))
+    with pytest.raises(OptionError, match="dropout: got True"):
+        saiki.nn.Recurrent("gru", 2, 4, dropout=True)

@@ -85,7 +85,7 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     own = kind.step is not LinearCell.step if linear else not kind.__module__.startswith("saiki.cells.")
     if own or vars(cell).keys() & {"recur", "step", "advance"}:
         return f"no kernel for {kind.__name__}, whose step is its own"
-    name = kind.__module__.rpartition(".")[2]
+    name = kind.__module__.rpartition(".")[2].lstrip("_")
     if not linear and name not in {row.cell for row in ROWS}:
         return f"no kernel for the cell {name}"
     if isinstance(cell, RecurrentCell) and not cell.plain:

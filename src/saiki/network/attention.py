@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from saiki.errors import OptionError
+from saiki.network.packing import checked_lengths
+from saiki.sequence import padding_mask
 from saiki.shapes import Bool, Float, Int
 
 KINDS = ("additive", "dot", "general")
@@ -39,15 +41,17 @@ class Attention(nn.Module):
                 f"kind: got 'dot' for queries of {query_size} and a memory of {memory_size} numbers; "
                 "expected as many of both (or kind 'general')"
             )
+        if width is not None and kind != "additive":
+            raise OptionError(f"width: got {width} for the kind {kind!r}; only additive attention has units of its own")
         super().__init__()
-        self.kind = kind
-        self.query = nn.Linear(query_size, width or query_size, bias=False) if kind == "additive" else None
-        self.memory = None
-        if kind != "dot":
-            self.memory = nn.Linear(
-                memory_size, (width or query_size) if self.query else query_size, bias=kind == "additive"
-            )
-        self.score = nn.Linear(width or query_size, 1, bias=False) if kind == "additive" else None
+        self.kind, units = kind, width or query_size
+        self.query = self.memory = self.score = None
+        if kind == "additive":
+            self.query = nn.Linear(query_size, units, bias=False)
+            self.memory = nn.Linear(memory_size, units)
+            self.score = nn.Linear(units, 1, bias=False)
+        elif kind == "general":
+            self.memory = nn.Linear(memory_size, query_size, bias=False)
 
     def forward(
         self,
@@ -134,9 +138,10 @@ class CausalAttention(nn.Module):
 def _inside(lengths: Tensor | None, like: Tensor) -> Bool[Tensor, "batch time"]:
     """Which steps are valid."""
     batch, time = like.shape[:2]
+    lengths = None if lengths is None else checked_lengths(lengths, batch, time)
     if lengths is None:
         return torch.ones(batch, time, dtype=torch.bool, device=like.device)
-    return torch.arange(time, device=like.device) < lengths.to(like.device)[:, None]
+    return padding_mask(lengths.to(like.device), time)
 
 
 def _softmax(scores: Tensor, inside: Tensor) -> Tensor:

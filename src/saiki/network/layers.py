@@ -11,9 +11,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from saiki.cells import make_cell
 from saiki.cells.base import Cell, State
-from saiki.errors import DataError, OptionError
-from saiki.network.packing import packing
-from saiki.network.unroll import needed, unroll
+from saiki.errors import DataError, OptionError, near_misses
+from saiki.network.packing import Packing, packing
+from saiki.network.unroll import autocast, unroll_rows
 
 
 class Recurrent(nn.Module):
@@ -45,11 +45,9 @@ class Recurrent(nn.Module):
         dtype: Any = None,
         **options: Any,
     ) -> None:
-        for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise OptionError(f"{name}: got {size!r}; expected a whole number of at least 1")
-        if not 0 <= dropout <= 1:
-            raise OptionError(f"dropout: got {dropout!r}; expected the share of units to drop, a number from 0 to 1")
+        check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        check_flags(batch_first=batch_first, bidirectional=bidirectional)
+        check_dropout(dropout)
         super().__init__()
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first, self.dropout, self.bidirectional = batch_first, float(dropout), bidirectional
@@ -89,59 +87,70 @@ class Recurrent(nn.Module):
                     "got a PackedSequence and lengths, gap or observed beside it; expected padded input for those"
                 )
             data, counts, order, back = input
-            y, final = self._run(self._checked(data, 2), counts, states, {}, order, back)
+            self._check_input(data, 2)
+            layout = Packing(counts, int(counts[0]), len(counts), order=order, back=back)
+            y, final = self._run(data, layout, states, {})
             return PackedSequence(y, counts, order, back), final
         single, axis = input.dim() == 2, 0 if self.batch_first else 1
         if single:
             input, given = input.unsqueeze(axis), {name: values.unsqueeze(axis) for name, values in given.items()}
-        self._checked(input, 3)
+        self._check_input(input, 3)
+        self._check_given(input, given)
         layout = packing(lengths, input.shape[axis], input.shape[1 - axis], input.device, self.batch_first)
-        for name, values in given.items():
-            if values.shape[:2] != input.shape[:2]:
-                raise DataError(
-                    f"{name}: got shape {tuple(values.shape)}; expected {tuple(input.shape[:2])} and numbers"
-                )
         packed = {name: layout.pack(values) for name, values in given.items()}
-        y, final = self._run(layout.pack(input), layout.counts, states, packed, layout.order, layout.back)
+        y, final = self._run(layout.pack(input), layout, states, packed)
         output = layout.pad(y)
         return (output.squeeze(axis) if single else output), final
 
     def _run(
-        self,
-        x: Tensor,
-        counts: Tensor,
-        states: Sequence[State] | None,
-        given: dict[str, Tensor],
-        order: Tensor | None,
-        back: Tensor | None,
+        self, x: Tensor, layout: Packing, states: Sequence[State] | None, given: dict[str, Tensor]
     ) -> tuple[Tensor, list[State]]:
         """All layers over packed steps; states are in the order of the batch."""
-        batch = int(counts[0]) if len(counts) else 0
-        batch = batch if order is None else len(order)
         cells, final = cast("list[Cell]", list(self.cells)), []
-        if states is None:
-            states = [cell.initial_state(batch) for cell in cells]
-        elif len(states) != len(cells):
-            raise DataError(f"states: got {len(states)}; expected {len(cells)}, one per layer and direction")
+        usual = [cell.initial_state(layout.batch) for cell in cells]
+        states = usual if states is None else self._checked_states(states, usual)
         for first in range(0, len(cells), self._directions):
             if first:
                 x = nn.functional.dropout(x, self.dropout, self.training)
             outputs = []
             for number in range(first, first + self._directions):
-                cell, state = cells[number], _moved(states[number], order)
-                beside = needed(cell, x, given, above=first > 0)
-                y, last = unroll(cell, x, counts, state, number > first, **beside)
+                how = number > first, given, first > 0
+                y, last = unroll_rows(cells[number], x, layout, states[number], *how)
                 outputs.append(y)
-                final.append(_moved(last, back))
+                final.append(last)
             x = torch.cat(outputs, 1) if len(outputs) > 1 else outputs[0]
         return x, final
 
-    def _checked(self, x: Tensor, axes: int) -> Tensor:
+    def _check_input(self, x: Tensor, axes: int) -> None:
         if x.dim() != axes or x.shape[-1] != self.input_size:
             raise DataError(
                 f"input: got shape {tuple(x.shape)}; expected {axes} axes, the last of {self.input_size} features"
             )
-        return x
+        dtype = next((weight.dtype for weight in self.parameters()), x.dtype)
+        if x.dtype != dtype and not autocast(x):
+            raise DataError(f"input: got {x.dtype}; expected the dtype of the weights, {dtype}")
+
+    def _check_given(self, x: Tensor, given: dict[str, Tensor]) -> None:
+        wanted = set().union(*(cell.needs for cell in cast("list[Cell]", list(self.cells))))
+        for name, values in given.items():
+            if name not in wanted:
+                needs = f"needs {', '.join(sorted(wanted))}" if wanted else "needs nothing"
+                raise OptionError(
+                    f"{name} has no meaning here{near_misses(name, wanted)}: this cell {needs} beside its input"
+                )
+            numbers = {1, self.input_size} if name == "observed" else {1}
+            if values.dim() != 3 or values.shape[:2] != x.shape[:2] or values.shape[2] not in numbers:
+                expected = " or ".join(str((*x.shape[:2], number)) for number in sorted(numbers))
+                raise DataError(f"{name}: got shape {tuple(values.shape)}; expected {expected}")
+
+    def _checked_states(self, states: Sequence[State], usual: list[State]) -> Sequence[State]:
+        if len(states) != len(usual):
+            raise DataError(f"states: got {len(states)}; expected {len(usual)}, one per layer and direction")
+        for number, (state, like) in enumerate(zip(states, usual, strict=True)):
+            got, expected = ([tuple(part.shape) for part in parts] for parts in (state, like))
+            if got != expected:
+                raise DataError(f"states: got shapes {got} for number {number}; expected {expected}")
+        return states
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}"
@@ -151,5 +160,18 @@ def _make(cell: str | type[Cell], features: int, width: int, options: dict[str, 
     return make_cell(cell, features, width, **options) if isinstance(cell, str) else cell(features, width, **options)
 
 
-def _moved(state: State, order: Tensor | None) -> State:
-    return state if order is None else type(state)(*(part.index_select(0, order) for part in state))
+def check_sizes(**sizes: Any) -> None:
+    for name, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise OptionError(f"{name}: got {size!r}; expected a whole number of at least 1")
+
+
+def check_flags(**flags: Any) -> None:
+    for name, flag in flags.items():
+        if not isinstance(flag, bool):
+            raise OptionError(f"{name}: got {flag!r}; expected True or False")
+
+
+def check_dropout(dropout: Any) -> None:
+    if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
+        raise OptionError(f"dropout: got {dropout!r}; expected the share of units to drop, a number from 0 to 1")

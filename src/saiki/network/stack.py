@@ -12,7 +12,7 @@ from saiki.cells.base import Cell, State
 from saiki.network.connection import Connection
 from saiki.network.options import Network
 from saiki.network.packing import packing
-from saiki.network.unroll import advance, needed, unroll
+from saiki.network.unroll import needed, one_step, unroll_rows
 from saiki.shapes import Float, Int
 
 #: states of all layers: `states[layer][direction]`
@@ -92,12 +92,9 @@ class Stack(nn.Module):
             into = self._enter(number, values, layout.counts)
             outputs, after = [], []
             for direction, (cell, state) in enumerate(zip(layer, before, strict=True)):
-                state = type(state)(*map(layout.sort, state))
-                out, last = unroll(
-                    cell, into, layout.counts, state, direction == 1, **needed(cell, into, packed, number > 0)
-                )
+                out, last = unroll_rows(cell, into, layout, state, direction == 1, packed, above=number > 0)
                 outputs.append(out)
-                after.append(type(last)(*map(layout.unsort, last)))
+                after.append(last)
             final.append(after)
             values = self._leave(number, values, outputs)
         return layout.pad(values), final
@@ -111,7 +108,7 @@ class Stack(nn.Module):
         for number, (layer, (state,)) in enumerate(zip(self.cells, states, strict=True)):
             (cell,) = layer
             into = self._enter(number, x)
-            y, state = advance(cell, into, state, **needed(cell, into, given, number > 0))
+            y, state = one_step(cell, into, state, **needed(cell, into, given, number > 0))
             final.append([state])
             x = self._leave(number, x, [y])
         return x, final

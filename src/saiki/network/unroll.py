@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,7 @@ from saiki import kernels
 from saiki.cells.base import Cell, State
 from saiki.errors import OptionError
 from saiki.kernels.table import say_once
+from saiki.network.packing import Packing
 from saiki.shapes import Float, Int
 
 
@@ -28,18 +31,22 @@ def unroll(
     """
     if missing := cell.needs - given.keys():
         raise OptionError(f"{type(cell).__name__} needs {', '.join(sorted(missing))} beside the input; got none")
-    cell = cell.drawn(len(state[0]))
-    if cell.history:
-        x, past = with_history(x, counts, state.past, reverse)
-        y, final = _unroll(cell, x, counts, state, reverse, **given)
-        return y, final._replace(past=past)
-    return _unroll(cell, x, counts, state, reverse, **given)
+    return _remembering(_by_kernel, cell.drawn(len(state[0])), x, counts, state, reverse, **given)
 
 
-def _unroll(
+def unroll_rows(
+    cell: Cell, x: Tensor, layout: Packing, state: State, reverse: bool, given: dict[str, Tensor], above: bool
+) -> tuple[Tensor, State]:
+    """`unroll` for a layer: states in the order of the batch; gap and observed where the cell needs them, see `needed`."""
+    state = type(state)(*map(layout.sort, state))
+    y, final = unroll(cell, x, layout.counts, state, reverse, **needed(cell, x, given, above))
+    return y, type(final)(*map(layout.unsort, final))
+
+
+def _by_kernel(
     cell: Cell, x: Tensor, counts: Tensor, state: State, reverse: bool, **given: Tensor
 ) -> tuple[Tensor, State]:
-    """By the kernel, if there is one."""
+    """By the kernel, or by the loop where there is none."""
     if (reason := obstacle(x)) is not None:
         say_once(reason)
     elif (row := kernels.choose(cell, x, state)) is not None:
@@ -47,7 +54,7 @@ def _unroll(
     return _loop(cell, x, counts, state, reverse, **given)
 
 
-def advance(
+def one_step(
     cell: Cell, x: Float[Tensor, "batch features"], state: State, **given: Tensor
 ) -> tuple[Float[Tensor, "batch output_width"], State]:
     """One more step of every row from its input: what a stream does."""
@@ -123,10 +130,23 @@ def unroll_reference(
     **given: Tensor,
 ) -> tuple[Float[Tensor, "steps output_width"], State]:
     """The plain loop over time, through `cell.step`: the meaning of `unroll`, on every device and for every cell."""
+    return _remembering(_loop, cell, x, counts, state, reverse, **given)
+
+
+def _remembering(
+    how: Callable[..., tuple[Tensor, State]],
+    cell: Cell,
+    x: Tensor,
+    counts: Tensor,
+    state: State,
+    reverse: bool,
+    **given: Tensor,
+) -> tuple[Tensor, State]:
+    """`how`, for a cell that sees earlier inputs too."""
     if not cell.history:
-        return _loop(cell, x, counts, state, reverse, **given)
+        return how(cell, x, counts, state, reverse, **given)
     x, past = with_history(x, counts, state.past, reverse)
-    y, final = _loop(cell, x, counts, state, reverse, **given)
+    y, final = how(cell, x, counts, state, reverse, **given)
     return y, final._replace(past=past)
 
 
