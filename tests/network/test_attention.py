@@ -99,3 +99,16 @@ def test_mistakes_are_one_line():
         AttentionPool(3)(torch.zeros(2, 5, 3), torch.tensor([1, 6]))
     with pytest.raises(OptionError, match="lookback: got -1"):
         CausalAttention(3, lookback=-1)
+
+
+def test_shapes_are_one_line():
+    layer, queries, memory = Attention(3, 4), torch.zeros(2, 1, 3), torch.zeros(2, 5, 4)
+    with pytest.raises(DataError, match=r"queries: got shape \(2, 3\); expected 3 axes"):
+        layer(queries[:, 0], memory)
+    with pytest.raises(DataError, match=r"memory: got shape .* the last of 4 numbers"):
+        layer(queries, queries)
+    with pytest.raises(DataError, match="memory: got 1 rows for queries of 2"):
+        layer(queries, memory[:1])
+    for pool in (AttentionPool(3), CausalAttention(3)):
+        with pytest.raises(DataError, match=r"h: got shape .* the last of 3 numbers"):
+            pool(memory)

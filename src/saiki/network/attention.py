@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from saiki.errors import OptionError
+from saiki.errors import DataError, OptionError
 from saiki.network.packing import checked_lengths
 from saiki.sequence import padding_mask
 from saiki.shapes import Bool, Float, Int
@@ -45,6 +45,7 @@ class Attention(nn.Module):
             raise OptionError(f"width: got {width} for the kind {kind!r}; only additive attention has units of its own")
         super().__init__()
         self.kind, units = kind, width or query_size
+        self.query_size, self.memory_size = query_size, memory_size
         self.query = self.memory = self.score = None
         if kind == "additive":
             self.query = nn.Linear(query_size, units, bias=False)
@@ -60,6 +61,10 @@ class Attention(nn.Module):
         lengths: Int[Tensor, "batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch queries memory_size"], Float[Tensor, "batch queries time"]]:
         """The contexts and their weights, zero in the padding of the memory, whatever stands there."""
+        _check("queries", queries, self.query_size)
+        _check("memory", memory, self.memory_size)
+        if len(queries) != len(memory):
+            raise DataError(f"memory: got {len(memory)} rows for queries of {len(queries)}; expected as many of both")
         inside = _inside(lengths, memory)
         memory = memory.masked_fill(~inside[..., None], 0)  # NaN in the padding times a weight of 0 would stay
         keys = memory if self.memory is None else self.memory(memory)
@@ -92,6 +97,7 @@ class AttentionPool(nn.Module):
         self, h: Float[Tensor, "batch time size"], lengths: Int[Tensor, "batch"] | None = None
     ) -> tuple[Float[Tensor, "batch size"], Float[Tensor, "batch time"]]:
         """The pooled vectors and the weights of the steps, zero in the padding."""
+        _check("h", h, self.see.in_features)
         inside = _inside(lengths, h)
         h = h.masked_fill(~inside[..., None], 0)
         weights = _softmax(self.score(torch.tanh(self.see(h))).squeeze(-1), inside)
@@ -124,6 +130,7 @@ class CausalAttention(nn.Module):
         self, h: Float[Tensor, "batch time size"], lengths: Int[Tensor, "batch"] | None = None
     ) -> tuple[Float[Tensor, "batch time size"], Float[Tensor, "batch time earlier"]]:
         """Outputs and weights, both zero in the padding."""
+        _check("h", h, self.query.in_features)
         inside = _inside(lengths, h)
         h = h.masked_fill(~inside[..., None], 0)
         steps = torch.arange(h.shape[1], device=h.device)
@@ -133,6 +140,11 @@ class CausalAttention(nn.Module):
         weights = _softmax(self.query(h) @ keys.transpose(1, 2) / math.sqrt(keys.shape[2]), seen & inside[..., None])
         output = torch.tanh(self.out(torch.cat([h, weights @ h], -1)))
         return output * inside[..., None], weights
+
+
+def _check(name: str, x: Tensor, size: int) -> None:
+    if x.dim() != 3 or x.shape[2] != size:
+        raise DataError(f"{name}: got shape {tuple(x.shape)}; expected 3 axes, the last of {size} numbers")
 
 
 def _inside(lengths: Tensor | None, like: Tensor) -> Bool[Tensor, "batch time"]:
