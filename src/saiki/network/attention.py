@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,14 @@ from saiki.sequence import padding_mask
 from saiki.shapes import Bool, Float, Int
 
 KINDS = ("additive", "dot", "general")
+
+
+class Memory(NamedTuple):
+    """A memory as attention reads it, one row per sequence."""
+
+    keys: Float[Tensor, "batch time numbers"]
+    values: Float[Tensor, "batch time memory_size"]
+    inside: Bool[Tensor, "batch time"]  # which steps are valid
 
 
 class Attention(nn.Module):
@@ -61,19 +70,29 @@ class Attention(nn.Module):
         lengths: Int[Tensor, "batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch queries memory_size"], Float[Tensor, "batch queries time"]]:
         """The contexts and their weights, zero in the padding of the memory, whatever stands there."""
-        _check("queries", queries, self.query_size)
+        return self.attend(queries, self.remember(memory, lengths))
+
+    def remember(self, memory: Float[Tensor, "batch time memory_size"], lengths: Tensor | None = None) -> Memory:
+        """What is computed once per memory, however many queries come, one after the other."""
         _check("memory", memory, self.memory_size)
-        if len(queries) != len(memory):
-            raise DataError(f"memory: got {len(memory)} rows for queries of {len(queries)}; expected as many of both")
         inside = _inside(lengths, memory)
         memory = memory.masked_fill(~inside[..., None], 0)  # NaN in the padding times a weight of 0 would stay
-        keys = memory if self.memory is None else self.memory(memory)
+        return Memory(memory if self.memory is None else self.memory(memory), memory, inside)
+
+    def attend(
+        self, queries: Float[Tensor, "batch queries query_size"], memory: Memory, bias: Tensor | None = None
+    ) -> tuple[Float[Tensor, "batch queries memory_size"], Float[Tensor, "batch queries time"]]:
+        """`forward` on a memory that is remembered; `bias` is added to the scores."""
+        _check("queries", queries, self.query_size)
+        keys, values, inside = memory
+        if len(queries) != len(values):
+            raise DataError(f"memory: got {len(values)} rows for queries of {len(queries)}; expected as many of both")
         if self.query is None or self.score is None:
             scores = queries @ keys.transpose(1, 2)
         else:
             scores = self.score(torch.tanh(self.query(queries)[:, :, None] + keys[:, None])).squeeze(-1)
-        weights = _softmax(scores, inside[:, None])
-        return weights @ memory, weights
+        weights = _softmax(scores if bias is None else scores + bias, inside[:, None])
+        return weights @ values, weights
 
     def extra_repr(self) -> str:
         return self.kind
