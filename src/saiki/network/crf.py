@@ -88,7 +88,8 @@ class CRF(nn.Module):
     @staticmethod
     def _packed(scores: Tensor, lengths: Tensor):
         """The scores time by time, of the rows that are still active, longest rows first."""
-        layout = packing(lengths, *scores.shape[:2], scores.device, batch_first=True)
+        batch, time = scores.shape[:2]
+        layout = packing(lengths, batch, time, scores.device, batch_first=True)
         return layout, layout.pack(scores).split(layout.counts.tolist())
 
     def _check(self, scores: Tensor) -> None:
