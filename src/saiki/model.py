@@ -22,6 +22,7 @@ from saiki.errors import DataError, ModelError, OptionError, near_misses
 from saiki.network.options import Network
 from saiki.storage import clear, exclusive, recover_folder, replacing_folder, sha256
 from saiki.tasks._evaluation import Evaluation
+from saiki.tasks._task import ROLES, Task, preferring
 from saiki.training.checkpoint import Progress
 from saiki.training.curve import CurveFile, TensorBoard, write_curve
 from saiki.training.loop import Hook, fit
@@ -37,7 +38,7 @@ class Model:
     """A trained model. Made by `saiki.train` or `saiki.load`."""
 
     name: str  # of the task
-    task: Any
+    task: Task
     network_options: Network
     training_options: Training
     network: torch.nn.Module
@@ -57,20 +58,22 @@ class Model:
         return self.task.predict(self.network, data)
 
     def evaluate(self, data: Any, history: Any = None) -> Evaluation:
-        """Scores beside the baselines'; `data` holds history and truth, or the truth alone with the history apart."""
+        """Scores beside the baselines'; a forecast takes history and truth in `data`, or the history apart."""
         found = self.task.evaluate(self.network, data, history)
-        if history is None and "refit" in self.run and fingerprint(self.task.read(data)) == self.data["fingerprint"]:
+        if history is None and "refit" in self.run and self.task.fingerprint(data) == self.data["fingerprint"]:
             found.notes.append(
-                "Training has seen these very steps (few series are trained once more on everything): "
+                "Training has seen these very data (few are trained once more on everything): "
                 "the scores flatter; those of validation, and of data it has not seen, do not."
             )
         return found
 
     def stream(self) -> Any:
         """An object whose `push(row)` gives what `predict` gives for all rows pushed so far."""
-        from saiki.tasks._streaming import stream
+        return self.task.stream(self.network)
 
-        return stream(self)
+    def generate(self, **options: Any) -> Any:
+        """New data like the training data; only for tasks that model their own input."""
+        return self.task.generate(self.network, **options)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -104,10 +107,30 @@ class Model:
             weights = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
             save_file(weights, folder / WEIGHTS)
             config = self.config | {"weights_sha256": sha256(folder / WEIGHTS)}
+            if files := self.task.files():
+                config["files"] = {name: _write_file(folder, name, data) for name, data in files.items()}
             config["config_sha256"] = _digest(config)
             (folder / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
             (folder / CARD).write_text(card(self), encoding="utf-8")
             write_curve(folder / CURVE, self.run.get("curve", []))
+
+
+def _write_file(folder: Path, name: str, data: bytes) -> str:
+    """Write a file of the task beside the configuration; its checksum."""
+    assert Path(name).name == name, f"{name}: a file of a model stands in its folder"
+    assert name not in (CONFIG, WEIGHTS, CARD, CURVE), f"{name}: the name is taken"
+    (folder / name).write_bytes(data)
+    return sha256(folder / name)
+
+
+def _read_files(path: Path, config: dict[str, Any]) -> dict[str, bytes]:
+    """The files of the task; ModelError for one that is missing, damaged or stands elsewhere."""
+    for name, checksum in config.get("files", {}).items():
+        if Path(name).name != name or not (path / name).exists():
+            raise ModelError(f"{path} is incomplete: {name} is missing; copy the whole folder again")
+        if sha256(path / name) != checksum:
+            raise ModelError(f"{path} is damaged: {name} does not have the checksum in {CONFIG}; copy the folder again")
+    return {name: (path / name).read_bytes() for name in config.get("files", {})}
 
 
 def _digest(config: dict[str, Any]) -> str:
@@ -137,7 +160,8 @@ def load(path: str | Path) -> Model:
         raise ModelError(f"{path} is damaged: {WEIGHTS} does not have the checksum in {CONFIG}; copy the folder again")
     module = catalog.load("tasks", config["task"])
     network_options = Network(**config["network"])
-    task = module.load_task().from_json(module.OPTIONS(**config["options"]), config["fitted"])
+    files = _read_files(path, config)
+    task = module.load_task().restore(module.OPTIONS(**config["options"]), config["fitted"], files)
     width = network_options.width
     assert width is not None
     network = task.network(network_options, width, seed=0)
@@ -194,6 +218,7 @@ def train(
     task: str,
     data: Any,
     *,
+    source: Sequence[str] | str | None = None,
     target: Sequence[str] | str | None = None,
     id: str | None = None,
     time: str | None = None,
@@ -210,8 +235,9 @@ def train(
     Args:
         task: what is asked (`saiki list tasks`).
         data: a path, a pandas, polars or Arrow frame, or an array `[series, time]`.
-        target, id, time: names of columns; defaults y, unique_id and ds.
-        valid: data to validate on instead of the end of `data`.
+        source, target, id, time: names of columns: what goes in, what is asked, which sequence a row belongs to and
+            when it was; defaults y, unique_id and ds, or as the task says.
+        valid: data to validate on instead of a part of `data`.
         out: folder for the model; checkpoints stand beside it until training ends.
         resume: go on from the last checkpoint of an equal call.
         force: replace an existing `out`.
@@ -222,18 +248,15 @@ def train(
     Raises:
         OptionError: an unknown option or value. DataError: data that cannot be used.
     """
-    return _train(
-        task, data, {"target": target, "id": id, "time": time}, valid, out, resume, force, hooks, say, options
-    )
+    columns = {"source": source, "target": target, "id": id, "time": time}
+    return _train(task, data, columns, valid, out, resume, force, hooks, say, options)
 
 
 def _train(name, data, columns, valid, out, resume, force, hooks, say, given) -> Model:
     began = time.perf_counter()
-    for role, given_name in columns.items():
-        names = given_name if role == "target" and isinstance(given_name, list | tuple) else [given_name]
-        if any(n is not None and not isinstance(n, str) for n in names):
-            raise OptionError(f"{role}: got {given_name!r}; expected the name of a column")
     options, network_options, training = split_options(name, given)
+    working_half: type[Task] = catalog.load("tasks", name).load_task()
+    _check_columns(name, working_half, columns)
     for cell in network_options.cells:
         cell_class(cell)
     if training.threads:
@@ -243,7 +266,9 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
     goes_on = resume and folder is not None and folder.exists()
     if out is not None and not goes_on and not resume:
         check_free(out, force)
-    task = catalog.load("tasks", name).load_task().fit(options, data, columns)
+    task = working_half.fit(options, data, columns)
+    network_options = preferring(network_options, task.network_defaults())
+    training = preferring(training, task.training_defaults())
     model = _fresh(name, task, network_options, training)
     if say:
         say(model.understood)
@@ -251,6 +276,18 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
         return _finished(out, model)
     with exclusive(folder):
         return _run(model, valid, out, folder, goes_on, resume, force, hooks, began)
+
+
+def _check_columns(name: str, task: type[Task], columns: dict[str, Any]) -> None:
+    """Names of columns must be text, and of a role that the task has."""
+    for role in ROLES:
+        given = columns[role]
+        if given is not None and role not in task.takes:
+            takes = ", ".join(f"--{r}" for r in task.takes)
+            raise OptionError(f"--{role} has no meaning for {name}, which takes {takes or 'no names of columns'}")
+        names = given if role in ("source", "target") and isinstance(given, list | tuple) else [given]
+        if any(n is not None and not isinstance(n, str) for n in names):
+            raise OptionError(f"{role}: got {given!r}; expected the name of a column")
 
 
 def _run(model, valid, out, folder, goes_on, resume, force, hooks, began) -> Model:
@@ -263,6 +300,7 @@ def _run(model, valid, out, folder, goes_on, resume, force, hooks, began) -> Mod
     recorders = [*hooks, *_recorders(folder, training)]
     problem = task.problem(training.batch, valid)
     progress = fit(model.network, problem, training, folder=_part(folder, "search"), hooks=recorders, **given)
+    task.settle(model.network, valid)
     model.validation = task.validation(model.network, valid)
     model.run = {k: getattr(progress, k) for k in ("steps", "step", "best_step", "seconds", "curve")}
     model.interrupted = not progress.done
@@ -293,6 +331,7 @@ def _refit(model: Model, found: Progress, folder: Path | None, hooks: Sequence[H
     )
     model.run["seconds"] += progress.seconds
     if progress.done:
+        task.settle(network, searched=model.network)
         model.network = network
         model.run["refit"] = progress.step
     return progress.done
@@ -302,11 +341,10 @@ def _part(folder: Path | None, name: str) -> Path | None:
     return None if folder is None else folder / name
 
 
-def _fresh(name: str, task: Any, network_options: Network, training: Training) -> Model:
+def _fresh(name: str, task: Task, network_options: Network, training: Training) -> Model:
     """A model with new weights."""
     width = network_options.width or task.default_width
-    panel = task.training_data
-    facts = {"fingerprint": fingerprint(panel), "summary": [list(pair) for pair in panel.describe()]}
+    facts = {"fingerprint": task.fingerprint(), "summary": [list(pair) for pair in task.describe()]}
     network = task.network(network_options, width, training.seed)
     return Model(name, task, network_options, training, network, width, data=facts)
 
@@ -331,11 +369,3 @@ def _identity(model: Model) -> dict[str, Any]:
     config = json.loads(json.dumps(model.config))
     parts = {f"{part}.{k}": v for part in ("options", "network", "training") for k, v in config[part].items()}
     return {"data": model.data["fingerprint"], "task": model.name, **parts, "threads": torch.get_num_threads()}
-
-
-def fingerprint(panel: Any) -> str:
-    """A hash of the training data: equal data, equal fingerprint, whatever the file format or the order of the rows."""
-    digest = hashlib.sha256()
-    for part in (panel.ids.astype(str), panel.lengths, panel.times, panel.y):
-        digest.update(part.tobytes())
-    return digest.hexdigest()

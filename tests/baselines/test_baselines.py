@@ -12,7 +12,7 @@ from saiki.baselines import last_value, linear_lags, naive2, seasonal_mean, seas
 from saiki.data.panel import panel
 
 NAN = np.nan
-NAMES = catalog.names("baselines")
+NAMES = baselines.names("forecast")
 series = hnp.arrays(
     np.float64,
     st.integers(1, 40),

@@ -1,7 +1,7 @@
 """Score a model and the baselines where the truth is known.
 
-DATA holds the history of every series and, at its end, the truth of the horizon; or the truth alone, with --history
-apart.
+For a forecast, DATA holds the history of every series and, at its end, the truth of the horizon; or the truth alone,
+with --history apart. Otherwise it is data like those of training, the target included.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from saiki.cli._console import Console, table
 
 def command(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")],
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="History and truth, or the truth alone with --history.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Data with the truth.")],
     history: Annotated[Path | None, typer.Option(help="What the model may see, if DATA holds only the truth.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a report of one HTML file too.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,

@@ -1,4 +1,4 @@
-"""Forecast what follows the end of every series in a file."""
+"""Answer for new data what the model was trained for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from saiki.cli._console import Console
 
 def command(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")],
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="Table with the columns the model was trained on.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Data like those the model was trained on.")],
     out: Annotated[
         Path | None,
         typer.Option(help="File to write; its suffix says how (.csv .parquet .jsonl .arrow …) [CSV to stdout]."),
@@ -27,15 +27,16 @@ def command(
     if out and out.exists() and not force:
         raise OptionError(f"{out} is there already; choose another --out, or replace it with --force")
     if json and not out:
-        raise OptionError("--json prints a summary, but the forecast goes to stdout; give --out FILE too")
+        raise OptionError("--json prints a summary, but the answers go to stdout; give --out FILE too")
     import saiki
 
-    forecast = saiki.load(model).predict(data)
+    trained = saiki.load(model)
+    found = trained.predict(data)
     if out is None:
-        forecast.write_csv(sys.stdout.buffer)
+        found.write_csv(sys.stdout.buffer)
         return
     from saiki.data.frames import write_frame
 
-    write_frame(forecast, out)
-    facts = {"out": str(out), "rows": len(forecast), "columns": list(forecast.columns)}
-    Console(quiet, json).answer([f"{out}: {len(forecast):,} rows of {', '.join(forecast.columns)}"], facts)
+    write_frame(found, out)
+    facts = {"out": str(out), "rows": len(found), "columns": list(found.columns)}
+    Console(quiet, json).answer([f"{out}: {len(found):,} rows of {', '.join(found.columns)}"], facts)

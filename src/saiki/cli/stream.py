@@ -1,7 +1,7 @@
-"""Forecast row by row: JSON Lines in and out.
+"""Answer row by row: JSON Lines in and out.
 
-Every line is one row with the columns of the training data, series are told apart by their id; every answer is the
-forecast after that row. A line that cannot be used is answered by {"error": …} and the stream goes on.
+Every line is one row with the columns of the training data, series are told apart by their id; every answer is what
+predict gives for all rows up to that one. A line that cannot be used is answered by {"error": …} and the stream goes on.
 """
 
 from __future__ import annotations

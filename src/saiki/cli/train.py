@@ -1,8 +1,8 @@
 """Train a model on a file and compare it with the baselines.
 
-DATA is a table (CSV, Parquet, JSONL, Arrow) with one row per series and time: by default an id column `unique_id` (if
-there are several series), a time column `ds` and a target column `y`. Options that take lists take them after a
-space, up to the next option: --target A B --level 80 95.
+DATA is what the task asks for (saiki train TASK --help): for a forecast a table (CSV, Parquet, JSONL, Arrow) with one
+row per series and time, by default an id column `unique_id` (if there are several series), a time column `ds` and a
+target column `y`. Options that take lists take them after a space, up to the next option: --target A B --level 80 95.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def command(
         Path | None, typer.Option(help="Folder of the model [DATA's name].saiki.", show_default=False)
     ] = None,
     valid: Annotated[Path | None, typer.Option(help="Data to validate on, instead of a part of DATA.")] = None,
-    target: Annotated[list[str] | None, typer.Option(metavar="COLUMN…", help="Columns to forecast [y].")] = None,
+    source: Annotated[list[str] | None, typer.Option(metavar="COLUMN…", help="Columns that go in.")] = None,
+    target: Annotated[list[str] | None, typer.Option(metavar="COLUMN…", help="Columns that are asked for [y].")] = None,
     id: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column that names the series [unique_id].")] = None,
     time: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of times [ds].")] = None,
     config: Annotated[Path | None, typer.Option(help="JSON or TOML file of options; the command line wins.")] = None,
@@ -41,7 +42,7 @@ def command(
 ) -> int:
     from saiki.cli import _options, _progress
 
-    own = {"out": out, "valid": valid, "target": target, "id": id, "time": time}
+    own = {"out": out, "valid": valid, "source": source, "target": target, "id": id, "time": time}
     known = [*own, *(name for model in _models(task) for name in model.model_fields)]
     options = _options.from_file(config, known) | _options.given(own | flat)
     folder = Path(options.pop("out", None) or f"{data.name.split('.')[0]}.saiki")
@@ -89,13 +90,5 @@ def _report(console: Console, model: Any, folder: Path, data: Path) -> None:
         lines += ["", f"Scores on {found.about}:", *table(rows(found.scores), "saiki"), "", found.sentence()]
     if model.interrupted:
         lines += ["", f"Interrupted: {folder} holds the best so far; the same command with --resume goes on."]
-    console.answer([*lines, "", *_next(folder, data)], facts)
-
-
-def _next(folder: Path, data: Path) -> list[str]:
-    return [
-        f"Saved {folder}. Next:",
-        f"  saiki predict {folder} {data} --out forecast.csv",
-        f"  saiki evaluate {folder} FILE    (history and truth in one file)",
-        f"  saiki inspect {folder}",
-    ]
+    advice = model.task.next_commands(folder, data)
+    console.answer([*lines, "", f"Saved {folder}. Next:", *(f"  {line}" for line in advice)], facts)

@@ -1,6 +1,7 @@
-"""Scores of forecasts: one file each, pure functions on arrays [series, horizon]; missing truth is left out.
+"""Scores: one file each, pure functions on arrays; `BETTER` says which way a score is better, lower unless said.
 
-Every score is the mean over series of each series' mean over its known steps, so all series weigh the same.
+Forecasts are [series, horizon]; missing truth is left out. Every score of a forecast is the mean over series of each
+series' mean over its known steps, so all series weigh the same.
 """
 
 from __future__ import annotations
@@ -10,12 +11,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from saiki import catalog
 from saiki.metrics import coverage, mae, mase, owa, pinball, rmse, smape
 
 if TYPE_CHECKING:
     from saiki.data.panel import Panel
 
-__all__ = ["coverage", "forecast_scores", "mae", "mase", "notes", "owa", "pinball", "rmse", "smape"]
+__all__ = [
+    "better", "coverage", "forecast_scores", "label", "mae", "mase", "notes", "owa", "pinball", "rmse", "smape",
+]  # fmt: skip
+
+#: how metrics are written where their name alone would not do
+_LABELS = {"rmse": "RMSE", "smape": "sMAPE"}
+
+
+def better(metric: str) -> str:
+    """`lower`, `higher`, or `level` for one that should be near its level: what the metric's file calls BETTER.
+
+    `coverage-80` is a metric of the file `coverage`. A metric without a file, or without the word, is better lower.
+    """
+    name = metric.partition("-")[0]
+    return getattr(catalog.load("metrics", name), "BETTER", "lower") if name in catalog.names("metrics") else "lower"
+
+
+def label(metric: str) -> str:
+    """`owa` → `OWA`; words stay words: `log_loss` → `log loss`."""
+    return _LABELS.get(metric, metric.upper() if len(metric) <= 4 else metric.replace("_", " "))
 
 
 def forecast_scores(

@@ -6,6 +6,8 @@ import numpy as np
 
 from saiki.metrics._mean import over_series, over_steps
 
+BETTER = "level"
+
 
 def per_series(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """`[series]` from `[series, horizon]`; missing truth (NaN) is left out."""

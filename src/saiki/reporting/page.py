@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import saiki
 from saiki.errors import DataError
+from saiki.metrics import better
 from saiki.reporting.outlook import chosen, outlook
 from saiki.reporting.plot import curve_svg, forecast_svg, span
 from saiki.reporting.scores import label, number
@@ -37,7 +38,7 @@ def render(model: Model, evaluation: Evaluation, title: str) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    pictures = [outlook(evaluation, series) for series in chosen(evaluation)]
+    pictures = [outlook(evaluation, series) for series in chosen(evaluation)] if evaluation.forecasts else []
     curve = model.run.get("curve") or []
     loader = PackageLoader("saiki", "reporting")
     page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -49,6 +50,7 @@ def render(model: Model, evaluation: Evaluation, title: str) -> str:
         sentence=evaluation.sentence(),
         scores=score_table(evaluation.scores),
         pictures=[(p.name, span(p.ahead), Markup(forecast_svg(p))) for p in pictures],
+        tables=evaluation.tables,
         notes=evaluation.notes,
         understood=model.understood,
         facts=model.facts(),
@@ -58,9 +60,11 @@ def render(model: Model, evaluation: Evaluation, title: str) -> str:
 
 
 def score_table(scores: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """Header and rows; each value with whether it is the best of its column (coverage has no best)."""
+    """Header and rows; each value with whether it is the best of its column (coverage has no best: its level is right)."""
     metrics = list(dict.fromkeys(metric for of in scores.values() for metric in of))
     finite = {m: [s[m] for s in scores.values() if math.isfinite(s.get(m, math.nan))] for m in metrics}
-    best = {m: min(v) for m, v in finite.items() if v and not m.startswith("coverage")}
+    choose = {"lower": min, "higher": max}
+    best = {m: choose[better(m)](v) for m, v in finite.items() if v and better(m) in choose}
     rows = [(n, [(number(s.get(m)), s.get(m) == best.get(m, math.nan)) for m in metrics]) for n, s in scores.items()]
-    return {"header": [label(m) for m in metrics], "rows": rows}
+    ways = {"higher": " ↑", "level": " →"}
+    return {"header": [label(m) + ways.get(better(m), "") for m in metrics], "rows": rows}

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from saiki.metrics import label
+
+__all__ = ["label", "number", "rows"]
+
 Scores = Mapping[str, Mapping[str, float]]
 
 
@@ -13,11 +17,6 @@ def rows(scores: Scores) -> list[list[str]]:
     metrics = list(dict.fromkeys(metric for of in scores.values() for metric in of))
     body = [[name, *(number(of.get(metric)) for metric in metrics)] for name, of in scores.items()]
     return [["", *map(label, metrics)], *body]
-
-
-def label(metric: str) -> str:
-    """`owa` → `OWA`; words stay words."""
-    return {"rmse": "RMSE", "smape": "sMAPE"}.get(metric, metric.upper() if len(metric) <= 4 else metric)
 
 
 def number(value: float | None) -> str:

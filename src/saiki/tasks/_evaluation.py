@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from saiki import metrics
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a report, as text; `shades` colours cells from 0 to 1, like a confusion matrix."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+    note: str = ""
+    shades: list[list[float]] | None = None
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores by forecast (`saiki` first, then the baselines) and metric, and the forecasts they judge.
+    """Scores by answerer (`saiki` first, then the baselines) and metric, and what they judge.
 
-    `about` says what was scored; `notes` what was left out.
+    about      what was scored
+    ranked_by  the metric by which answerers are ranked; the next one where the first has no value
+    notes      what was left out
+    tables     what a report shows beside the scores
+    forecasts, truth, panel  of forecasts only: the answers themselves, for pictures
     """
 
     about: str
@@ -21,22 +39,28 @@ class Evaluation:
     forecasts: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     truth: np.ndarray | None = field(default=None, repr=False)
     panel: Any = field(default=None, repr=False)
-
-    #: the score by which forecasts are ranked
-    RANKED_BY = ("mase", "mae")
+    ranked_by: tuple[str, ...] = ("mase", "mae")
+    tables: list[Table] = field(default_factory=list, repr=False)
 
     def _rank(self, name: str) -> float:
-        found = [self.scores[name].get(metric, float("nan")) for metric in self.RANKED_BY]
-        return next((v for v in found if np.isfinite(v)), float("inf"))
+        """The score that ranks, turned so that lower is better; infinite where there is none."""
+        metric = self._metric(name)
+        if metric is None:
+            return math.inf
+        value = self.scores[name][metric]
+        return -value if metrics.better(metric) == "higher" else value
+
+    def _metric(self, name: str) -> str | None:
+        return next((m for m in self.ranked_by if np.isfinite(self.scores[name].get(m, np.nan))), None)
 
     @property
     def best_baseline(self) -> str | None:
-        """The baseline with the best MASE (MAE where no series has one)."""
+        """The baseline with the best score of the metric that ranks."""
         return min((n for n in self.scores if n != "saiki"), key=self._rank, default=None)
 
     @property
     def beats_baselines(self) -> bool:
-        """Whether the model's MASE is below every baseline's."""
+        """Whether the model is better than every baseline."""
         best = self.best_baseline
         return best is not None and self._rank("saiki") < self._rank(best)
 
@@ -45,22 +69,26 @@ class Evaluation:
         best = self.best_baseline
         if best is None:
             return "There is no baseline to compare with."
-        metric = next((m for m in self.RANKED_BY if np.isfinite(self.scores["saiki"].get(m, np.nan))), "mae")
-        ours, theirs = self._rank("saiki"), self._rank(best)
-        if not np.isfinite(ours):
+        metric = self._metric("saiki")
+        if metric is None:
             return "There is no known value to judge the model by."
-        words = f"{metric.upper()} {ours:.3f} against {theirs:.3f}"
-        if self.beats_baselines:
-            return f"The model beats the best baseline, {best}: {words} ({1 - ours / theirs:.0%} lower)."
-        return f"The model does not beat the best baseline, {best}: {words}. Use the baseline, or train longer."
+        ours, theirs = self.scores["saiki"][metric], self.scores[best].get(metric, math.nan)
+        words = f"{metrics.label(metric)} {ours:.3f} against {theirs:.3f}"
+        if not self.beats_baselines:
+            return f"The model does not beat the best baseline, {best}: {words}. Use the baseline, or train longer."
+        if metrics.better(metric) == "lower" and theirs > 0:
+            words += f" ({1 - ours / theirs:.0%} lower)"
+        return f"The model beats the best baseline, {best}: {words}."
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: what was scored, the scores, the notes."""
         clean = {n: {m: (float(v) if np.isfinite(v) else None) for m, v in s.items()} for n, s in self.scores.items()}
-        return {"about": self.about, "scores": clean, "notes": list(self.notes)}
+        ranked = list(self.ranked_by)
+        return {"about": self.about, "scores": clean, "notes": list(self.notes), "ranked_by": ranked}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Evaluation:
         """The table alone, from plain data."""
         scores = {n: {m: float("nan") if v is None else v for m, v in s.items()} for n, s in data["scores"].items()}
-        return cls(data["about"], scores, list(data["notes"]))
+        ranked = tuple(data.get("ranked_by", ("mase", "mae")))
+        return cls(data["about"], scores, list(data["notes"]), ranked_by=ranked)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from saiki.readers import read_frame
 from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._plan import default_width, make_plan
 from saiki.tasks._sampling import ForecastProblem, held_out, make_network, validated_places
+from saiki.tasks._task import Task
 from saiki.tasks.forecast import Forecast
 
 #: windows that are forecast together
@@ -32,8 +35,11 @@ TOGETHER = 1024
 
 
 @dataclass(frozen=True)
-class ForecastTask:
+class ForecastTask(Task):
     """Everything but the weights that a forecast needs; plain data, saved with the model."""
+
+    takes = ("target", "id", "time")
+    answer = "forecast"
 
     options: Forecast
     roles: Roles
@@ -46,12 +52,46 @@ class ForecastTask:
     @classmethod
     def fit(cls, options: Forecast, data: Any, columns: dict[str, Any]) -> ForecastTask:
         """Understand the data: roles of the columns, frequency, season, statistics of the covariates, sizes."""
-        columns = columns | {k: getattr(options, k) for k in ("past", "future", "static", "freq", "season")}
+        columns = {k: columns.get(k) for k in cls.takes} | {
+            k: getattr(options, k) for k in ("past", "future", "static", "freq", "season")
+        }
         everything = panel(as_table(data), **columns)
         training = _training_part(options, everything)
         codec = table.fit(training, table.TableOptions(calendar=options.calendar))
         plan = make_plan(options, training, codec)
         return cls(options, everything.roles, everything.frequency, everything.season, codec, plan, everything)
+
+    def describe(self) -> list[tuple[str, str]]:
+        assert self.training_data is not None
+        return self.training_data.describe()
+
+    def fingerprint(self, data: Any = None) -> str:
+        """Whatever the file format or the order of the rows."""
+        panel = self.training_data if data is None else self.read(data)
+        assert panel is not None
+        digest = hashlib.sha256()
+        for part in (panel.ids.astype(str), panel.lengths, panel.times, panel.y):
+            digest.update(part.tobytes())
+        return digest.hexdigest()
+
+    @property
+    def headline(self) -> str:
+        return f"{self.plan.horizon} steps ahead"
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Window, values, and whether it streams."""
+        plan = self.plan
+        values = ("logarithm, " if plan.log else "") + ("in units of their window" if plan.scale else "as they are")
+        streams = f"looks back {plan.history} steps; a step computes the window anew"
+        return [
+            ("window", f"{plan.history} steps in {plan.tokens} patches of {plan.patch}; season {plan.season}"),
+            ("values", values),
+            ("stream", "no: some columns must be known ahead (--future)" if self.roles.future else streams),
+        ]
+
+    def next_commands(self, folder: Path, data: Path) -> list[str]:
+        predict, evaluate, inspect = super().next_commands(folder, data)
+        return [predict, f"{evaluate}    (history and truth in one file)", inspect]
 
     def network(self, options: Any, width: int, seed: int) -> Forecaster:
         """A fresh network."""
@@ -225,6 +265,12 @@ class ForecastTask:
                 "no series of the truth goes on after its history; expected the ids of the history, and later times"
             )
         return before_it, after_it
+
+    def stream(self, network: Forecaster) -> Any:
+        """Row by row: after each, the forecast that `predict` gives for all rows so far."""
+        from saiki.tasks._streaming import ForecastStream
+
+        return ForecastStream(self, network)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; `from_json` reads it back."""

@@ -181,8 +181,3 @@ def _columns(codec: RoleCodec, held: _Rows, take: np.ndarray, targets: int, sque
     if squeeze:
         return Columns(found.numeric, found.categorical, found.numbers[:, 0], found.codes[:, 0], found.values)
     return found
-
-
-def stream(model: Any) -> ForecastStream:
-    """The stream of a saved model; ModelError if it cannot stream."""
-    return ForecastStream(model.task, model.network)

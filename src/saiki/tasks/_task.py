@@ -1,0 +1,154 @@
+"""The contract between a task and the rest of the program: what `saiki.model` and the commands ask of a task's working half."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+from pydantic import BaseModel
+from torch import nn
+
+from saiki.errors import ModelError
+from saiki.network.options import Network
+from saiki.tasks._evaluation import Evaluation
+from saiki.training.loop import Problem
+from saiki.training.options import Training
+
+#: names of columns that `saiki.train` takes for every task, and that a task may use
+ROLES = ("source", "target", "id", "time")
+
+
+class Task:
+    """The working half of a task: fitted to data, it builds its network, judges it and answers.
+
+    Everything but the weights, as plain data. A task says what has no default here; the rest it may change. See
+    `docs/decisions/0007-task-contract.md`.
+    """
+
+    #: roles of columns that this task understands
+    takes: ClassVar[tuple[str, ...]] = ROLES
+    #: what `predict` gives, in one word: it names the file in the advice after training
+    answer: ClassVar[str] = "answers"
+
+    options: BaseModel
+
+    # What is understood of the data.
+
+    @classmethod
+    def fit(cls, options: Any, data: Any, columns: dict[str, Any]) -> Task:
+        """Understand the training data; `columns` holds every role, None where it was not given."""
+        raise NotImplementedError
+
+    def describe(self) -> list[tuple[str, str]]:
+        """What was understood of the training data: pairs of a word and what it says."""
+        raise NotImplementedError
+
+    def fingerprint(self, data: Any = None) -> str:
+        """A hash of the training data, or of `data` read as they were: equal data, equal hash, whatever the file format."""
+        raise NotImplementedError
+
+    # The network and its training.
+
+    @property
+    def default_width(self) -> int:
+        """Units per layer where none are asked for."""
+        return 64
+
+    def network_defaults(self) -> dict[str, Any]:
+        """Fields of `Network` that this task prefers to their defaults; what was asked for wins."""
+        return {}
+
+    def training_defaults(self) -> dict[str, Any]:
+        """The same for `Training`."""
+        return {}
+
+    @property
+    def refits(self) -> bool:
+        """Whether the network is trained once more on everything where `--refit` is not said."""
+        return False
+
+    def network(self, options: Network, width: int, seed: int) -> nn.Module:
+        """A fresh network, its weights drawn from `seed` alone."""
+        raise NotImplementedError
+
+    def problem(self, batch: int, valid: Any = None, whole: bool = False) -> Problem:
+        """What the training loop needs. `valid` is validated instead of a part of the data; with `whole` nothing is."""
+        raise NotImplementedError
+
+    def settle(self, network: Any, valid: Any = None, searched: Any = None) -> None:
+        """What is fitted in a trained network at the end, such as a temperature; `searched` is the network before a refit."""
+
+    # Answers.
+
+    def predict(self, network: Any, data: Any) -> Any:
+        """The answers for `data`, as a frame of its library."""
+        raise NotImplementedError
+
+    def evaluate(self, network: Any, data: Any, history: Any = None) -> Evaluation:
+        """Scores beside the baselines'; `history` is what may be seen, for tasks that know such a thing."""
+        raise NotImplementedError
+
+    def validation(self, network: Any, valid: Any = None) -> Evaluation | None:
+        """The same for what was held out of training; None if nothing was."""
+        raise NotImplementedError
+
+    def stream(self, network: Any) -> Any:
+        """An object with `push(row)`; ModelError that names the option which forbids it."""
+        self.cannot("stream", "this task answers whole sequences; use saiki predict")
+
+    def generate(self, network: Any, **options: Any) -> Any:
+        """New data like the training data, for tasks that can."""
+        self.cannot("generate", "only a task that models its own input can (saiki list tasks)")
+
+    def cannot(self, what: str, because: str) -> NoReturn:
+        """Refuse in one line."""
+        raise ModelError(f"this model cannot {what}: {because}")
+
+    # What is saved and said.
+
+    def to_json(self) -> dict[str, Any]:
+        """What was fitted, as plain data."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_json(cls, options: Any, stored: dict[str, Any]) -> Task:
+        """From plain data and the options."""
+        raise NotImplementedError
+
+    def files(self) -> dict[str, bytes]:
+        """Files that stand beside `config.json`, such as a `tokenizer.json`; data, never code."""
+        return {}
+
+    @classmethod
+    def restore(cls, options: Any, stored: dict[str, Any], files: dict[str, bytes]) -> Task:
+        """From plain data, the options and those files; a task without files has `from_json` alone."""
+        return cls.from_json(options, stored)
+
+    @property
+    def headline(self) -> str:
+        """What is asked, in a few words, such as `7 steps ahead`."""
+        return ""
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What `saiki inspect MODEL` says beside the network's size: pairs of a word and what it says."""
+        return []
+
+    def next_commands(self, folder: Path, data: Path) -> list[str]:
+        """What a user would type after training."""
+        return [
+            f"saiki predict {folder} {data} --out {self.answer}.csv",
+            f"saiki evaluate {folder} FILE",
+            f"saiki inspect {folder}",
+        ]
+
+
+def preferring(options: Any, defaults: dict[str, Any]) -> Any:
+    """Options with a task's preferences where nothing was asked for."""
+    given = options.model_dump(exclude_unset=True)
+    if isinstance(options, Network) and len(options.cells) > 1 and "," in options.cell:
+        defaults = {k: v for k, v in defaults.items() if k != "layers"}  # the cells say how many there are
+    if isinstance(options, Network) and given.keys() & {"residual", "connection"}:
+        defaults = {k: v for k, v in defaults.items() if k not in ("residual", "connection")}
+    if isinstance(options, Training) and given.keys() & {"minutes", "epochs", "steps"}:
+        defaults = {k: v for k, v in defaults.items() if k not in ("minutes", "epochs", "steps")}
+    return type(options)(**(defaults | given)) if defaults else options
