@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from saiki.network.decoder import Translator, select
+from saiki.decoding import select
+from saiki.network.decoder import Translator
 from saiki.network.options import Network
 
 SOURCE, LENGTHS = torch.tensor([[1, 2, 3, 4], [4, 2, 0, 0], [3, 0, 0, 0]]), torch.tensor([4, 2, 1])

@@ -156,14 +156,6 @@ def _mean(memory: Memory) -> Tensor:
     return memory.values.sum(1) / memory.inside.sum(1, keepdim=True).clamp_min(1)
 
 
-def select(state: Any, rows: Tensor) -> Any:
-    """The rows of a state, however it is nested: what a beam keeps."""
-    if isinstance(state, Tensor):
-        return state.index_select(0, rows)
-    parts = [select(part, rows) for part in state]
-    return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
-
-
 class Translator(nn.Module):
     """Encoder and decoder: a sequence of tokens in, a sequence of tokens out.
 

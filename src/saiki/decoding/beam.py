@@ -1,0 +1,123 @@
+"""Beam search: the likeliest answers as a whole, not token by token."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from saiki.decoding import Step, select
+from saiki.errors import OptionError
+from saiki.shapes import Int
+
+
+class Candidate(NamedTuple):
+    """An answer, its log-probability (the end included), and that over the length penalty, by which answers are ranked."""
+
+    tokens: list[int]
+    log_probability: float
+    score: float
+
+
+@torch.no_grad()
+def beam(
+    step: Step,
+    state: Any,
+    first: Int[Tensor, "rows"],
+    *,
+    end: int,
+    length: int,
+    width: int = 5,
+    penalty: float = 1.0,
+    block: int = 0,
+) -> list[list[Candidate]]:
+    """The best `width` answers of every row, the best one first.
+
+        score = log p(y) / ((5 + |y|) / 6)^penalty
+
+    Args:
+        first: the token before each answer; `end`: the token that ends one, left out of it.
+        length: tokens at most; what has not ended by then ends there.
+        block: no n-gram of so many tokens comes twice in an answer; 0 allows all.
+
+    Rows are independent, those that are done cost nothing; a width of 1 is greedy choice.
+
+    Source: length penalty: Wu et al. 2016 (arXiv 1609.08144), equation 14, without coverage; blocked n-grams: Paulus et
+    al. 2017 (arXiv 1705.04304), section 2.5.
+    """
+    if width < 1 or length < 0 or block < 0:
+        raise OptionError(f"beam: got width {width}, length {length}, block {block}; expected at least 1, 0 and 0")
+    search = _Search(first, state, end, width, penalty, block)
+    for _ in range(length):
+        if not len(search.rows):
+            break
+        search.advance(step)
+    search.finish()
+    return [sorted(found, key=lambda c: -c.score)[:width] for found in search.found]
+
+
+class _Search:
+    """The open answers of all rows, `width` each; those with a log-probability of -∞ are none."""
+
+    def __init__(self, first: Tensor, state: Any, end: int, width: int, penalty: float, block: int) -> None:
+        self.end, self.width, self.penalty, self.block = end, width, penalty, block
+        self.found: list[list[Candidate]] = [[] for _ in range(len(first))]
+        self.rows = torch.arange(len(first), device=first.device)
+        every = self.rows.repeat_interleave(width)
+        self.last, self.state = first[every], select(state, every)
+        self.tokens = first.new_empty(len(first), width, 0)
+        self.open = torch.full((len(first), width), -torch.inf, device=first.device)
+        self.open[:, 0] = 0
+
+    def advance(self, step: Step) -> None:
+        """One more token of every open answer."""
+        scores, self.state = step(self.last, self.state)
+        kinds = scores.shape[1]
+        chances = scores.log_softmax(1).view(len(self.rows), self.width, kinds)
+        if self.block:
+            self._block(chances)
+        totals = (self.open[..., None] + chances).flatten(1)
+        best, where = totals.topk(min(2 * self.width, totals.shape[1]), 1)  # at most `width` of them end
+        parent, token = where // kinds, where % kinds
+        self._ended(best, parent, token)
+        best = best.masked_fill(token == self.end, -torch.inf)
+        self.open, chosen = best.topk(self.width, 1)
+        self._keep(parent.gather(1, chosen), token.gather(1, chosen))
+
+    def _ended(self, best: Tensor, parent: Tensor, token: Tensor) -> None:
+        """Take down the answers that end among the best `width`."""
+        ends = (token[:, : self.width] == self.end) & best[:, : self.width].isfinite()
+        for row, place in ends.nonzero().tolist():
+            tokens = self.tokens[row, parent[row, place]].tolist()
+            self._found(row, tokens, float(best[row, place]), len(tokens) + 1)
+
+    def _found(self, row: int, tokens: list[int], chance: float, length: int) -> None:
+        score = chance / ((5 + length) / 6) ** self.penalty
+        self.found[int(self.rows[row])].append(Candidate(tokens, chance, score))
+
+    def _keep(self, parent: Tensor, token: Tensor) -> None:
+        """Go on with these; rows with `width` answers, or with nothing open, are done."""
+        self.tokens = torch.cat([self.tokens.gather(1, parent[..., None].expand_as(self.tokens)), token[..., None]], 2)
+        going = [len(self.found[row]) < self.width for row in self.rows.tolist()]
+        on = (torch.tensor(going, device=token.device) & self.open.isfinite().any(1)).nonzero().squeeze(1)
+        beams = (parent + torch.arange(len(parent), device=parent.device)[:, None] * self.width)[on].flatten()
+        self.rows, self.open, self.tokens = self.rows[on], self.open[on], self.tokens[on]
+        self.last, self.state = token[on].flatten(), select(self.state, beams)
+
+    def _block(self, chances: Tensor) -> None:
+        """Forbid the tokens that would repeat an n-gram."""
+        for row, beams in enumerate(self.tokens.tolist()):
+            for place, tokens in enumerate(beams):
+                head = tokens[len(tokens) - self.block + 1 :]
+                if len(tokens) < self.block:
+                    continue
+                grams = zip(*(tokens[k:] for k in range(self.block)), strict=False)
+                chances[row, place, [gram[-1] for gram in grams if list(gram[:-1]) == head]] = -torch.inf
+
+    def finish(self) -> None:
+        """What is open when the length is reached ends there, where nothing better has ended."""
+        for row, beams in enumerate(self.tokens.tolist()):
+            for tokens, chance in zip(beams, self.open[row].tolist(), strict=True):
+                if chance > -torch.inf and len(self.found[int(self.rows[row])]) < self.width:
+                    self._found(row, tokens, chance, len(tokens))
