@@ -8,11 +8,13 @@ at all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from saiki import catalog
+from saiki.errors import OptionError
 
 if TYPE_CHECKING:
     from saiki.data.panel import Panel
@@ -24,6 +26,20 @@ def names(task: str) -> tuple[str, ...]:
     return tuple(n for n in every if task in getattr(catalog.load("baselines", n), "TASKS", ("forecast",)))
 
 
-def all_forecasts(panel: Panel, horizon: int, season: int | None = None) -> dict[str, np.ndarray]:
-    """Every baseline's forecasts by name: `[series, horizon]` each."""
-    return {name: catalog.load("baselines", name).forecast_all(panel, horizon, season) for name in names("forecast")}
+def usual(panel: Panel) -> tuple[str, ...]:
+    """The baselines of a forecast that nobody chose: all but those too slow for so many series (their `MANY`)."""
+    modules = {name: catalog.load("baselines", name) for name in names("forecast")}
+    return tuple(name for name, module in modules.items() if len(panel) <= getattr(module, "MANY", len(panel)))
+
+
+def all_forecasts(
+    panel: Panel, horizon: int, season: int | None = None, chosen: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Every chosen baseline's forecasts by name, the usual ones by default: `[series, horizon]` each."""
+    found = {}
+    for name in usual(panel) if chosen is None else dict.fromkeys(chosen):
+        module = catalog.load("baselines", name)
+        if name not in names("forecast"):
+            raise OptionError(f"baseline {name} does not forecast; expected some of {', '.join(names('forecast'))}")
+        found[name] = module.forecast_all(panel, horizon, season)
+    return found

@@ -58,13 +58,31 @@ def is_seasonal(values: np.ndarray, season: int) -> np.ndarray:
     return (count >= 3 * season) & (np.abs(r[-1]) > limit)  # NaN, a constant, is not seasonal
 
 
+def adjusted(values: np.ndarray, horizon: int, season: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values without their season `[rows, time]`, the indices ahead `[rows, horizon]`, and which rows multiply them.
+
+    A row that is not seasonal is as it was, with indices of 0 that are added.
+    """
+    chosen = is_seasonal(values, season)
+    plain, ahead, multiplied = values.copy(), np.zeros((len(values), horizon)), np.zeros(len(values), bool)
+    if chosen.any():
+        index, multiplied[chosen] = _indices(values[chosen], season)
+        plain[chosen] = _without(values[chosen], index, multiplied[chosen])
+        ahead[chosen] = repeat(index, horizon)
+    return plain, ahead, multiplied
+
+
 def _seasonal(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
     index, positive = _indices(values, season)
-    pattern = index[:, np.arange(-values.shape[1], 0) % season]  # places are counted from the end
-    adjusted = np.where(positive[:, None], values / np.where(pattern == 0, 1.0, pattern), values - pattern)
-    last = last_observed(adjusted)[:, None]
+    last = last_observed(_without(values, index, positive))[:, None]
     ahead = repeat(index, horizon)
     return np.where(positive[:, None], last * ahead, last + ahead)
+
+
+def _without(values: np.ndarray, index: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """Values `[rows, time]` without their seasonal index; places are counted from the end."""
+    pattern = index[:, np.arange(-values.shape[1], 0) % index.shape[1]]
+    return np.where(positive[:, None], values / np.where(pattern == 0, 1.0, pattern), values - pattern)
 
 
 def _indices(values: np.ndarray, season: int) -> tuple[np.ndarray, np.ndarray]:

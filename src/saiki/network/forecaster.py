@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from saiki.network.blend import SeasonBlend
 from saiki.network.options import Network
-from saiki.network.scaling import Scale, no_scale, normalise, window_scale
+from saiki.network.scaling import Scale, level_scale, no_scale, normalise, window_scale
 from saiki.network.stack import Stack
 from saiki.shapes import Float
 
@@ -25,11 +25,12 @@ class Plan:
     copies: int  # past seasons that the blend may copy; 0 for no blend
     forks: int  # last tokens from which training forecasts, all in one pass; an answer comes from the last one
     log: bool  # values are positive and modelled by their logarithm
-    scale: bool  # windows in their own units
+    scale: str  # units of a window: window (its own level and spread), level, last (one spread for all), none
     levels: tuple[float, ...] = ()  # probabilities of the quantiles beside the point, rising
     past: int = 0  # numbers per step known in the window only
     future: int = 0  # numbers per step known in the window and ahead
     static: int = 0  # numbers per series
+    unit: float = 1.0  # spread of all windows where the scale is level or last
     calendar: int = 0  # numbers that place a step in the calendar
     categories: tuple[
         tuple[str, int], ...
@@ -112,9 +113,9 @@ class Forecaster(nn.Module):
         plan, y = self.plan, batch["y"]
         observed = y.isfinite()
         # forks before the last one must not see what comes after them, and all forks share one scale
-        scale = window_scale(*self._base(y, observed), plan.log) if plan.scale else no_scale(y)
+        scale = self._scale(y, observed)
         # levels are taken out in double precision: a series may vary little at a high level
-        x = normalise(y, observed, scale).to(self.encode.weight.dtype)
+        x = normalise(y, observed, scale, clip=plan.scale == "window").to(self.encode.weight.dtype)
         state = self._read(x, observed, scale, batch)[:, plan.tokens - forks :]
         ends = fork_ends(plan, forks).to(x.device)
         point = self.point(state)
@@ -127,6 +128,14 @@ class Forecaster(nn.Module):
             point = point + self.ahead(state, told[:, ends[:, None] + torch.arange(plan.horizon, device=x.device)])
         point, state = point.flatten(0, 1), state.flatten(0, 1)
         return Outlook(point, self._quantiles(state, point), scale.repeat(forks))
+
+    def _scale(self, y: Tensor, observed: Tensor) -> Scale:
+        """Level and spread of each window, of what all forks know."""
+        if self.plan.scale == "none":
+            return no_scale(y)
+        if self.plan.scale == "window":
+            return window_scale(*self._base(y, observed), self.plan.log)
+        return level_scale(*self._base(y, observed), self.plan.scale == "last", self.plan.unit)
 
     def _base(self, y: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """The part of the window that all forks know; the whole of it where that part has nothing observed."""

@@ -47,6 +47,16 @@ def no_scale(y: Float[Tensor, "batch time"]) -> Scale:
     return Scale(y.new_zeros(len(y), 1), y.new_ones(len(y), 1), False)
 
 
+def level_scale(y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch time"], last: bool, unit: float) -> Scale:
+    """The level of each window, its mean or its last observed value, and one spread for all: `unit`."""
+    if last:
+        place = (observed * torch.arange(1, y.shape[1] + 1, device=y.device)).argmax(1, keepdim=True)
+        center = torch.where(observed, y, 0).gather(1, place)
+    else:
+        center = torch.where(observed, y, 0).sum(1, keepdim=True) / observed.sum(1, keepdim=True).clamp_min(1)
+    return Scale(center, torch.full_like(center, unit), False)
+
+
 def window_scale(y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch time"], log: bool) -> Scale:
     """Level and spread of what is observed in each window; a window without observations has level 0 (log: 1), spread 1.
 
@@ -67,7 +77,7 @@ def window_scale(y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch t
     return Scale(center, torch.where(count > 0, torch.maximum(spread, smallest), 1), log)
 
 
-def normalise(y: Tensor, observed: Tensor, scale: Scale) -> Tensor:
-    """Normalised window, clipped, 0 where nothing is observed."""
+def normalise(y: Tensor, observed: Tensor, scale: Scale, clip: bool = True) -> Tensor:
+    """Normalised window, clipped where its spread is its own, 0 where nothing is observed."""
     inward = scale.inward(torch.where(observed, y, 1))
-    return torch.where(observed, inward.clamp(-LIMIT, LIMIT), 0)
+    return torch.where(observed, inward.clamp(-LIMIT, LIMIT) if clip else inward, 0)

@@ -30,6 +30,13 @@ from saiki.tasks._sampling import ForecastProblem, held_out, make_network, valid
 from saiki.tasks._task import Task
 from saiki.tasks.forecast import Forecast
 
+#: what `saiki inspect` says of the option scale
+UNITS = {
+    "window": "in units of their window",
+    "level": "less the mean of their window",
+    "last": "less the last value of their window",
+    "none": "as they are",
+}
 #: windows that are forecast together
 TOGETHER = 1024
 
@@ -81,7 +88,7 @@ class ForecastTask(Task):
     def facts(self) -> list[tuple[str, str]]:
         """Window, values, and whether it streams."""
         plan = self.plan
-        values = ("logarithm, " if plan.log else "") + ("in units of their window" if plan.scale else "as they are")
+        values = ("logarithm, " if plan.log else "") + UNITS[plan.scale]
         streams = f"looks back {plan.history} steps; a step computes the window anew"
         return [
             ("window", f"{plan.history} steps in {plan.tokens} patches of {plan.patch}; season {plan.season}"),
@@ -285,7 +292,9 @@ class ForecastTask(Task):
     @classmethod
     def from_json(cls, options: Forecast, stored: dict[str, Any]) -> ForecastTask:
         """From plain data and the options."""
+        scale = stored["plan"]["scale"]  # true and false in the first models
         plan = stored["plan"] | {
+            "scale": scale if isinstance(scale, str) else ("window" if scale else "none"),
             "levels": tuple(stored["plan"]["levels"]),
             "categories": tuple((role, codes) for role, codes in stored["plan"]["categories"]),
         }

@@ -60,7 +60,8 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
         copies=copies,
         forks=forks,
         log=log,
-        scale=options.scale == "window",
+        scale=options.scale,
+        unit=_unit(panel) if options.scale in ("level", "last") else 1.0,
         levels=options.levels,
         past=widths["past"],
         future=widths["future"],
@@ -103,3 +104,13 @@ def _positive(panel: Panel) -> bool:
     """Whether every value is positive (and there are values at all)."""
     with np.errstate(invalid="ignore"):
         return bool((panel.y > 0).any() and not (panel.y <= 0).any())
+
+
+def _unit(panel: Panel) -> float:
+    """The spread of all values about the means of their series; 1 where there is none."""
+    series = np.repeat(np.arange(len(panel)), panel.lengths)
+    seen = np.isfinite(panel.y)
+    count = np.bincount(series[seen], minlength=len(panel))
+    mean = np.bincount(series[seen], panel.y[seen], minlength=len(panel)) / np.maximum(count, 1)
+    spread = float(np.sqrt(np.mean((panel.y - mean[series])[seen] ** 2))) if seen.any() else 0.0
+    return spread if spread > 0 else 1.0

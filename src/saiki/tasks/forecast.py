@@ -24,8 +24,9 @@ class Forecast(BaseModel):
     copies: int | None = Field(None, ge=0, description="Past seasons that the forecast may blend; 0 for none.")
     forks: int | None = Field(None, ge=1, description="Last tokens from which training forecasts, in one pass.")
     shortest: int | None = Field(None, ge=1, description="Fewest known steps of a training window.")
-    scale: Literal["window", "none"] = Field(
-        "window", description="Every window in its own units, or data as they are."
+    scale: Literal["window", "level", "last", "none"] = Field(
+        "window",
+        description="Units of a window: its own level and spread; its mean or its last value as level and one spread for all; or data as they are.",
     )
     log: bool | None = Field(None, description="Model the logarithm of the values (default: if all are positive).")
     loss: str = Field("owa", description="What training lowers (saiki list objectives).")
