@@ -257,6 +257,8 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
     options, network_options, training = split_options(name, given)
     working_half: type[Task] = catalog.load("tasks", name).load_task()
     _check_columns(name, working_half, columns)
+    if training.bptt is not None and not working_half.cuts:
+        raise OptionError(f"--bptt has no meaning for {name}, which learns from whole sequences; leave it out")
     for cell in network_options.cells:
         cell_class(cell)
     if training.threads:

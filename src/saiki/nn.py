@@ -28,11 +28,11 @@ from saiki.kernels.table import say_once
 from saiki.network.attention import Attention, AttentionPool, CausalAttention
 from saiki.network.layers import Recurrent, check_dropout, check_flags, check_sizes
 from saiki.network.packing import checked_lengths, packing
-from saiki.network.readout import Readout
+from saiki.network.readout import Readout, StepReadout
 from saiki.network.unroll import autocast, obstacle, unroll_reference
 from saiki.shapes import Float, Int
 
-__all__ = ["GRU", "LSTM", "RNN", "Attention", "AttentionPool", "CausalAttention", "Readout", "Recurrent"]
+__all__ = ["GRU", "LSTM", "RNN", "Attention", "AttentionPool", "CausalAttention", "Readout", "Recurrent", "StepReadout"]
 
 #: one tensor `[num_layers * directions, batch, width]` per part of the cell's state
 Parts = tuple[Tensor, ...]

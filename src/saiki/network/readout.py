@@ -1,4 +1,4 @@
-"""One answer per sequence from a recurrent layer: a linear map of its output at the last valid step."""
+"""Answers from a recurrent layer: a linear map of its output at the last valid step, or at every step."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ class Readout(nn.Module):
     def __init__(self, layer: nn.Module, outputs: int) -> None:
         super().__init__()
         self.layer = layer
-        width: Any = getattr(layer, "proj_size", 0) or layer.hidden_size
-        self.linear = nn.Linear(width * (2 if layer.bidirectional else 1), outputs)
+        self.linear = nn.Linear(_width(layer), outputs)
 
     def forward(
         self, x: Float[Tensor, "batch time features"], lengths: Int[Tensor, "batch"] | None = None
@@ -34,3 +33,32 @@ class Readout(nn.Module):
         rows = torch.arange(len(out), device=out.device)
         last = out[rows, lengths.to(out.device).clamp_min(1) - 1]
         return self.linear(torch.where((lengths > 0).to(out.device)[:, None], last, 0))
+
+
+class StepReadout(nn.Module):
+    """y_t = W o_t + b at every step, and the states after the last one: what truncated back-propagation trains.
+
+    layer    a recurrent layer of `saiki.nn` (or `torch.nn`) with `batch_first=True`
+    outputs  numbers per answer
+
+    In the padding answers are b.
+    """
+
+    def __init__(self, layer: nn.Module, outputs: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.linear = nn.Linear(_width(layer), outputs)
+
+    def forward(
+        self, x: Float[Tensor, "batch time features"], states: Any = None, lengths: Int[Tensor, "batch"] | None = None
+    ) -> tuple[Float[Tensor, "batch time outputs"], Any]:
+        given = {} if lengths is None else {"lengths": lengths}
+        out, states = self.layer(x, states, **given)
+        return self.linear(out), states
+
+
+def _width(layer: Any) -> int:
+    """Numbers per step that a layer sends up."""
+    if (size := getattr(layer, "output_size", None)) is not None:
+        return size
+    return (getattr(layer, "proj_size", 0) or layer.hidden_size) * (2 if layer.bidirectional else 1)

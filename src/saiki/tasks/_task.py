@@ -30,6 +30,9 @@ class Task:
     #: what `predict` gives, in one word: it names the file in the advice after training
     answer: ClassVar[str] = "answers"
 
+    #: whether training may cut sequences (`--bptt`): the problem then has a `carry`
+    cuts: ClassVar[bool] = False
+
     options: BaseModel
 
     # What is understood of the data.

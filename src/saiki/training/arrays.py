@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from saiki.errors import DataError, OptionError, near_misses
 from saiki.sequence import Batch, Ragged
+from saiki.training.bptt import Carry, Cuts
 from saiki.training.checkpoint import Progress
 from saiki.training.loop import Hook
 from saiki.training.loop import fit as run
@@ -61,6 +62,66 @@ class ArrayProblem:
         return total / len(rows)
 
 
+class CutProblem:
+    """Sequences with a target at every step, cut every `size` steps; one optimiser step per cut, the state carried on.
+
+    The network is called as `network(x, states, lengths=…)` and gives its answers and its states; the objective sees the
+    valid steps of a cut, one after the other. No more than one cut is ever held for the way back.
+    """
+
+    def __init__(
+        self, x: Any, y: Any, loss: Callable[[Tensor, Tensor], Tensor], batch: int, size: int, seed: int
+    ) -> None:
+        self.x, self.y, self.objective = _ragged(x), _ragged(y), loss
+        if not np.array_equal(self.x.lengths, self.y.lengths):
+            raise DataError(
+                f"bptt: got targets for {len(self.y)} sequences of {self.y.lengths.sum()} steps beside {len(self.x)} of "
+                f"{self.x.lengths.sum()}; expected one target for every step of every sequence"
+            )
+        self.cuts, self.carry = Cuts(self.x.lengths, batch, size, seed), Carry()
+        self.epoch = self.cuts.epoch
+        self.valid: CutProblem | None = None
+
+    def draw(self, rng: np.random.Generator, step: int) -> dict[str, Any]:
+        rows, start, first = self.cuts.at(step)
+        if first:
+            self.carry.reset()
+        return self._cut(rows, start)
+
+    def _cut(self, rows: np.ndarray, start: int) -> dict[str, Tensor]:
+        x, y = (_padded(data, rows, start, self.cuts.size) for data in (self.x, self.y))
+        y = y.values[torch.arange(y.values.shape[1]) < y.lengths[:, None]]
+        whole = not y.is_floating_point() and y.shape[1] == 1
+        full = {} if bool((x.lengths == x.values.shape[1]).all()) else {"lengths": x.lengths}
+        return {"x": x.values, "y": y[:, 0] if whole else y} | full
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        loss, states = self._answer(network, batch, self.carry.given(network, batch["x"]))
+        self.carry.keep(states)
+        return loss
+
+    def _answer(self, network: nn.Module, batch: dict[str, Tensor], states: Any) -> tuple[Tensor, Any]:
+        x, lengths = batch["x"], batch.get("lengths")
+        if lengths is None:
+            out, states = network(x, states)
+            return self.objective(out.flatten(0, 1), batch["y"]), states
+        out, states = network(x, states, lengths=lengths)
+        inside = torch.arange(x.shape[1], device=out.device) < lengths.to(out.device)[:, None]
+        return self.objective(out[inside], batch["y"]), states
+
+    def validate(self, network: nn.Module) -> float:
+        """The loss on the validation data, weighted by steps, states carried through; NaN without any."""
+        if self.valid is None:
+            return float("nan")
+        total, found, states = 0.0, self.valid, None
+        for step in range(found.epoch):
+            rows, start, first = found.cuts.at(step)
+            batch = found._cut(rows, start)
+            loss, states = found._answer(network, batch, None if first else states)
+            total += float(loss) * len(batch["y"])
+        return total / int(found.x.lengths.sum())
+
+
 def fit(
     network: nn.Module,
     x: np.ndarray | Tensor | Ragged,
@@ -74,9 +135,11 @@ def fit(
     """Train `network` in place on sequences `x` and targets `y`; the result's `curve` holds the losses.
 
     Args:
-        network: called with `x [batch, time, features]`, and with `lengths=` for ragged sequences.
+        network: called with `x [batch, time, features]`, and with `lengths=` for ragged sequences. With `bptt=N`, also
+            with the states of the cut before as second argument; it then gives its answers and its states
+            (`saiki.nn.StepReadout`, `saiki.nn.Recurrent`, any recurrent layer that is batch-first).
         x: an array `[sequences, time, features]`, or `Ragged`.
-        y: an array whose rows are the targets.
+        y: an array whose rows are the targets; with `bptt`, a target for every step: `[sequences, time, …]` or `Ragged`.
         loss: mse, mae, cross_entropy, or any function of output and target.
         valid: sequences and targets to validate on; the best weights are then kept.
         options: fields of `saiki.Training`, such as `epochs=10, batch=32, learning_rate=1e-3`.
@@ -91,9 +154,15 @@ def fit(
         raise OptionError(f"unknown loss {loss!r}{near_misses(loss, LOSSES)} (there are: {', '.join(LOSSES)})")
     training = Training(**options)
     objective = LOSSES[loss] if isinstance(loss, str) else loss
-    problem = ArrayProblem(x, y, objective, training.batch, training.seed)
+
+    def made(x: Any, y: Any) -> Any:
+        if training.bptt is None:
+            return ArrayProblem(x, y, objective, training.batch, training.seed)
+        return CutProblem(x, y, objective, training.batch, training.bptt, training.seed)
+
+    problem = made(x, y)
     if valid is not None:
-        problem.valid = ArrayProblem(*valid, objective, training.batch, training.seed)
+        problem.valid = made(*valid)
     return run(network, problem, training, hooks=hooks)
 
 
@@ -114,6 +183,24 @@ def _inputs(x: Any, rows: np.ndarray) -> dict[str, Tensor]:
         batch = Batch.of(x.take(rows), dtype=torch.get_default_dtype())
         return {"x": batch.values, "lengths": batch.lengths}
     return {"x": _tensor(x)[torch.from_numpy(rows)]}
+
+
+def _ragged(values: Any) -> Ragged:
+    """Sequences, from an array `[sequences, time]` or `[sequences, time, numbers]` too."""
+    if isinstance(values, Ragged):
+        return values
+    array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    if array.ndim not in (2, 3):
+        raise DataError(f"bptt: got an array of shape {array.shape}; expected [sequences, time] or with numbers behind")
+    return Ragged(array.reshape(array.shape[0] * array.shape[1], -1), np.full(len(array), array.shape[1]))
+
+
+def _padded(data: Ragged, rows: np.ndarray, start: int, size: int) -> Batch:
+    """The steps from `start` on of some sequences, `size` at most, padded."""
+    lengths = (data.lengths[rows] - start).clip(0, size)
+    ends = np.cumsum(lengths)
+    steps = np.arange(lengths.sum()) + np.repeat(data.starts[rows] + start - (ends - lengths), lengths)
+    return Batch.of(Ragged(data.values[steps], lengths), dtype=torch.get_default_dtype())
 
 
 def _tensor(values: Any) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from saiki.errors import DataError, ModelError
 from saiki.storage import reason
+from saiki.training.bptt import Carry
 
 
 @dataclass
@@ -42,12 +43,14 @@ class Run:
     progress: Progress
     average: dict[str, Tensor]
     best: dict[str, Tensor]
+    carry: Carry | None = None  # states between two cuts of long sequences
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the run under flat names."""
         named = {f"network/{k}": v for k, v in self.network.state_dict().items()}
         named |= {f"average/{k}": v for k, v in self.average.items()}
         named |= {f"best/{k}": v for k, v in self.best.items()}
+        named |= {f"carry/{k}": v for k, v in self.carry.tensors().items()} if self.carry else {}
         for number, state in self.optimizer.state_dict()["state"].items():
             named |= {f"optimizer/{number}/{k}": v for k, v in state.items()}
         # safetensors refuses tensors that share memory: `best` may be the very weights
@@ -61,6 +64,8 @@ class Run:
 
         self.network.load_state_dict(part("network/"))
         self.average, self.best = part("average/"), part("best/")
+        if self.carry:
+            self.carry.restore(part("carry/"))
         states: dict[int, dict[str, Tensor]] = {}
         for key, value in part("optimizer/").items():
             number, name = key.split("/", 1)

@@ -25,7 +25,7 @@ FEWEST_STEPS = 300
 
 
 class Problem(Protocol):
-    """What the loop needs to know of a task."""
+    """What the loop needs to know of a task. One that carries states from step to step has a `carry` (`Carry`) too."""
 
     #: optimiser steps in an epoch
     epoch: int
@@ -75,7 +75,7 @@ def fit(
     engine = backend(options)
     identity = identity or {}
     network, optimizer = engine.setup(network, make_optimizer(network, options))
-    run = Run(network, optimizer, Progress(0), {}, {})
+    run = Run(network, optimizer, Progress(0), {}, {}, getattr(problem, "carry", None))
     found = checkpoint.newest(folder) if folder and resume else None
     if found:
         run.restore(*checkpoint.read(found, identity))

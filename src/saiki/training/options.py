@@ -17,6 +17,11 @@ class Training(BaseModel):
     steps: int | None = Field(None, ge=1, description="Budget in optimiser steps.")
     most_epochs: int = Field(10, ge=1, description="Epochs at most when the budget is one of time.")
     batch: int = Field(64, ge=1, description="Sequences per optimiser step.")
+    bptt: int | None = Field(
+        None,
+        ge=1,
+        description="Steps that an error is sent back; longer sequences are cut there, their state carried on.",
+    )
     learning_rate: float = Field(8e-3, gt=0, description="Highest learning rate, after the warm-up.")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="Learning rate after the warm-up.")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
