@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from saiki.baselines import ets, naive2, theta
+from saiki.baselines import ets, theta
 from saiki.baselines._smoothing import Candidates, smooth
 
 
@@ -38,18 +38,18 @@ def test_theta_takes_half_of_a_trend():
     line = 3 + 2 * np.arange(60.0)
     found = theta.forecast(line, 4)
     np.testing.assert_allclose(np.diff(found), 1.0)  # half of 2 per step
-    assert abs(found[0] - (3 + 2 * 60 - 1)) < 0.1  # one step behind, as smoothing with nearly all weight on the newest is
+    assert (
+        abs(found[0] - (3 + 2 * 60 - 1)) < 0.1
+    )  # one step behind, as smoothing with nearly all weight on the newest is
 
 
-def test_a_season_on_a_wandering_level_is_found_by_both():
-    y = wandering(5, 240) + 8 * np.sin(2 * np.pi * np.arange(240) / 12)
-    history, truth = y[:-12], y[-12:]
-    plain = np.abs(truth - history[-1]).mean()
+def test_a_season_on_wandering_levels_is_found_by_both():
+    wave = 8 * np.sin(2 * np.pi * np.arange(240) / 12)
+    y = np.stack([wandering(seed, 240) + wave for seed in range(20)])
+    history, truth = y[:, :-12], y[:, -12:]
+    plain = np.abs(truth - history[:, -1:]).mean()
     for module in (ets, theta):
-        assert np.abs(truth - module.forecast(history, 12, 12)).mean() < 0.7 * plain
-    assert np.abs(truth - ets.forecast(history, 12, 12)).mean() < np.abs(
-        truth - naive2.forecast(history, 12, 1)
-    ).mean()
+        assert np.abs(truth - module.rows(history, 12, 12)).mean() < 0.5 * plain
 
 
 def test_multiplied_seasons_take_the_logarithm():

@@ -54,7 +54,7 @@ def smooth(values: np.ndarray, candidates: Candidates, first: np.ndarray, season
     first   [rows] level to begin with, before the first observed value
     season  [rows, season] to begin with, aligned at the end: the first is that of the first step ahead
     """
-    rows, time = values.shape
+    rows = len(values)
     most = max(1, TOGETHER // (len(candidates.level) * season.shape[1]))
     parts = [slice(k, k + most) for k in range(0, rows, most)] or [slice(0, 0)]
     found = [_run(values[p], candidates, first[p], season[p]) for p in parts]

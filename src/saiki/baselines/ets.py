@@ -1,4 +1,4 @@
-"""Exponential smoothing with and without a fading trend and a season, the form chosen by AICc; of positive series also their logarithm.
+"""Exponential smoothing with and without a fading trend and a season, also of logarithms; the form is chosen by AICc.
 
     level            f = l                       level and season      f = l + s
     fading trend     f = l + d b                 all three             f = l + d b + s

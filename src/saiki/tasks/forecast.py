@@ -26,7 +26,7 @@ class Forecast(BaseModel):
     shortest: int | None = Field(None, ge=1, description="Fewest known steps of a training window.")
     scale: Literal["window", "level", "last", "none"] = Field(
         "window",
-        description="Units of a window: its own level and spread; its mean or its last value as level and one spread for all; or data as they are.",
+        description="Units of a window: its own level and spread; its mean or last value as level, one spread; data as they are.",
     )
     log: bool | None = Field(None, description="Model the logarithm of the values (default: if all are positive).")
     loss: str = Field("owa", description="What training lowers (saiki list objectives).")
