@@ -23,7 +23,7 @@ def check_file(path: Path) -> None:
         where = "" if folder.is_dir() else f" (there is no folder {folder} either)"
         raise DataError(f"{path}: no such file{near_misses(path.name, names)}{where}")
     if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty (0 bytes); expected a table with a header and at least two rows")
+        raise DataError(f"{path} is empty (0 bytes); expected a file with something in it")
 
 
 def reading(path: Path, form: str, load: Callable[[], pl.DataFrame], where: Callable[[], str] = str) -> pl.DataFrame:

@@ -1,0 +1,46 @@
+"""Text to words and back: words and marks, or what stands between spaces; scripts without spaces sign by sign."""
+
+from __future__ import annotations
+
+import re
+
+#: letters of scripts that put no spaces between words: every one is a unit; katakana spells words, so a run is one
+_SIGNS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u3096\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_KATAKANA = "\u30a0-\u30ff"
+_LETTER = f"(?:(?![{_SIGNS}{_KATAKANA}])\\w)"
+_WORD = f"{_LETTER}+(?:['’]{_LETTER}+)*"
+#: line feeds are units of their own, further spaces too
+_UNITS = re.compile(f" ?<{_LETTER}+>| ?{_WORD}| ?[{_KATAKANA}]+| ?[{_SIGNS}]| ?[^\\w\\s]|\\n|\\s")
+_BETWEEN_SPACES = re.compile(r"\n|[^\s]+")
+_MARKS = re.compile(r"(\s?)[.,;:!?](?=\s|$)")
+
+
+def words(text: str, split: bool, spaces: bool) -> list[str]:
+    """The units of a text.
+
+    split   the text has spaces around words and marks already: a unit is what stands between them
+    spaces  a unit keeps the space in front of it, so that the text can be put together again
+    """
+    if split:
+        return _BETWEEN_SPACES.findall(text)
+    found = _UNITS.findall(text)
+    return found if spaces else [unit.strip(" ") for unit in found if not unit.isspace()]
+
+
+def joined(units: list[str], split: bool, spaces: bool) -> str:
+    """The text of units."""
+    if spaces and not split:
+        return "".join(units)
+    return re.sub(r" ?\n ?", "\n", " ".join(units))
+
+
+def is_split(text: str) -> bool:
+    """Whether nearly all marks of a text have a space in front of them, as tokenised texts have."""
+    marks = _MARKS.findall(text)
+    return len(marks) >= 10 and sum(mark != "" for mark in marks) >= 0.95 * len(marks)
+
+
+def without_spaces(text: str) -> bool:
+    """Whether most letters belong to scripts without spaces, and the text has few."""
+    signs = len(re.findall(f"[{_SIGNS}{_KATAKANA}]", text))
+    return signs > 0.5 * sum(c.isalpha() for c in text) and text.count(" ") < 0.1 * signs

@@ -1,0 +1,183 @@
+"""Text as characters, words or byte-pair units, numbered by how they occur in the training text."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from saiki.errors import DataError, OptionError
+from saiki.modalities import _bytepair
+from saiki.modalities._words import is_split, joined, without_spaces, words
+
+#: numbers of the unit that stands for all unknown ones, and of the end of a document
+UNKNOWN, END = 0, 1
+SPECIAL = ("\ufffd", "")
+#: words kept at most, and byte-pair units learned, where no vocabulary is asked for
+MOST_WORDS, BYTEPAIRS = 30_000, 4_000
+
+
+class TextOptions(BaseModel):
+    """How text becomes numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    units: Literal["characters", "words", "bytepair"] | None = Field(
+        None, description="What text is cut into; None leaves it to the task."
+    )
+    vocabulary: int | None = Field(
+        None, ge=3, description="Units at most, the most frequent; others are unknown [words 30000, bytepair 4000]."
+    )
+    fewest: int | None = Field(None, ge=1, description="How often a unit must occur to be known [words 2, else 1].")
+    normalise: Literal["none", "nfc", "nfkc"] = Field("nfc", description="Unicode normalisation.")
+    lower: bool | None = Field(None, description="Turn letters into small ones [yes to classify, else no].")
+    tokenizer: Path | None = Field(None, description="A tokenizer.json of the library tokenizers, for units bytepair.")
+    split: bool | None = Field(
+        None, description="The text has spaces around words and marks already [found in the data]."
+    )
+    encoding: str | None = Field(None, description="Encoding of text files, such as cp932 [found in the data].")
+
+
+@dataclass(frozen=True)
+class TextCodec:
+    """Text to numbers and back, as fitted. Number 0 is an unknown unit, 1 the end of a document."""
+
+    units: str
+    symbols: tuple[str, ...]  # characters and words, the special ones included; empty for bytepair
+    normalise: str
+    lower: bool
+    split: bool = False
+    spaces: bool = True  # words keep the space in front of them
+    tokenizer: str = ""  # JSON
+
+    @cached_property
+    def size(self) -> int:
+        """Numbers that `encode` gives."""
+        return len(SPECIAL) + self._tokenizer.get_vocab_size() if self.tokenizer else len(self.symbols)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return _bytepair.restored(self.tokenizer)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {symbol: place for place, symbol in enumerate(self.symbols) if place >= len(SPECIAL)}
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        """Code point -> number, as far as the highest known one."""
+        codes = [ord(symbol) for symbol in self.symbols[len(SPECIAL) :]]
+        table = np.zeros(max(codes, default=0) + 2, np.int32)
+        table[codes] = np.arange(len(SPECIAL), len(self.symbols))
+        return table
+
+    def clean(self, text: str) -> str:
+        """Normalised text, which is what the units are cut from."""
+        return cleaned(text, self.normalise, self.lower)
+
+    def encode(self, text: str) -> np.ndarray:
+        """Text to numbers: int32 `[units]`."""
+        text = self.clean(text)
+        if self.tokenizer:
+            return np.array(self._tokenizer.encode(text, add_special_tokens=False).ids, np.int32) + len(SPECIAL)
+        if self.units == "characters":
+            codes = np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), np.uint32)
+            return self._table[np.minimum(codes, len(self._table) - 1)]
+        places = self._places
+        return np.array([places.get(unit, UNKNOWN) for unit in words(text, self.split, self.spaces)], np.int32)
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        """Numbers to text; unknown units are �, ends of documents nothing."""
+        if self.tokenizer:
+            return self._tokenizer.decode([int(n) - len(SPECIAL) for n in numbers if n >= len(SPECIAL)])
+        units = [self.symbols[n] for n in numbers if n != END]
+        return "".join(units) if self.units == "characters" else joined(units, self.split, self.spaces)
+
+    def name(self, number: int) -> str:
+        """One unit, as people read it."""
+        if number < len(SPECIAL):
+            return ("<unknown>", "<end>")[number]
+        return self.decode([number])
+
+    def unknown(self, text: str) -> list[str]:
+        """The units of a text that the codec does not know, in order."""
+        if self.tokenizer:
+            return []
+        text = self.clean(text)
+        units = text if self.units == "characters" else words(text, self.split, self.spaces)
+        return [unit for unit in dict.fromkeys(units) if unit not in self._places]
+
+    def describe(self) -> str:
+        """`65 characters`"""
+        kind = {"characters": "characters", "words": "words", "bytepair": "byte-pair units"}[self.units]
+        extra = ", cut at spaces" if self.split and self.units == "words" else ""
+        return f"{self.size - len(SPECIAL):,} {kind}{extra}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> TextCodec:
+        """From plain data, as `to_json` gives it or as JSON reads it back."""
+        return cls(**{**data, "symbols": tuple(data["symbols"])})
+
+
+def cleaned(text: str, normalise: str, lower: bool) -> str:
+    """Normalised text, in small letters if asked for."""
+    if normalise != "none" and not text.isascii():
+        text = unicodedata.normalize(normalise.upper(), text)
+    return text.lower() if lower else text
+
+
+def fit(parts: Iterable[str], options: TextOptions, *, spaces: bool = True, head: str = "") -> TextCodec:
+    """A codec with the units of these parts of text: give the training part only.
+
+    spaces  words keep the space in front of them, for text that is to be written
+    head    the beginning of the text, from which is found whether it is split already
+
+    Raises DataError where there is nothing to learn from, OptionError for options that do not go together.
+    """
+    units, lower = options.units or "characters", bool(options.lower)
+    split = options.split if options.split is not None else units == "words" and is_split(head)
+    given = {"units": units, "normalise": options.normalise, "lower": lower, "split": split, "spaces": spaces}
+    if options.tokenizer is not None:
+        if options.units not in (None, "bytepair"):
+            raise OptionError(f"got a tokenizer and units {options.units}; expected units bytepair with a tokenizer")
+        return TextCodec(**{**given, "units": "bytepair"}, symbols=(), tokenizer=_bytepair.loaded(options.tokenizer))
+    clean = (cleaned(part, options.normalise, lower) for part in parts)
+    if units == "bytepair":
+        return TextCodec(**given, symbols=(), tokenizer=_bytepair.learned(clean, options.vocabulary or BYTEPAIRS))
+    counts: Counter[str] = Counter()
+    for part in clean:
+        counts.update(part if units == "characters" else words(part, split, spaces))
+    return TextCodec(**given, symbols=(*SPECIAL, *_kept(counts, units, options)))
+
+
+def _kept(counts: Counter[str], units: str, options: TextOptions) -> Sequence[str]:
+    """The units that are known: the most frequent, in a fixed order."""
+    if not counts:
+        raise DataError("the training text has no units; expected text with something in it")
+    if options.vocabulary is not None and options.vocabulary > len(counts):
+        raise OptionError(
+            f"vocabulary {options.vocabulary:,} is larger than the data: it has {len(counts):,} different {units}; "
+            f"leave out --vocabulary, or give at most {len(counts):,}"
+        )
+    most = options.vocabulary or (MOST_WORDS if units == "words" else len(counts))
+    fewest = options.fewest or (2 if units == "words" and options.vocabulary is None else 1)
+    often = [u for u, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])) if count >= fewest][:most]
+    if not often:
+        raise DataError(f"no unit of the training text occurs {fewest} times; expected more text, or a smaller --fewest")
+    return sorted(often)
+
+
+def natural_units(head: str, words_first: bool) -> str:
+    """Units for a text of which none are asked for: words where they were asked for and the script has them."""
+    return "words" if words_first and not without_spaces(head) else "characters"
