@@ -162,7 +162,7 @@ def fit(parts: Iterable[str], options: TextOptions, *, spaces: bool = True, head
 
 
 def _kept(counts: Counter[str], units: str, options: TextOptions) -> Sequence[str]:
-    """The units that are known: the most frequent, in a fixed order."""
+    """The units that are known, the most frequent first."""
     if not counts:
         raise DataError("the training text has no units; expected text with something in it")
     if options.vocabulary is not None and options.vocabulary > len(counts):
@@ -175,7 +175,7 @@ def _kept(counts: Counter[str], units: str, options: TextOptions) -> Sequence[st
     often = [u for u, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])) if count >= fewest][:most]
     if not often:
         raise DataError(f"no unit of the training text occurs {fewest} times; expected more text, or a smaller --fewest")
-    return sorted(often)
+    return often
 
 
 def natural_units(head: str, words_first: bool) -> str:

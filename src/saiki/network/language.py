@@ -1,0 +1,108 @@
+"""A language model: after every unit, the scores of the unit that comes next."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from saiki.network.embedding import Embedding
+from saiki.network.options import Network
+from saiki.network.stack import Stack, States
+from saiki.shapes import Float, Int
+
+#: shares of the vocabulary at which adaptive softmax cuts it: frequent, rarer, rarest units
+CUTS = (0.08, 0.35)
+
+
+class Sizes(NamedTuple):
+    """What a language model is made of beside its stack."""
+
+    units: int
+    embedding: int
+    tied: bool = False  # the vectors of the units are the weights of their scores
+    adaptive: bool = False  # rare units share few numbers; units must be numbered by how frequent they are
+    embedding_dropout: float = 0.0
+    input_dropout: float = 0.0
+    output_dropout: float = 0.0
+    activation: float = 0.0  # α: weight of the mean square of the dropped outputs
+    change: float = 0.0  # β: weight of the mean square of the outputs' change from step to step
+
+
+class LanguageModel(nn.Module):
+    """p(u_{t+1} | u_1 … u_t), from the state of a stack of recurrent layers.
+
+        e_t = drop(E[u_t]);   h_t, s_t = stack(e_t, s_{t-1})
+        scores_t = W drop(h_t) + b                     tied: W = E, after a linear map where h is not as wide as E
+        loss = mean -log softmax(scores_t)[u_{t+1}] + α mean drop(h_t)² + β mean (h_t - h_{t-1})²
+
+    Source: tied weights: Press and Wolf 2017 (arXiv 1608.05859); α and β, and which dropout stands where: Merity et al.
+    2018 (arXiv 1708.02182), section 4; adaptive softmax: Grave et al. 2017 (arXiv 1609.04309), as in torch.nn.
+    """
+
+    def __init__(self, sizes: Sizes, options: Network, width: int) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.embedding = Embedding(sizes.units, sizes.embedding, sizes.embedding_dropout, sizes.input_dropout)
+        self.stack = Stack(sizes.embedding, options, width)
+        out = self.stack.output_width
+        self.drop = nn.Dropout(sizes.output_dropout)
+        self.locked = options.locked
+        if sizes.adaptive:
+            cuts = sorted({max(1, int(share * sizes.units)) for share in CUTS})
+            self.adaptive = nn.AdaptiveLogSoftmaxWithLoss(out, sizes.units, cuts)
+            return
+        self.narrow = nn.Linear(out, sizes.embedding) if sizes.tied and out != sizes.embedding else nn.Identity()
+        self.weight = None if sizes.tied else nn.Parameter(torch.empty(sizes.units, out))
+        self.bias = nn.Parameter(torch.zeros(sizes.units))
+        if self.weight is not None:
+            nn.init.uniform_(self.weight, -(out**-0.5), out**-0.5)
+
+    def initial_state(self, batch: int) -> States:
+        return self.stack.initial_state(batch)
+
+    def forward(
+        self, tokens: Int[Tensor, "batch time"], states: States | None = None, lengths: Int[Tensor, "batch"] | None = None
+    ) -> tuple[Float[Tensor, "batch time width"], States]:
+        """Outputs of the stack after each unit, and the states after the last."""
+        return self.stack(self.embedding(tokens), lengths, states)
+
+    def loss(self, tokens: Tensor, following: Tensor, states: States | None) -> tuple[Tensor, States]:
+        """What training lowers, and the states after the last unit."""
+        h, states = self(tokens, states)
+        dropped = self._dropped(h)
+        loss = self.surprise(dropped, following).mean()
+        if self.training and self.sizes.activation:
+            loss = loss + self.sizes.activation * dropped.square().mean()
+        if self.training and self.sizes.change and h.shape[1] > 1:
+            loss = loss + self.sizes.change * (h[:, 1:] - h[:, :-1]).square().mean()
+        return loss, states
+
+    def _dropped(self, h: Tensor) -> Tensor:
+        if not (self.training and self.locked):
+            return self.drop(h)
+        return h * self.drop(h.new_ones(len(h), 1, h.shape[2]))
+
+    def scores(self, h: Float[Tensor, "steps width"]) -> Float[Tensor, "steps units"]:
+        """Scores of every unit, before the softmax."""
+        weight = self.embedding.table.weight if self.weight is None else self.weight
+        return nn.functional.linear(self.narrow(h), weight, self.bias)
+
+    def surprise(self, h: Float[Tensor, "*steps width"], following: Int[Tensor, "*steps"]) -> Float[Tensor, "steps"]:
+        """-log p of the units that follow, in nats, one after the other."""
+        h, following = h.reshape(-1, h.shape[-1]), following.reshape(-1)
+        if self.sizes.adaptive:
+            return -self.adaptive(h, following).output
+        return nn.functional.cross_entropy(self.scores(h), following, reduction="none")
+
+    def logarithms(self, h: Float[Tensor, "batch width"]) -> Float[Tensor, "batch units"]:
+        """log p of every unit."""
+        if self.sizes.adaptive:
+            return self.adaptive.log_prob(h)
+        return torch.log_softmax(self.scores(h), -1)
+
+    def step(self, tokens: Int[Tensor, "batch"], states: States) -> tuple[Float[Tensor, "batch units"], States]:
+        """log p of every next unit after one more unit of every row."""
+        h, states = self.stack.step(self.embedding(tokens), states)
+        return self.logarithms(h), states
