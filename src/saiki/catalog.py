@@ -26,6 +26,7 @@ FOLDERS = {
     "objectives": "objective",
     "metrics": "metric",
     "baselines": "baseline",
+    "decoding": "decoding",
 }
 
 

@@ -268,16 +268,36 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
     goes_on = resume and folder is not None and folder.exists()
     if out is not None and not goes_on and not resume:
         check_free(out, force)
-    task = working_half.fit(options, data, columns)
+    if valid is not None:
+        options = working_half.validated_apart(options)
+    base = load(start) if (start := getattr(options, "from_", None)) else None
+    if base is None:
+        task = working_half.fit(options, data, columns)
+    else:
+        task, network_options = working_half.fit_from(options, data, columns, base), _as(base, network_options)
+    task.asked(network_options, training)
     network_options = preferring(network_options, task.network_defaults())
     training = preferring(training, task.training_defaults())
     model = _fresh(name, task, network_options, training)
+    if base is not None:
+        model.network.load_state_dict(base.network.state_dict())
     if say:
         say(model.understood)
     if resume and not goes_on and out is not None and out.exists():
         return _finished(out, model)
     with exclusive(folder):
         return _run(model, valid, out, folder, goes_on, resume, force, hooks, began)
+
+
+def _as(base: Model, given: Network) -> Network:
+    """The network of the model that training goes on from; another shape cannot be asked for."""
+    for name in given.model_fields_set - {"dropout", "locked", "zoneout", "state_dropout", "weight_drop"}:
+        if getattr(given, name) != getattr(base.network_options, name):
+            raise OptionError(
+                f"{name} {getattr(given, name)} is not that of the model to go on from, {getattr(base.network_options, name)}; "
+                f"leave --{name.replace('_', '-')} out"
+            )
+    return base.network_options.model_copy(update=given.model_dump(exclude_unset=True))
 
 
 def _check_columns(name: str, task: type[Task], columns: dict[str, Any]) -> None:

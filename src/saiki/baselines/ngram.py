@@ -19,6 +19,8 @@ MOST = 8_000_000
 #: orders that are tried, best on the held-out tail of the training text
 ORDERS = (2, 3, 4, 5, 6, 7, 8)
 TAIL = 50_000
+#: last units of the training text on which orders are tried
+SEARCHED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,6 @@ class _Order:
 
     keys: np.ndarray
     counts: np.ndarray  # of every n-gram
-    context: np.ndarray  # number of every n-gram's context in the order below
     total: np.ndarray  # c(h) by number of the context
     kinds: np.ndarray  # n(h)
     discount: float
@@ -41,6 +42,7 @@ def surprise(training: np.ndarray, text: np.ndarray, units: int, order: int | No
 
 def best_order(training: np.ndarray, units: int) -> int:
     """The order with the lowest surprise on the end of the training text, counted without it."""
+    training = training[-SEARCHED:]
     tail = min(TAIL, len(training) // 10)
     if tail < 2:
         return 2
@@ -90,7 +92,9 @@ def _tables(training: np.ndarray, units: int, order: int) -> list[_Order]:
 
 def _table(levels: list, k: int, units: int) -> _Order:
     keys, _, _, counts, contexts = levels[k]
-    if k + 1 < len(levels):  # how many different units stand in front: every (k+1)-gram is one for the k-gram that ends it
+    if k + 1 < len(
+        levels
+    ):  # how many different units stand in front: every (k+1)-gram is one for the k-gram that ends it
         _, first, _, _, _ = levels[k + 1]
         counts = np.bincount(levels[k][2][first + 1], minlength=len(keys))
     context = keys // units
@@ -98,4 +102,4 @@ def _table(levels: list, k: int, units: int) -> _Order:
     discount = once / (once + 2 * twice) if once and twice else 0.5
     total = np.bincount(context, weights=counts, minlength=contexts)
     kinds = np.bincount(context[counts > 0], minlength=contexts)
-    return _Order(keys, counts, context, total, kinds, discount)
+    return _Order(keys, counts, total, kinds, discount)

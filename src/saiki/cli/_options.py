@@ -29,7 +29,7 @@ def parameters(models: Iterable[type[BaseModel]]) -> list[inspect.Parameter]:
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     kind, metavar = kind_of(field.annotation)
-    word = name.replace("_", "-")
+    word = name.rstrip("_").replace("_", "-")  # `from_` is --from: the word is Python's own
     text = f"{field.description or ''} {default_of(field)}".strip()
     flags = f"--{word}/--no-{word}" if kind is bool else f"--{word}"
     option = typer.Option(flags, help=text, metavar=metavar or None, show_default=False)
@@ -70,6 +70,7 @@ def from_file(path: Path | None, known: Sequence[str]) -> dict[str, Any]:
     if path is None:
         return {}
     options = {name.replace("-", "_"): value for name, value in _parse(path).items()}
+    options = {f"{name}_" if f"{name}_" in known else name: value for name, value in options.items()}
     for name in options:
         if name not in known:
             raise OptionError(f"{path}: unknown option {name!r}{near_misses(name, known)}")

@@ -7,7 +7,7 @@ with --history apart. Otherwise it is data like those of training, the target in
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ def command(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Data with the truth.")],
     history: Annotated[Path | None, typer.Option(help="What the model may see, if DATA holds only the truth.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Language models: write every unit and its surprise in nats to this table too.")
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a report of one HTML file too.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
@@ -32,8 +35,24 @@ def command(
         console.say(f"note: {note}")
     facts = found.to_json() | {"beats_baselines": found.beats_baselines, "sentence": found.sentence()}
     console.answer([*table(rows(found.scores), "saiki"), "", found.sentence()], facts)
+    if out:
+        _surprises(trained, data, out)
+        console.say(f"surprise of every unit: {out}")
     if html:
         from saiki.reporting.page import write_report
 
         write_report(html, trained, found, title=f"{model.name} on {data.name}")
         console.say(f"report: {html}")
+
+
+def _surprises(trained: Any, data: Path, out: Path) -> None:
+    """The table of units and how surprising each of them was."""
+    import polars as pl
+
+    from saiki.data.frames import write_frame
+    from saiki.errors import OptionError
+
+    if not hasattr(trained.task, "surprise"):
+        raise OptionError(f"--out has no meaning for {trained.name}: only a language model is surprised unit by unit")
+    units, nats = zip(*trained.task.surprise(trained.network, data), strict=True)
+    write_frame(pl.DataFrame({"unit": units, "nats": nats}), out)

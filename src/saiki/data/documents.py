@@ -12,7 +12,9 @@ from saiki.readers import read, suffixes
 from saiki.readers import text as plain
 
 
-def text_parts(data: Any, column: str | None = None, documents: str = "whole", encoding: str | None = None) -> Iterator[Part]:
+def text_parts(
+    data: Any, column: str | None = None, documents: str = "whole", encoding: str | None = None
+) -> Iterator[Part]:
     """The text of `data` in parts, and where documents end.
 
     data       a path to a text file, a folder of them or a table; a list of documents

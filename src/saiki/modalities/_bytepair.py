@@ -40,7 +40,9 @@ def loaded(path: str | Path) -> str:
         return library.Tokenizer.from_file(str(path)).to_str()
     except Exception as error:  # the library raises plain Exception
         what = " ".join(str(error).split())[:160]
-        raise DataError(f"{path}: not a tokenizer of the library tokenizers ({what}); expected a tokenizer.json") from error
+        raise DataError(
+            f"{path}: not a tokenizer of the library tokenizers ({what}); expected a tokenizer.json"
+        ) from error
 
 
 def restored(text: str) -> Any:

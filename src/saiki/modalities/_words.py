@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 #: letters of scripts that put no spaces between words: every one is a unit; katakana spells words, so a run is one
-_SIGNS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u3096\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_SIGNS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u3096\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
 _KATAKANA = "\u30a0-\u30ff"
 _LETTER = f"(?:(?![{_SIGNS}{_KATAKANA}])\\w)"
 _WORD = f"{_LETTER}+(?:['’]{_LETTER}+)*"

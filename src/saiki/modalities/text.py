@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from saiki.errors import DataError, OptionError
 from saiki.modalities import _bytepair
+from saiki.modalities._text_options import TextOptions
 from saiki.modalities._words import is_split, joined, without_spaces, words
 
 #: numbers of the unit that stands for all unknown ones, and of the end of a document
@@ -22,27 +21,6 @@ UNKNOWN, END = 0, 1
 SPECIAL = ("\ufffd", "")
 #: words kept at most, and byte-pair units learned, where no vocabulary is asked for
 MOST_WORDS, BYTEPAIRS = 30_000, 4_000
-
-
-class TextOptions(BaseModel):
-    """How text becomes numbers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    units: Literal["characters", "words", "bytepair"] | None = Field(
-        None, description="What text is cut into; None leaves it to the task."
-    )
-    vocabulary: int | None = Field(
-        None, ge=3, description="Units at most, the most frequent; others are unknown [words 30000, bytepair 4000]."
-    )
-    fewest: int | None = Field(None, ge=1, description="How often a unit must occur to be known [words 2, else 1].")
-    normalise: Literal["none", "nfc", "nfkc"] = Field("nfc", description="Unicode normalisation.")
-    lower: bool | None = Field(None, description="Turn letters into small ones [yes to classify, else no].")
-    tokenizer: Path | None = Field(None, description="A tokenizer.json of the library tokenizers, for units bytepair.")
-    split: bool | None = Field(
-        None, description="The text has spaces around words and marks already [found in the data]."
-    )
-    encoding: str | None = Field(None, description="Encoding of text files, such as cp932 [found in the data].")
 
 
 @dataclass(frozen=True)
@@ -133,7 +111,7 @@ class TextCodec:
 def cleaned(text: str, normalise: str, lower: bool) -> str:
     """Normalised text, in small letters if asked for."""
     if normalise != "none" and not text.isascii():
-        text = unicodedata.normalize(normalise.upper(), text)
+        text = unicodedata.normalize(normalise.upper(), text)  # pyright: ignore[reportArgumentType]
     return text.lower() if lower else text
 
 
@@ -174,7 +152,9 @@ def _kept(counts: Counter[str], units: str, options: TextOptions) -> Sequence[st
     fewest = options.fewest or (2 if units == "words" and options.vocabulary is None else 1)
     often = [u for u, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])) if count >= fewest][:most]
     if not often:
-        raise DataError(f"no unit of the training text occurs {fewest} times; expected more text, or a smaller --fewest")
+        raise DataError(
+            f"no unit of the training text occurs {fewest} times; expected more text, or a smaller --fewest"
+        )
     return often
 
 

@@ -63,21 +63,24 @@ class LanguageModel(nn.Module):
         return self.stack.initial_state(batch)
 
     def forward(
-        self, tokens: Int[Tensor, "batch time"], states: States | None = None, lengths: Int[Tensor, "batch"] | None = None
+        self,
+        tokens: Int[Tensor, "batch time"],
+        states: States | None = None,
+        lengths: Int[Tensor, "batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time width"], States]:
         """Outputs of the stack after each unit, and the states after the last."""
         return self.stack(self.embedding(tokens), lengths, states)
 
     def loss(self, tokens: Tensor, following: Tensor, states: States | None) -> tuple[Tensor, States]:
         """What training lowers, and the states after the last unit."""
-        h, states = self(tokens, states)
+        h, after = self(tokens, states)
         dropped = self._dropped(h)
         loss = self.surprise(dropped, following).mean()
         if self.training and self.sizes.activation:
             loss = loss + self.sizes.activation * dropped.square().mean()
         if self.training and self.sizes.change and h.shape[1] > 1:
             loss = loss + self.sizes.change * (h[:, 1:] - h[:, :-1]).square().mean()
-        return loss, states
+        return loss, after
 
     def _dropped(self, h: Tensor) -> Tensor:
         if not (self.training and self.locked):

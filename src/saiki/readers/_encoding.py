@@ -43,7 +43,9 @@ def encoding_of(path: Path, given: str | None = None) -> str:
         try:
             return codecs.lookup(given).name
         except LookupError:
-            raise OptionError(f"unknown encoding {given!r}; expected one such as utf-8, latin-1, cp932 or utf-16") from None
+            raise OptionError(
+                f"unknown encoding {given!r}; expected one such as utf-8, latin-1, cp932 or utf-16"
+            ) from None
     head = _head(path)
     for mark, name in _MARKS:
         if head.startswith(mark):

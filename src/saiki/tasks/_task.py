@@ -50,7 +50,20 @@ class Task:
         """A hash of the training data, or of `data` read as they were: equal data, equal hash, whatever the file format."""
         raise NotImplementedError
 
+    @classmethod
+    def validated_apart(cls, options: Any) -> Any:
+        """The options where validation has data of its own, so that nothing of the training data need be held out."""
+        return options
+
+    @classmethod
+    def fit_from(cls, options: Any, data: Any, columns: dict[str, Any], base: Any) -> Task:
+        """`fit` for training that goes on from the model `base` (--from), with the numbers that it knows data by."""
+        raise ModelError("training cannot go on from another model here (--from)")
+
     # The network and its training.
+
+    def asked(self, network: Network, training: Training) -> None:
+        """Told of the options as they were given, before it is asked for its preferences."""
 
     @property
     def default_width(self) -> int:

@@ -1,0 +1,29 @@
+"""The options of the modality text, without what computes: the command line reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TextOptions(BaseModel):
+    """How text becomes numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    units: Literal["characters", "words", "bytepair"] | None = Field(
+        None, description="What text is cut into; None leaves it to the task."
+    )
+    vocabulary: int | None = Field(
+        None, ge=3, description="Units at most, the most frequent; others are unknown [words 30000, bytepair 4000]."
+    )
+    fewest: int | None = Field(None, ge=1, description="How often a unit must occur to be known [words 2, else 1].")
+    normalise: Literal["none", "nfc", "nfkc"] = Field("nfc", description="Unicode normalisation.")
+    lower: bool | None = Field(None, description="Turn letters into small ones [yes to classify, else no].")
+    tokenizer: Path | None = Field(None, description="A tokenizer.json of the library tokenizers, for units bytepair.")
+    split: bool | None = Field(
+        None, description="The text has spaces around words and marks already [found in the data]."
+    )
+    encoding: str | None = Field(None, description="Encoding of text files, such as cp932 [found in the data].")

@@ -1,0 +1,289 @@
+"""The task generate at work: fitted to a text, it builds a language model, judges it, and lets it write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from saiki.data.documents import text_parts
+from saiki.data.tokens import Tokens, cut, length, tokens
+from saiki.errors import DataError, ModelError, OptionError
+from saiki.modalities import text as modality
+from saiki.modalities._vectors import load as load_vectors
+from saiki.modalities.text import END, TextCodec
+from saiki.network.language import LanguageModel, Sizes
+from saiki.network.options import Network
+from saiki.tasks import _recipe
+from saiki.tasks._evaluation import Evaluation
+from saiki.tasks._language_scores import judge
+from saiki.tasks._reading import ReadingProblem, surprises
+from saiki.tasks._task import Task
+from saiki.tasks.generate import Generate
+from saiki.training.options import Training
+
+#: characters from which is found how words are cut
+HEAD = 100_000
+
+
+class GenerateTask(Task):
+    """Everything but the weights that a language model needs; plain data, saved with the model."""
+
+    takes = ("source",)
+    answer = "text"
+    cuts = True
+
+    options: Generate
+
+    def __init__(
+        self, options: Generate, codec: TextCodec, source: dict[str, Any], opening: int, counts: list[int]
+    ) -> None:
+        self.options, self.codec, self.source, self.opening, self.counts = options, codec, source, opening, counts
+        self.training: Tokens | None = None
+        self.held: Tokens | None = None
+        self.vectors: tuple[np.ndarray, np.ndarray] | None = None
+        self.said: list[tuple[str, str]] = []
+        self.given = Training.model_construct()
+        self.layers = 2
+
+    # The text.
+
+    @classmethod
+    def fit(cls, options: Generate, data: Any, columns: dict[str, Any]) -> GenerateTask:
+        """Understand the text: its units, what is held out, how it begins."""
+        return cls._fitted(options, data, columns, None)
+
+    @classmethod
+    def fit_from(cls, options: Generate, data: Any, columns: dict[str, Any], base: Any) -> GenerateTask:
+        """The same with the units and sizes of the model that training goes on from."""
+        if not isinstance(base.task, GenerateTask):
+            raise ModelError(f"--from: a model of the task {base.name} cannot go on as generate")
+        old = base.task.options
+        kept = {n: getattr(old, n) for n in ("units", "normalise", "lower", "embedding", "vectors", "tied", "softmax")}
+        options = options.model_copy(update=kept)
+        return cls._fitted(options, data, columns, base.task.codec)
+
+    @classmethod
+    def _fitted(cls, options: Generate, data: Any, columns: dict[str, Any], codec: TextCodec | None) -> GenerateTask:
+        column = _one(columns.get("source"))
+        parts = lambda: text_parts(data, column, options.documents, options.encoding)  # noqa: E731
+        total = length(parts())
+        if not total:
+            raise DataError("the text is empty; expected at least a few hundred characters")
+        kept = int(total * (1 - options.holdout))
+        if codec is None:
+            head = "".join(text for text, _ in cut(parts(), 0, HEAD))
+            units = options.units or ("bytepair" if options.tokenizer else "characters")
+            options = options.model_copy(update={"units": units})
+            codec = modality.fit((text for text, _ in cut(parts(), 0, kept)), options, head=head)
+        training = tokens(cut(parts(), 0, kept), codec)
+        held = tokens(cut(parts(), kept, None), codec) if kept < total else None
+        counts = np.bincount(np.asarray(training.values), minlength=codec.size)
+        source = {"path": _path(data), "column": column, "characters": kept, "fingerprint": training.fingerprint}
+        task = cls(options, codec, source, _opening(codec, counts), counts.tolist())
+        task.training, task.held = training, held
+        task.said = _said(codec, total, training, held)
+        if options.vectors is not None:
+            task.vectors = load_vectors(options.vectors, codec)
+            task.said.append(
+                ("vectors", f"{len(task.vectors[0]):,} of {codec.size - 2:,} units, {task.vectors[1].shape[1]} numbers")
+            )
+        return task
+
+    @classmethod
+    def validated_apart(cls, options: Generate) -> Generate:
+        return options.model_copy(update={"holdout": 0.0})
+
+    def describe(self) -> list[tuple[str, str]]:
+        return self.said
+
+    def fingerprint(self, data: Any = None) -> str:
+        return self.source["fingerprint"] if data is None else self.read(data).fingerprint
+
+    def read(self, data: Any) -> Tokens:
+        """A text as units, read as the training text was."""
+        options = self.options
+        parts = text_parts(data, self.source["column"], options.documents, options.encoding)
+        return tokens(parts, self.codec)
+
+    # The network and its training.
+
+    def asked(self, network: Network, training: Training) -> None:
+        self.given, self.layers = training, network.layers if "layers" in network.model_fields_set else 2
+        self.asked_width = network.width
+
+    @property
+    def default_width(self) -> int:
+        assert self.training is not None
+        return _recipe.width_for(len(self.training), self.codec.size, self.given, self.layers)
+
+    def network_defaults(self) -> dict[str, Any]:
+        assert self.training is not None
+        width = self.asked_width or self.default_width
+        often = _recipe.passes(len(self.training), self.codec.size, self.given, width, self.layers)
+        return _recipe.network_defaults(often, self.options.units != "characters")
+
+    def training_defaults(self) -> dict[str, Any]:
+        assert self.training is not None
+        return _recipe.training_defaults(len(self.training))
+
+    def network(self, options: Network, width: int, seed: int) -> LanguageModel:
+        if options.bidirectional:
+            raise OptionError("a language model reads forwards: --bidirectional has no meaning for generate")
+        own, units = self.options, self.codec.size
+        adaptive = own.softmax == "adaptive"
+        if adaptive and own.tied:
+            raise OptionError("tied weights need the full softmax; give one of --tied and --softmax adaptive")
+        embedding = own.embedding or _recipe.embedding_for(units, width)
+        if self.vectors is not None:
+            embedding = own.embedding or self.vectors[1].shape[1]
+            if embedding != self.vectors[1].shape[1]:
+                raise OptionError(f"embedding {embedding}, but the vectors have {self.vectors[1].shape[1]} numbers")
+        # the sizes are stored, so that a loaded model needs neither the vectors nor the budget
+        self.options = own = own.model_copy(update={"embedding": embedding})
+        sizes = Sizes(
+            units=units,
+            embedding=embedding,
+            tied=units > 512 and not adaptive if own.tied is None else own.tied,
+            adaptive=adaptive,
+            embedding_dropout=own.embedding_dropout,
+            input_dropout=own.input_dropout,
+            output_dropout=options.dropout if own.output_dropout is None else own.output_dropout,
+            activation=own.activation_regularisation,
+            change=own.temporal_regularisation,
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made = LanguageModel(sizes, options, width)
+            if self.vectors is not None:
+                made.embedding.put(torch.from_numpy(self.vectors[0]), torch.from_numpy(self.vectors[1]))
+        return made
+
+    def problem(self, batch: int, valid: Any = None, whole: bool = False) -> ReadingProblem:
+        assert self.training is not None
+        held = None if whole else self.held if valid is None else self.read(valid)
+        return ReadingProblem(self.training, held, batch, self.given.bptt or _recipe.BPTT, self.given.seed)
+
+    # Answers.
+
+    def predict(self, network: Any, data: Any) -> Any:
+        self.cannot("predict", "a language model writes and scores text; use saiki generate, evaluate or stream")
+
+    def evaluate(self, network: Any, data: Any, history: Any = None) -> Evaluation:
+        text = self.read(data)
+        found = surprises(network, text, lines=1, opening=self.opening)
+        before, note = self._before(history)
+        told = judge(self, text, found, before, f"{len(text):,} units, {text.characters:,} characters")
+        return told if note is None else _noted(told, note)
+
+    def surprise(self, network: Any, data: Any) -> Iterator[tuple[str, float]]:
+        """Every unit of a text and its surprise in nats."""
+        text = self.read(data)
+        found = surprises(network, text, lines=1, opening=self.opening)
+        yield from (
+            (self.codec.name(unit), float(nats)) for unit, nats in zip(text.values.tolist(), found, strict=True)
+        )
+
+    def validation(self, network: Any, valid: Any = None) -> Evaluation | None:
+        text = self.held if valid is None else self.read(valid)
+        if text is None:
+            return None
+        found = surprises(network, text, lines=8, opening=self.opening)
+        assert self.training is not None
+        return judge(self, text, found, np.asarray(self.training.values), f"validation: {text.characters:,} characters")
+
+    def _before(self, history: Any) -> tuple[np.ndarray | None, str | None]:
+        """The training text, for the n-gram baseline, or why it is not there."""
+        if history is not None:
+            return np.asarray(self.read(history).values), None
+        if (found := self.training_text()) is not None:
+            return np.asarray(found.values), None
+        return None, (
+            "the n-gram baseline is left out: the training text is not where it was, or has changed; give it with --history"
+        )
+
+    def training_text(self) -> Tokens | None:
+        """The training text, if it is still where it was and unchanged."""
+        if self.training is not None:
+            return self.training
+        path = self.source["path"]
+        if path is None or not Path(path).exists():
+            return None
+        try:
+            parts = text_parts(path, self.source["column"], self.options.documents, self.options.encoding)
+            found = tokens(cut(parts, 0, self.source["characters"]), self.codec)
+        except DataError:
+            return None
+        return found if found.fingerprint == self.source["fingerprint"] else None
+
+    def generate(self, network: Any, **options: Any) -> Any:
+        from saiki.tasks._writing import write
+
+        return write(self, network, **options)
+
+    def stream(self, network: Any) -> Any:
+        from saiki.tasks._writing import TextStream
+
+        return TextStream(self, network)
+
+    # What is saved and said.
+
+    def to_json(self) -> dict[str, Any]:
+        return {"codec": self.codec.to_json(), "source": self.source, "opening": self.opening, "counts": self.counts}
+
+    @classmethod
+    def from_json(cls, options: Generate, stored: dict[str, Any]) -> GenerateTask:
+        codec = TextCodec.from_json(stored["codec"])
+        return cls(options, codec, stored["source"], stored["opening"], stored["counts"])
+
+    @property
+    def headline(self) -> str:
+        return self.codec.describe()
+
+    def facts(self) -> list[tuple[str, str]]:
+        return [("units", self.codec.describe()), ("stream", "a step per unit")]
+
+    def next_commands(self, folder: Path, data: Path) -> list[str]:
+        return [
+            f'saiki generate {folder} --prompt "…" --length 500',
+            f"saiki evaluate {folder} FILE",
+            f"saiki inspect {folder}",
+        ]
+
+
+def _one(column: Any) -> str | None:
+    if isinstance(column, list | tuple):
+        if len(column) != 1:
+            raise OptionError(f"source: got {len(column)} columns; generate reads one column of texts")
+        return column[0]
+    return column
+
+
+def _path(data: Any) -> str | None:
+    return str(Path(data).resolve()) if isinstance(data, str | Path) else None
+
+
+def _opening(codec: TextCodec, counts: np.ndarray) -> int:
+    """The unit that stands before the first: the end of a document, else a line feed, else the most frequent unit."""
+    if counts[END]:
+        return END
+    feed = codec.encode("\n")
+    return int(feed[0]) if len(feed) == 1 and counts[feed[0]] else int(counts.argmax())
+
+
+def _said(codec: TextCodec, total: int, training: Tokens, held: Tokens | None) -> list[tuple[str, str]]:
+    rows = [("text", f"{total:,} characters, {len(training) + (len(held) if held else 0):,} units")]
+    rows.append(("units", codec.describe()))
+    share = (training.unknown + (held.unknown if held else 0)) / (len(training) + (len(held) if held else 0))
+    if share:
+        rows.append(("unknown", f"{share:.1%} of the units are not known by themselves"))
+    rows.append(("held out", f"the last {held.characters:,} characters" if held else "nothing"))
+    return rows
+
+
+def _noted(found: Evaluation, note: str) -> Evaluation:
+    found.notes.append(note)
+    return found

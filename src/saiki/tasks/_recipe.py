@@ -1,0 +1,68 @@
+"""From the length of a text and the budget to the sizes of a language model and its training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from saiki.training.options import Training
+
+#: widths that are tried, widest first
+WIDTHS = (768, 640, 512, 448, 384, 320, 256, 192, 128, 96, 64)
+#: multiplications and additions per second that one thread makes in training, roughly, on a processor with AVX2
+RATE = 4e10
+#: a width is affordable if training reads the text so often, or so many units per weight
+PASSES, PER_WEIGHT = 6.0, 4.0
+#: share of a budget that training has: the rest is start-up, validation and the baselines
+SHARE = 0.85
+#: units that gradients go back
+BPTT = 100
+
+
+def weights(width: int, layers: int, embedding: int, units: int) -> int:
+    """Weights that a step of a GRU multiplies."""
+    return 3 * width * (embedding + width) + (layers - 1) * 6 * width * width + width * units
+
+
+def width_for(tokens: int, units: int, training: Training, layers: int) -> int:
+    """The widest network that the budget can train well."""
+    seconds = training.seconds
+    if seconds is None:
+        return 256 if tokens >= 200_000 else 128
+    for width in WIDTHS:
+        count = weights(width, layers, embedding_for(units, width), units)
+        read = SHARE * seconds * RATE * torch.get_num_threads() / (6 * count)
+        if read >= min(PASSES * tokens, PER_WEIGHT * count):
+            return width
+    return WIDTHS[-1]
+
+
+def embedding_for(units: int, width: int) -> int:
+    """Numbers per unit: few for characters, as wide as the network for words."""
+    return min(width, 64) if units <= 512 else width
+
+
+def passes(tokens: int, units: int, training: Training, width: int, layers: int) -> float:
+    """How often training reads the text, roughly."""
+    if training.epochs is not None:
+        return float(training.epochs)
+    if training.seconds is None:
+        return 1.0
+    count = weights(width, layers, embedding_for(units, width), units)
+    return SHARE * training.seconds * RATE * torch.get_num_threads() / (6 * count) / max(1, tokens)
+
+
+def network_defaults(passes: float, words: bool) -> dict[str, Any]:
+    """Dropout grows with how often the text is read: a text read once cannot be learned by heart."""
+    often = min(1.0, max(0.0, (passes - 2) / 10))
+    dropout = round((0.5 if words else 0.25) * often, 2)
+    return {"cell": "gru", "layers": 2, "dropout": dropout}
+
+
+def training_defaults(tokens: int) -> dict[str, Any]:
+    """Stretches read side by side: fewer of a short text, so that an epoch has steps enough."""
+    batch = 64 if tokens >= 500_000 else 32 if tokens >= 50_000 else 16
+    return {
+        "batch": batch, "learning_rate": 6e-3, "average": 0.998, "most_epochs": 60, "validations": 10, "patience": 4,
+    }  # fmt: skip

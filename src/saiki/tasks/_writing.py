@@ -1,0 +1,209 @@
+"""A language model that writes: continues prompts, completes them with candidates, and follows text as it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ConfigDict, Field, ValidationError
+
+from saiki.decoding.beam import Candidate, beam
+from saiki.decoding.sampling import Sampling, draw, probabilities
+from saiki.errors import DataError, OptionError
+from saiki.modalities.text import END, UNKNOWN
+from saiki.network.language import LanguageModel
+from saiki.network.streaming import StackStream
+
+#: candidates of the next unit that a stream names
+NAMED = 5
+#: texts whose states a stream keeps
+MOST_TEXTS = 10_000
+
+
+class Writing(Sampling):
+    """How text is written. Drawn unit by unit, unless `beam` or `candidates` asks for the most probable text as a whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    length: int = Field(500, ge=0, description="Units to write at most.")
+    stop: tuple[str, ...] = Field((), description="Text at which writing stops, and that is left out.")
+    seed: int = Field(0, ge=0, lt=2**63, description="Seed of what is drawn.")
+    beam: int | None = Field(None, ge=1, le=1000, description="Answers that are followed side by side; 1 is greedy.")
+    candidates: int | None = Field(None, ge=1, le=1000, description="Completions to give, with their probabilities.")
+    block: int = Field(0, ge=0, description="With beam: no group of so many units comes twice.")
+
+
+class Pen:
+    """The state of a model in one text: takes units, and says how probable every next one is."""
+
+    def __init__(self, task: Any, network: LanguageModel) -> None:
+        self.task, self.network = task, network.eval()
+        self.steps = StackStream(network.stack)
+        self.table = network.embedding.table.weight.detach()
+        self.restart()
+
+    def restart(self) -> None:
+        """At the beginning of a text."""
+        self.steps.state = self.network.initial_state(1)
+        self.push(self.task.opening)
+
+    @torch.no_grad()
+    def push(self, unit: int) -> None:
+        """One more unit."""
+        self.h = self.steps.push(self.table[unit])
+
+    @torch.no_grad()
+    def logarithms(self) -> np.ndarray:
+        """log p of every next unit."""
+        return self.network.logarithms(self.h[None])[0].numpy()
+
+
+def write(task: Any, network: Any, prompt: str | Sequence[str] = "", **options: Any) -> Any:
+    """Text after a prompt, without it; of several prompts a list, each as it would be alone.
+
+    With `candidates`, a list of pairs per prompt: a text and its probability.
+    """
+    try:
+        how = Writing(**options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise OptionError(
+            f"option {name}: {first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"
+        ) from None
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    begun = [read_prompt(task, text) for text in prompts]
+    if how.beam or how.candidates:
+        found = _searched(task, network, begun, how)
+        answers = found if how.candidates else [texts[0][0] for texts in found]
+    else:
+        pen = Pen(task, network)
+        answers = [_drawn(task, pen, units, how) for units in begun]
+    return answers[0] if isinstance(prompt, str) else answers
+
+
+def read_prompt(task: Any, text: str) -> list[int]:
+    """A prompt as units; DataError for one with characters that the model has never seen."""
+    if not isinstance(text, str):
+        raise DataError(f"the prompt is a {type(text).__name__}; expected text")
+    unknown = task.codec.unknown(text)
+    if unknown and task.codec.units == "characters":
+        shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+        raise DataError(
+            f"the prompt has characters that the training text has not: {shown}; leave them out, or train on text that has them"
+        )
+    return task.codec.encode(text).tolist()
+
+
+def _drawn(task: Any, pen: Pen, begun: list[int], how: Writing) -> str:
+    """Units drawn one by one."""
+    rng = np.random.default_rng(how.seed)
+    pen.restart()
+    for unit in begun:
+        pen.push(unit)
+    units: list[int] = []
+    longest = max((len(s) for s in how.stop), default=0)
+    for _ in range(how.length):
+        logarithms = _possible(task, pen.logarithms())
+        unit = draw(
+            probabilities(logarithms, how, [*begun[-64:], *units[-64:]] if how.repetition_penalty != 1 else ()), rng
+        )
+        if unit == END:
+            break
+        units.append(unit)
+        if longest and any(s in task.codec.decode(units[-longest - 1 :]) for s in how.stop):
+            break
+        pen.push(unit)
+    return stopped(task.codec.decode(units), how.stop)
+
+
+def _possible(task: Any, logarithms: np.ndarray) -> np.ndarray:
+    """Without units that stand for no text: the unknown one, and the end where documents have none."""
+    logarithms = logarithms.copy()
+    logarithms[UNKNOWN] = -np.inf
+    if not task.counts[END]:
+        logarithms[END] = -np.inf
+    return logarithms
+
+
+def stopped(text: str, stop: Sequence[str]) -> str:
+    """The text before the first of the stops."""
+    places = [place for s in stop if s and (place := text.find(s)) >= 0]
+    return text[: min(places)] if places else text
+
+
+def _searched(task: Any, network: LanguageModel, begun: list[list[int]], how: Writing) -> list[list[tuple[str, float]]]:
+    """The most probable texts as wholes, with their probabilities."""
+    network.eval()
+    width = max(how.beam or 1, how.candidates or 1)
+    closed = torch.zeros(task.codec.size)
+    closed[[UNKNOWN] if task.counts[END] else [UNKNOWN, END]] = -torch.inf
+
+    def step(units: torch.Tensor, states: Any) -> tuple[torch.Tensor, Any]:
+        logarithms, states = network.step(units, states)
+        return logarithms + closed, states
+
+    answers = []
+    for units in begun:  # prompts differ in length, and a search asks for `width` rows of each anyway
+        states, last = _after(task, network, units)
+        found = beam(
+            step, states, torch.tensor([last]), end=END, length=how.length, width=width, penalty=0.0, block=how.block
+        )[0]
+        answers.append([_text(task, candidate, how) for candidate in found[: how.candidates or 1]])
+    return answers
+
+
+@torch.no_grad()
+def _after(task: Any, network: LanguageModel, units: list[int]) -> tuple[Any, int]:
+    """The states before the last unit of what was begun, and that unit."""
+    every = [task.opening, *units]
+    states = network.initial_state(1)
+    if len(every) > 1:
+        _, states = network(torch.tensor([every[:-1]]), states)
+    return states, every[-1]
+
+
+def _text(task: Any, candidate: Candidate, how: Writing) -> tuple[str, float]:
+    return stopped(task.codec.decode(candidate.tokens), how.stop), float(np.exp(candidate.log_probability))
+
+
+class TextStream:
+    """Texts that arrive part by part, told apart by `id`: how surprising each part was, and what may come next."""
+
+    def __init__(self, task: Any, network: Any) -> None:
+        self.task, self.pen = task, Pen(task, network)
+        self._begin = self._state()
+        self._texts: dict[Any, Any] = {}
+
+    def _state(self) -> Any:
+        return self.pen.steps.state, self.pen.h.clone()
+
+    def push(self, row: Mapping[str, Any] | str) -> dict[str, Any]:
+        """The surprise of one more part of a text in nats, unit by unit and per character, and the likeliest next units."""
+        row = {"text": row} if isinstance(row, str) else row
+        text = row.get("text")
+        if not isinstance(text, str):
+            raise DataError(f"the row has text {text!r}; expected an object with the field 'text'")
+        key = row.get("id")
+        self.pen.steps.state, self.pen.h = self._texts.pop(key, self._begin)
+        nats = []
+        for unit in self.task.codec.encode(text).tolist():
+            nats.append(-float(self.pen.logarithms()[unit]))
+            self.pen.push(unit)
+        self._keep(key)
+        answer = {} if key is None else {"id": key}
+        characters = len(self.task.codec.clean(text))
+        answer |= {"nats": nats, "nats_per_character": sum(nats) / characters if characters else None}
+        return answer | {"next": self._next()}
+
+    def _keep(self, key: Any) -> None:
+        self._texts[key] = self._state()
+        if len(self._texts) > MOST_TEXTS:
+            raise DataError(f"more than {MOST_TEXTS:,} texts at once; end the stream and begin another")
+
+    def _next(self) -> list[dict[str, Any]]:
+        p = np.exp(self.pen.logarithms())
+        best = np.argsort(-p, kind="stable")[:NAMED]
+        return [{"text": self.task.codec.name(int(unit)), "probability": float(p[unit])} for unit in best]

@@ -1,0 +1,55 @@
+"""Generate: a language model of a text, that continues, scores and completes text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from saiki.modalities._text_options import TextOptions
+
+
+class Generate(TextOptions):
+    """What text is read as, and the language model beside its recurrent layers. None: chosen by the data and the budget."""
+
+    documents: Literal["whole", "lines"] = Field(
+        "whole", description="A text file is one text, or each of its lines is a document."
+    )
+    holdout: float = Field(0.1, ge=0, lt=1, description="Share of the text held out at its end, for validation.")
+    embedding: int | None = Field(None, ge=1, description="Numbers in the vector of a unit.")
+    vectors: Path | None = Field(None, description="Text file of first vectors: a unit and its numbers in every line.")
+    tied: bool | None = Field(None, description="The vectors of the units are the weights of their scores too.")
+    softmax: Literal["full", "adaptive"] = Field(
+        "full", description="Adaptive: rare units of a large vocabulary share few numbers; faster, not tied."
+    )
+    embedding_dropout: float = Field(
+        0.0, ge=0, lt=1, description="Share of units left out wherever they stand in a batch."
+    )
+    input_dropout: float = Field(0.0, ge=0, lt=1, description="Dropout of the vectors, the same at all steps.")
+    output_dropout: float | None = Field(None, ge=0, lt=1, description="Dropout below the scores [as --dropout].")
+    activation_regularisation: float = Field(0.0, ge=0, description="Weight of the mean square of the outputs.")
+    temporal_regularisation: float = Field(0.0, ge=0, description="Weight of the mean square of their change per step.")
+    from_: Path | None = Field(None, description="Model to go on from, on this text: a style, a dialect, a domain.")
+
+
+def load_task():
+    """The working half of this task, which imports Torch."""
+    from saiki.tasks._generating import GenerateTask
+
+    return GenerateTask
+
+
+OPTIONS = Generate
+
+
+def toy(seed: int = 0, length: int = 20_000) -> str:
+    """A text with a planted rule: words are drawn evenly, and every word is followed by itself backwards.
+
+    Whoever remembers a word knows the letters of the next one: 4 of every 10 characters are certain.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    words = ["".join(rng.choice(list("abcdefgh"), 4)) for _ in range(-(-length // 10))]
+    return "".join(f"{word} {word[::-1]}\n" for word in words)[:length]

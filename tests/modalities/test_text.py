@@ -1,0 +1,116 @@
+"""Text to numbers and back, in characters, words and byte pairs; what is fitted comes from the training part alone."""
+
+import json
+
+import numpy as np
+import pytest
+
+from saiki.data.tokens import cut, length, tokens
+from saiki.errors import DataError, OptionError
+from saiki.modalities import _vectors, text
+from saiki.modalities._words import is_split, words
+from saiki.modalities.text import END, UNKNOWN, TextCodec, TextOptions
+
+PROSE = 'The cat\'s hat, "again"!\n\nThe  dog (a well-known one) said: no.\n' * 3
+MIXED = "吾輩は猫である。コーヒーを飲む。\nThe naïve 猫 said: ไทย!\n" * 3
+
+
+@pytest.mark.parametrize("units", ["characters", "words", "bytepair"])
+@pytest.mark.parametrize("given", [PROSE, MIXED, "   \n\n x \t y"])
+def test_what_is_known_comes_back(units, given):
+    codec = text.fit([given], TextOptions(units=units, fewest=1))
+    numbers = codec.encode(given)
+    assert numbers.dtype == np.int32
+    assert UNKNOWN not in numbers
+    assert numbers.max() < codec.size
+    assert codec.decode([*numbers, END]) == given
+    again = TextCodec.from_json(json.loads(json.dumps(codec.to_json())))
+    assert again == codec
+    assert (again.encode(given) == numbers).all()
+
+
+def test_what_is_not_known_is_one_unit():
+    codec = text.fit(["abc abc"], TextOptions(units="characters"))
+    assert codec.decode(codec.encode("aé😀c")) == "a��c"
+    assert codec.unknown("aé😀ca") == ["é", "😀"]
+    codec = text.fit(["one two one two three"], TextOptions(units="words"))
+    assert [codec.name(n) for n in codec.encode("one three two")] == ["<unknown>", "<unknown>", " two"]
+
+
+def test_unicode_is_normalised():
+    codec = text.fit(["e\u0301"], TextOptions(units="characters"))
+    assert (codec.encode("é") == codec.encode("e\u0301")).all()
+    codec = text.fit(["ＡＢ ﾊﾝｶｸ"], TextOptions(units="characters", normalise="nfkc", lower=True))
+    assert codec.decode(codec.encode("ab ハンカク")) == "ab ハンカク"
+
+
+def test_scripts_without_spaces_are_cut_sign_by_sign():
+    assert words("猫はコーヒーを飲む。New York!", split=False, spaces=True) == [
+        "猫", "は", "コーヒー", "を", "飲", "む", "。", "New", " York", "!",
+    ]  # fmt: skip
+    assert text.natural_units("吾輩は猫である。", words_first=True) == "characters"
+    assert text.natural_units("a cat", words_first=True) == "words"
+
+
+def test_text_that_is_cut_already_keeps_its_words():
+    line = "no , it was n't <unk> monday .\n"
+    assert is_split(line * 10)
+    assert not is_split(PROSE * 10)
+    codec = text.fit([line * 10], TextOptions(units="words"), head=line * 10)
+    assert codec.split
+    assert len(codec.encode(line)) == 9
+    assert codec.decode(codec.encode(line * 2)) == line * 2
+
+
+def test_options_that_do_not_fit_are_one_line(tmp_path):
+    with pytest.raises(OptionError, match="vocabulary 50 is larger than the data: it has 3 different characters"):
+        text.fit(["abc"], TextOptions(units="characters", vocabulary=50))
+    with pytest.raises(DataError, match="no unit of the training text occurs 9 times"):
+        text.fit(["abc"], TextOptions(units="characters", fewest=9))
+    with pytest.raises(DataError, match="has no units"):
+        text.fit([" "], TextOptions(units="words"), spaces=False)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(DataError, match="not a tokenizer"):
+        text.fit(["abc"], TextOptions(tokenizer=tmp_path / "tokenizer.json"))
+
+
+def test_a_given_tokenizer_is_used(tmp_path):
+    learned = text.fit([PROSE], TextOptions(units="bytepair", vocabulary=300))
+    (tmp_path / "tokenizer.json").write_text(learned.tokenizer)
+    codec = text.fit(["other"], TextOptions(tokenizer=tmp_path / "tokenizer.json"))
+    assert (codec.encode(PROSE) == learned.encode(PROSE)).all()
+
+
+def test_the_frequent_units_are_kept():
+    codec = text.fit(["aaaa bbb cc d"], TextOptions(units="characters", vocabulary=3))
+    assert set(codec.symbols[2:]) == {"a", "b", " "}
+
+
+def test_tokens_on_disk_are_those_of_the_text():
+    parts = [("abc", False), ("de", True), ("fab", True)]
+    codec = text.fit(["abcdef"], TextOptions(units="characters"))
+    found = tokens(parts, codec)
+    assert codec.decode(found.take(0, 99)) == "abcdefab"
+    assert (found.values == END).sum() == 2
+    assert found.characters == 10
+    assert length(parts) == 8
+    assert list(cut(parts, 1, 4)) == [("bc", False), ("d", False)]
+    assert list(cut(parts, 4, None)) == [("e", True), ("fab", True)]
+    assert found.fingerprint != tokens([("abcde", True), ("fa", True)], codec).fingerprint
+    with pytest.raises(DataError, match="the text is empty"):
+        tokens([], codec)
+
+
+def test_vectors_made_elsewhere_are_found(tmp_path):
+    codec = text.fit(["the cat the cat"], TextOptions(units="words"))
+    path = tmp_path / "v.txt"
+    path.write_text("2 3\ncat 1 2 3\ndog 4 5 6\n")
+    places, vectors = _vectors.load(path, codec)
+    assert [codec.name(p) for p in places] == [" cat"]
+    assert vectors.tolist() == [[1, 2, 3]]
+    path.write_text("cat 1 2 3\nthe 4 5\n")
+    with pytest.raises(DataError, match=r"v\.txt, line 2: got 2 numbers"):
+        _vectors.load(path, codec)
+    path.write_text("dog 1 2 3\n")
+    with pytest.raises(DataError, match="has a vector for none"):
+        _vectors.load(path, codec)

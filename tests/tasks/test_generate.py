@@ -1,0 +1,277 @@
+"""The task generate: a planted rule is learned; writing, streaming and scoring agree; bad input is one line."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import saiki
+from saiki.baselines import ngram
+from saiki.cli import run
+from saiki.data.tokens import Tokens
+from saiki.errors import DataError, ModelError, OptionError
+from saiki.metrics import memorised
+from saiki.network.language import LanguageModel, Sizes
+from saiki.network.options import Network
+from saiki.network.stack import Stack
+from saiki.network.streaming import StackStream
+from saiki.tasks._reading import WARM_UP, ReadingProblem, surprises
+from saiki.tasks._writing import Pen
+from saiki.tasks.generate import toy
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A small model, trained for a moment."""
+    folder = tmp_path_factory.mktemp("generate")
+    (folder / "toy.txt").write_text(toy(length=6_000))
+    model = saiki.train(
+        "generate", folder / "toy.txt", out=folder / "m", steps=40, width=24, batch=16, bptt=20, seed=1
+    )
+    return model, folder
+
+
+def test_a_model_is_saved_loaded_and_judged_the_same(made):
+    model, folder = made
+    loaded = saiki.load(folder / "m")
+    found = loaded.evaluate(folder / "toy.txt")
+    assert found.to_json() == model.evaluate(folder / "toy.txt").to_json()
+    assert set(found.scores) == {"saiki", "unigram", "ngram"}
+    ours = found.scores["saiki"]
+    assert ours["perplexity"] == pytest.approx(math.exp(ours["nats_per_character"]))
+    assert ours["bits_per_character"] == pytest.approx(ours["nats_per_character"] / math.log(2))
+    assert ours["nats_per_character"] < found.scores["unigram"]["nats_per_character"]
+    assert loaded.generate(length=30, seed=4) == model.generate(length=30, seed=4)
+
+
+def test_the_stream_scores_as_evaluate_does(made):
+    model, folder = made
+    text = toy(seed=3, length=120)
+    (folder / "other.txt").write_text(text)
+    stream = model.stream()
+    parts = [stream.push({"text": part, "id": "a"}) for part in (text[:50], text[50:])]
+    stream.push({"text": "abc", "id": "b"})
+    nats = [n for part in parts for n in part["nats"]]
+    told = [n for _, n in model.task.surprise(model.network, folder / "other.txt")]
+    np.testing.assert_allclose(nats, told, atol=2e-5)
+    assert sum(n["probability"] for n in parts[-1]["next"]) <= 1
+    assert stream.push({"text": "", "id": "a"})["next"] == parts[-1]["next"]
+
+
+def test_generation_equals_step_by_step_streaming(made):
+    """The greedy continuation is what a stream's likeliest next unit gives, pushed again and again."""
+    model, _ = made
+    written = model.generate(prompt="abcd ", length=12, temperature=0)
+    stream, answer = model.stream(), ""
+    found = stream.push("abcd ")
+    for _ in range(12):
+        answer += found["next"][0]["text"]
+        found = stream.push(found["next"][0]["text"])
+    assert written == answer
+
+
+def test_a_beam_of_one_is_greedy_and_candidates_are_probable(made):
+    model, _ = made
+    greedy = model.generate(prompt="abcd ", length=12, temperature=0)
+    assert model.generate(prompt="abcd ", length=12, beam=1) == greedy
+    found = model.generate(prompt="abcd ", length=3, candidates=4)
+    assert [p for _, p in found] == sorted((p for _, p in found), reverse=True)
+    pen = Pen(model.task, model.network)
+    for text, p in found:
+        pen.restart()
+        product = 1.0
+        for place, unit in enumerate(model.task.codec.encode("abcd " + text)):
+            if place >= 5:
+                possible = np.exp(pen.logarithms())[2:]  # neither the unknown unit nor the end is written here
+                product *= possible[unit - 2] / possible.sum()
+            pen.push(unit)
+        assert product == pytest.approx(p, rel=1e-4)
+
+
+def test_many_prompts_are_as_one_by_one(made):
+    model, _ = made
+    prompts = ["ab", "", "hgf hgf"]
+    for how in ({"seed": 5}, {"beam": 3}, {"temperature": 0}):
+        assert model.generate(prompt=prompts, length=9, **how) == [
+            model.generate(prompt=p, length=9, **how) for p in prompts
+        ]
+
+
+def test_writing_stops_at_a_text_and_at_the_length(made):
+    model, _ = made
+    assert len(model.generate(length=57, seed=2)) == 57
+    whole = model.generate(length=200, seed=2)
+    assert "\n" in whole
+    assert model.generate(length=200, seed=2, stop=("\n", "zz")) == whole[: whole.index("\n")]
+    with pytest.raises(OptionError, match=r"option top_p: .* \(got 3\)"):
+        model.generate(top_p=3)
+
+
+def test_a_resumed_run_is_the_same_run(tmp_path):
+    """The carried state is part of a checkpoint."""
+    (tmp_path / "t.txt").write_text(toy(length=3_000))
+    options = {"steps": 14, "width": 12, "batch": 8, "bptt": 16, "checkpoint_every": 5, "seed": 3}
+
+    class Stop:
+        def stepped(self, progress, loss):
+            if progress.step == 10:
+                raise KeyboardInterrupt
+
+        started = validated = ended = lambda self, *given: None
+
+    whole = saiki.train("generate", tmp_path / "t.txt", out=tmp_path / "a", **options)
+    stopped = saiki.train("generate", tmp_path / "t.txt", out=tmp_path / "b", hooks=[Stop()], **options)
+    assert stopped.interrupted
+    resumed = saiki.train("generate", tmp_path / "t.txt", out=tmp_path / "b", resume=True, **options)
+    for a, b in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_training_goes_on_from_a_model(made, tmp_path):
+    _, folder = made
+    (tmp_path / "style.txt").write_text("abc cba\n" * 300)
+    model = saiki.train("generate", tmp_path / "style.txt", from_=folder / "m", steps=20, batch=8, bptt=16)
+    assert model.width == 24
+    assert model.validation.scores["saiki"]["perplexity"] < 5
+    with pytest.raises(OptionError, match="width 9 is not that of the model to go on from, 24"):
+        saiki.train("generate", tmp_path / "style.txt", from_=folder / "m", steps=2, width=9)
+
+
+def test_bad_input_is_one_line(made, tmp_path, capsys):
+    model, folder = made
+    with pytest.raises(DataError, match="the prompt has characters that the training text has not: 'é', '!'"):
+        model.generate(prompt="abé!")
+    with pytest.raises(OptionError, match="reads forwards"):
+        saiki.train("generate", folder / "toy.txt", bidirectional=True, steps=1)
+    with pytest.raises(ModelError, match="saiki generate"):
+        model.predict(folder / "toy.txt")
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "binary.txt").write_bytes(bytes(range(256)) * 4)
+    (tmp_path / "short.txt").write_text("a")
+    for name, said in (("empty", "is empty"), ("binary", "holds no text"), ("short", "expected text with something")):
+        assert (
+            run(["train", "generate", str(tmp_path / f"{name}.txt"), "--out", str(tmp_path / "m"), "--steps", "1"]) == 2
+        )
+        error = capsys.readouterr().err
+        assert said in error
+        assert len(error.strip().splitlines()[-1:]) == 1
+        assert not (tmp_path / "m").exists()
+
+
+def test_the_command_writes_completes_and_compares(made, capsys):
+    _, folder = made
+    given = ["generate", str(folder / "m"), "--prompt", "abcd ", "--length", "40", "--json"]
+    assert run([*given, "--against", str(folder / "toy.txt"), "--seed", "3"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["text"]) == 40
+    assert 0 <= found["memorised"]["10"] <= 1
+    assert run([*given, "--candidates", "2"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["candidates"]) == 2
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"cell": "gru", "norm": "after"}, {"cell": "mingru"}, {"connection": "highway", "norm": "before"}]
+)
+def test_a_stack_streams_as_it_steps(options):
+    torch.manual_seed(0)
+    stack = Stack(5, Network(**({"cell": "lstm", "layers": 2} | options)), 7).eval()
+    stream, states = StackStream(stack), stack.initial_state(1)
+    for x in torch.randn(6, 5):
+        with torch.no_grad():
+            y, states = stack.step(x[None], states)
+        torch.testing.assert_close(stream.push(x), y[0])
+    for (mine,), (theirs,) in zip(stream.state, states, strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("sizes", [{}, {"tied": True}, {"adaptive": True}])
+def test_probabilities_sum_to_one_and_the_loss_is_their_mean(sizes):
+    torch.manual_seed(0)
+    network = LanguageModel(Sizes(50, 6, **sizes), Network(layers=1), 9).eval()
+    units = torch.randint(0, 50, (3, 8))
+    h, _ = network(units[:, :-1])
+    logs = network.logarithms(h.reshape(-1, 9))
+    torch.testing.assert_close(logs.exp().sum(1), torch.ones(21))
+    told = -logs.gather(1, units[:, 1:].reshape(-1, 1)).mean()
+    torch.testing.assert_close(network.loss(units[:, :-1], units[:, 1:], None)[0], told)
+
+
+def test_stretches_read_side_by_side_tell_what_one_line_tells():
+    torch.manual_seed(0)
+    network = LanguageModel(Sizes(7, 4), Network(layers=1), 6)
+    values = np.random.default_rng(0).integers(2, 7, 4 * WARM_UP + 13)
+    text = Tokens(values.astype(np.uint16), len(values), 0, "")
+    np.testing.assert_allclose(surprises(network, text, lines=2), surprises(network, text, lines=1), atol=1e-4)
+
+
+def test_batches_follow_each_other_and_an_epoch_is_the_text():
+    values = np.arange(101, dtype=np.uint16)
+    text = Tokens(values, len(values), 0, "")
+    problem = ReadingProblem(text, None, batch=4, bptt=5, seed=0)
+    batches = [problem.draw(np.random.default_rng(0), step) for step in range(problem.epoch)]
+    assert [b["begins"] for b in batches] == [True, False, False, False, False]
+    seen = torch.cat([b["units"] for b in batches], 1)
+    assert len(set(seen.flatten().tolist())) == 100
+    for b in batches:
+        assert ((b["units"] + 1) % 101 == b["following"]).all()
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_ngrams_are_a_distribution_and_equal_counts_by_hand(order):
+    rng = np.random.default_rng(order)
+    training, text = rng.integers(0, 3, 300), rng.integers(0, 4, 12)
+    total = sum(ngram.probabilities(training, np.append(text, unit), 4, order)[-1] for unit in range(4))
+    assert total == pytest.approx(1)
+    np.testing.assert_allclose(ngram.probabilities(training, text, 4, order), _by_hand(training, text, 4, order))
+
+
+def _by_hand(training, text, units, order):
+    """Kneser-Ney with dictionaries, straight from the definition."""
+    grams = {k: {} for k in range(1, order + 1)}
+    for k in grams:
+        for end in range(k, len(training) + 1):
+            key = tuple(training[end - k : end].tolist())
+            grams[k][key] = grams[k].get(key, 0) + 1
+    counts = {order: grams[order]}
+    for k in range(1, order):
+        counts[k] = {}
+        for key in grams[k + 1]:
+            counts[k][key[1:]] = counts[k].get(key[1:], 0) + 1
+
+    def p(unit, past, k):
+        if k == 0:
+            return 1 / units
+        past = past[len(past) - k + 1 :] if k > 1 else ()
+        once, twice = (sum(v == n for v in counts[k].values()) for n in (1, 2))
+        discount = once / (once + 2 * twice) if once and twice else 0.5
+        behind = [v for key, v in counts[k].items() if key[:-1] == past]
+        lower = p(unit, past[1:], k - 1)
+        if not behind:
+            return lower
+        return (max(counts[k].get((*past, unit), 0) - discount, 0) + discount * len(behind) * lower) / sum(behind)
+
+    text = text.tolist()
+    return [p(unit, tuple(text[:place]), min(order, place + 1)) for place, unit in enumerate(text)]
+
+
+def test_memorised_text_is_found():
+    training = np.random.default_rng(0).integers(0, 50, 5_000)
+    assert memorised.score(training[40:90], training, 10) == 1
+    assert memorised.score(np.concatenate([training[40:60], training[:20] + 50]), training, 20) == pytest.approx(1 / 21)
+    assert math.isnan(memorised.score(training[:3], training, 10))
+
+
+@pytest.mark.slow
+def test_a_planted_rule_is_learned_and_the_ngrams_are_beaten(tmp_path):
+    """Every second word is the first one backwards: 4 of 10 characters are certain to whoever remembers."""
+    (tmp_path / "toy.txt").write_text(toy(length=60_000))
+    model = saiki.train(
+        "generate", tmp_path / "toy.txt", steps=700, width=64, batch=32, bptt=30, seed=1, embedding=32
+    )
+    found = model.validation
+    assert found.beats_baselines, found.scores
+    assert found.scores["saiki"]["nats_per_character"] < 1.05 * 4 * math.log(8) / 10
+    assert model.generate(prompt="abcd ", length=4, temperature=0) == "dcba"
