@@ -27,9 +27,7 @@ def made(tmp_path_factory):
     """A small model, trained for a moment."""
     folder = tmp_path_factory.mktemp("generate")
     (folder / "toy.txt").write_text(toy(length=6_000))
-    model = saiki.train(
-        "generate", folder / "toy.txt", out=folder / "m", steps=40, width=24, batch=16, bptt=20, seed=1
-    )
+    model = saiki.train("generate", folder / "toy.txt", out=folder / "m", steps=40, width=24, batch=16, bptt=20, seed=1)
     return model, folder
 
 
@@ -268,9 +266,7 @@ def test_memorised_text_is_found():
 def test_a_planted_rule_is_learned_and_the_ngrams_are_beaten(tmp_path):
     """Every second word is the first one backwards: 4 of 10 characters are certain to whoever remembers."""
     (tmp_path / "toy.txt").write_text(toy(length=60_000))
-    model = saiki.train(
-        "generate", tmp_path / "toy.txt", steps=700, width=64, batch=32, bptt=30, seed=1, embedding=32
-    )
+    model = saiki.train("generate", tmp_path / "toy.txt", steps=700, width=64, batch=32, bptt=30, seed=1, embedding=32)
     found = model.validation
     assert found.beats_baselines, found.scores
     assert found.scores["saiki"]["nats_per_character"] < 1.05 * 4 * math.log(8) / 10

@@ -64,5 +64,6 @@ def training_defaults(tokens: int) -> dict[str, Any]:
     """Stretches read side by side: fewer of a short text, so that an epoch has steps enough."""
     batch = 64 if tokens >= 500_000 else 32 if tokens >= 50_000 else 16
     return {
-        "batch": batch, "learning_rate": 6e-3, "average": 0.998, "most_epochs": 60, "validations": 10, "patience": 4,
+        "batch": batch,
+        "bptt": BPTT, "learning_rate": 6e-3, "average": 0.998, "most_epochs": 60, "validations": 10, "patience": 4,
     }  # fmt: skip
