@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from saiki.model import Model
+    from saiki.network.options import Network
 
 
 def facts(model: Model) -> list[tuple[str, str]]:
@@ -18,7 +19,7 @@ def facts(model: Model) -> list[tuple[str, str]]:
     layers = f"{network.layers} layers of {model.width} units, {network.cell}"
     rows = [
         ("task", ", ".join(filter(None, (model.name, model.task.headline)))),
-        ("network", layers + (", both directions" if network.bidirectional else "")),
+        ("network", layers + (", both directions" if network.bidirectional else "") + _attention(network)),
         ("parameters", f"{size:,}"),
     ]
     rows += model.task.facts()
@@ -30,6 +31,12 @@ def facts(model: Model) -> list[tuple[str, str]]:
     if model.validation:
         rows.append(("validation", model.validation.sentence()))
     return rows
+
+
+def _attention(network: Network) -> str:
+    if network.attention == "none":
+        return ""
+    return f", attention {network.attention}" + (f" over {network.lookback} steps" * (network.attention == "causal"))
 
 
 def card(model: Model) -> str:

@@ -71,6 +71,10 @@ class Model:
         """An object whose `push(row)` gives what `predict` gives for all rows pushed so far."""
         return self.task.stream(self.network)
 
+    def attention(self, data: Any) -> Any:
+        """How much each part of what is seen counts for the answers, an array with one row per answer; for plots."""
+        return self.task.attention(self.network, data)
+
     def generate(self, **options: Any) -> Any:
         """New data like the training data; only for tasks that model their own input."""
         return self.task.generate(self.network, **options)

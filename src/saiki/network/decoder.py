@@ -55,15 +55,15 @@ class Decoder(nn.Module):
         super().__init__()
         size = embedding.embedding_dim
         self.embedding, self.size, self.feeding = embedding, size, input_feeding
-        one = options.model_copy(update={"bidirectional": False, "cell": options.cells[0], "layers": 1})
+        one = options.model_copy(
+            update={"bidirectional": False, "attention": "none", "cell": options.cells[0], "layers": 1}
+        )
         self.first = Stack(size * (2 if input_feeding else 1), one, width)
         asks = self.first.output_width
         self.attention = Attention(asks, memory_size, kind, width if kind == "additive" else None) if kind else None
         self.coverage = nn.Parameter(torch.zeros(1)) if coverage and kind else None
         above = options.layers - 1
-        rest = options.model_copy(
-            update={"bidirectional": False, "cell": ",".join(options.cells[1:]), "layers": max(1, above)}
-        )
+        rest = one.model_copy(update={"cell": ",".join(options.cells[1:]), "layers": max(1, above)})
         self.rest = Stack(asks + memory_size, rest, width) if above else None
         top = self.rest.output_width if self.rest else asks
         self.bridge = nn.Linear(memory_size, width)

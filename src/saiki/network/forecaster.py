@@ -137,6 +137,15 @@ class Forecaster(nn.Module):
             return window_scale(*self._base(y, observed), self.plan.log)
         return level_scale(*self._base(y, observed), self.plan.scale == "last", self.plan.unit)
 
+    def attention(self, batch: dict[str, Tensor]) -> Tensor:
+        """How much every token of the window counts, `[batch, tokens]`, or at every token `[batch, tokens, tokens]`."""
+        y = batch["y"]
+        observed = y.isfinite()
+        scale = self._scale(y, observed)
+        x = normalise(y, observed, scale, clip=self.plan.scale == "window").to(self.encode.weight.dtype)
+        tokens, share = self._tokens(x, observed, scale, batch)
+        return self.stack.attention_weights(tokens, observed=share)
+
     def _base(self, y: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """The part of the window that all forks know; the whole of it where that part has nothing observed."""
         inside = torch.arange(y.shape[1], device=y.device) < self.plan.known
@@ -144,6 +153,13 @@ class Forecaster(nn.Module):
 
     def _read(self, x: Tensor, observed: Tensor, scale: Scale, batch: dict[str, Tensor]) -> Tensor:
         """The state after every token: `[batch, tokens, width]`."""
+        tokens, share = self._tokens(x, observed, scale, batch)
+        return self.stack(tokens, observed=share)[0]
+
+    def _tokens(
+        self, x: Tensor, observed: Tensor, scale: Scale, batch: dict[str, Tensor]
+    ) -> tuple[Float[Tensor, "batch tokens width"], Float[Tensor, "batch tokens one"]]:
+        """The patches as numbers, and the share of each that was observed."""
         rows, tokens, patch = len(x), self.plan.tokens, self.plan.patch
         share = observed.view(rows, tokens, patch).to(x.dtype).mean(2, keepdim=True)
         spread = scale.spread.log().to(x.dtype)[:, None].expand(rows, tokens, 1)
@@ -152,7 +168,7 @@ class Forecaster(nn.Module):
         parts.append(self._column(batch, "past", "past").reshape(rows, tokens, -1))
         parts.append(self._column(batch, "future", "future_history").reshape(rows, tokens, -1))
         parts.append(self._column(batch, "static", "static")[:, None].expand(rows, tokens, -1))
-        return self.stack(self.encode(torch.cat(parts, 2)), observed=share)[0]
+        return self.encode(torch.cat(parts, 2)), share
 
     def _column(self, batch: dict[str, Tensor], role: str, name: str) -> Tensor:
         """The numbers of a role with its categories embedded beside them: `[…, features]`."""

@@ -50,6 +50,12 @@ class Network(BaseModel):
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of units dropped between layers while training.")
     locked: bool = Field(False, description="Dropout between layers drops the same units at all steps of a sequence.")
+    attention: Literal["none", "pool", "causal"] = Field(
+        "none",
+        description="What the last layer hands on: its state; pool: its states so far, weighted; causal: its state and "
+        "a weighted mean of earlier ones.",
+    )
+    lookback: int = Field(64, ge=1, description="Earlier states that attention causal sees; a stream keeps so many.")
     nonlinearity: Literal["tanh", "relu"] | None = Field(
         None, description="Squashing function of the cells elman and indrnn."
     )

@@ -9,13 +9,15 @@ from torch import Tensor, nn
 
 from saiki.cells import make_cell, options_of
 from saiki.cells.base import Cell, State
+from saiki.errors import OptionError
 from saiki.network.connection import Connection
 from saiki.network.options import Network
-from saiki.network.packing import packing
+from saiki.network.packing import Packing, packing
+from saiki.network.past import PastAttention
 from saiki.network.unroll import needed, one_step, unroll_rows
 from saiki.shapes import Float, Int
 
-#: states of all layers: `states[layer][direction]`
+#: states of all layers: `states[layer][direction]`, and with attention its own behind them
 States = list[list[State]]
 
 
@@ -27,6 +29,7 @@ class Stack(nn.Module):
     connect joins input and output of a layer (see `Connection`); before or after is a layer norm, or nothing. The first
     layer takes its input as it is. merge makes one of two directions: side by side, their sum or their mean.
     drop draws anew at every step, or with `locked` once per sequence (a step that stands alone draws its own).
+    What goes up from the last layer may pass attention on its own past (see `PastAttention`).
 
     Source: locked dropout: Gal and Ghahramani 2016 (arXiv 1512.05287), its masks between layers; layer norm: Ba et al.
     2016 (arXiv 1607.06450), on what goes from layer to layer.
@@ -55,6 +58,9 @@ class Stack(nn.Module):
         norms = nn.ModuleList(norms) if norms else nothing
         self.before, self.after = (norms, nothing) if options.norm == "before" else (nothing, norms)
         self.output_width = features
+        self.attention = None
+        if options.attention != "none":
+            self.attention = PastAttention(options.attention, features, options.lookback)
 
     @property
     def causal(self) -> bool:
@@ -67,7 +73,8 @@ class Stack(nn.Module):
         return cast("list[list[Cell]]", [list(layer.children()) for layer in self.layers])
 
     def initial_state(self, batch: int) -> States:
-        return [[cell.initial_state(batch) for cell in layer] for layer in self.cells]
+        states: States = [[cell.initial_state(batch) for cell in layer] for layer in self.cells]
+        return [*states, [self.attention.initial_state(batch)]] if self.attention else states
 
     def forward(
         self,
@@ -81,14 +88,32 @@ class Stack(nn.Module):
         `given` brings gap (time since the step before) and observed (1, or 0 where x was missing) for the cells that
         need them; without them, steps are 1 apart and all is observed.
         """
-        batch, time = x.shape[:2]
-        layout = packing(lengths, batch, time, x.device, batch_first=True)
-        states = self.initial_state(batch) if states is None else states
+        states = self.initial_state(len(x)) if states is None else states
+        layout = packing(lengths, *x.shape[:2], x.device, batch_first=True)
+        values, final = self._layers(x, layout, states, given)
+        y = layout.pad(values)
+        if self.attention:
+            y, last = self.attention(y, lengths, states[-1][0])
+            final.append([last])
+        return y, final
+
+    def attention_weights(
+        self, x: Float[Tensor, "batch time features"], lengths: Int[Tensor, "batch"] | None = None, **given: Tensor
+    ) -> Float[Tensor, "batch time ..."]:
+        """How much attention gives to every step: see `PastAttention.weights`. OptionError for a stack without it."""
+        if self.attention is None:
+            raise OptionError("this network has no attention to show; expected one trained with --attention")
+        layout = packing(lengths, *x.shape[:2], x.device, batch_first=True)
+        values, _ = self._layers(x, layout, self.initial_state(len(x)), given)
+        return self.attention.weights(layout.pad(values), lengths)
+
+    def _layers(self, x: Tensor, layout: Packing, states: States, given: dict[str, Tensor]) -> tuple[Tensor, States]:
+        """What goes up from the last layer, packed, and the final state of every layer."""
         values = layout.pack(x)
         wanted = {name for layer in self.cells for cell in layer for name in cell.needs}
         packed = {name: layout.pack(values) for name, values in given.items() if name in wanted}
         final: States = []
-        for number, (layer, before) in enumerate(zip(self.cells, states, strict=True)):
+        for number, (layer, before) in enumerate(zip(self.cells, states, strict=False)):
             into = self._enter(number, values, layout.counts)
             outputs, after = [], []
             for direction, (cell, state) in enumerate(zip(layer, before, strict=True)):
@@ -97,7 +122,7 @@ class Stack(nn.Module):
                 after.append(last)
             final.append(after)
             values = self._leave(number, values, outputs)
-        return layout.pad(values), final
+        return values, final
 
     def step(
         self, x: Float[Tensor, "batch features"], states: States, **given: Float[Tensor, "batch numbers"]
@@ -105,12 +130,16 @@ class Stack(nn.Module):
         """One more step of every row; only for a causal stack."""
         assert self.causal, "a bidirectional stack has no step"
         final: States = []
-        for number, (layer, (state,)) in enumerate(zip(self.cells, states, strict=True)):
+        for number, (layer, (state,)) in enumerate(zip(self.cells, states, strict=False)):
             (cell,) = layer
             into = self._enter(number, x)
             y, state = one_step(cell, into, state, **needed(cell, into, given, number > 0))
             final.append([state])
             x = self._leave(number, x, [y])
+        if self.attention:
+            up, last = self.attention(x[:, None], None, states[-1][0])
+            x = up[:, 0]
+            final.append([last])
         return x, final
 
     def _enter(self, number: int, x: Tensor, counts: Tensor | None = None) -> Tensor:

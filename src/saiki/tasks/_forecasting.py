@@ -185,6 +185,14 @@ class ForecastTask(Task):
         found = [self.forecast_batch(network, windows.cut(part, data.lengths[part])) for part in parts]
         return {name: np.concatenate([f[name] for f in found]) for name in found[0]} if found else {}
 
+    def attention(self, network: Forecaster, data: Any) -> np.ndarray:
+        """Weights of the patches of each series' last window, oldest first: `[series, patches]`, rows sum to 1."""
+        found = self.read(data)
+        windows = Windows(found, history=self.plan.history, horizon=self.plan.horizon)
+        with torch.no_grad():
+            weights = network.attention(self.tensors(windows.cut(np.arange(len(found)), found.lengths)))
+        return (weights if weights.dim() == 2 else weights[:, -1]).numpy()
+
     def _bands(self) -> Iterator[tuple[int, str]]:
         """The number of each quantile and its name, intervals in the order asked for."""
         for level in self.options.level:

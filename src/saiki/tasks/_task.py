@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
+import numpy as np
 from pydantic import BaseModel
 from torch import nn
 
@@ -111,6 +112,10 @@ class Task:
     def stream(self, network: Any) -> Any:
         """An object with `push(row)`; ModelError that names the option which forbids it."""
         self.cannot("stream", "this task answers whole sequences; use saiki predict")
+
+    def attention(self, network: Any, data: Any) -> np.ndarray:
+        """How much each part of what is seen counts for the answers, one row per answer; for networks with attention."""
+        self.cannot("show attention", "this task has none to show")
 
     def generate(self, network: Any, **options: Any) -> Any:
         """New data like the training data, for tasks that can."""
