@@ -89,7 +89,7 @@ class Stack(nn.Module):
         need them; without them, steps are 1 apart and all is observed.
         """
         states = self.initial_state(len(x)) if states is None else states
-        layout = packing(lengths, *x.shape[:2], x.device, batch_first=True)
+        layout = packing(lengths, x.shape[0], x.shape[1], x.device, batch_first=True)
         values, final = self._layers(x, layout, states, given)
         y = layout.pad(values)
         if self.attention:
@@ -103,7 +103,7 @@ class Stack(nn.Module):
         """How much attention gives to every step: see `PastAttention.weights`. OptionError for a stack without it."""
         if self.attention is None:
             raise OptionError("this network has no attention to show; expected one trained with --attention")
-        layout = packing(lengths, *x.shape[:2], x.device, batch_first=True)
+        layout = packing(lengths, x.shape[0], x.shape[1], x.device, batch_first=True)
         values, _ = self._layers(x, layout, self.initial_state(len(x)), given)
         return self.attention.weights(layout.pad(values), lengths)
 
