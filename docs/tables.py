@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from _cells import cells
+
 from saiki import catalog
 from saiki.cli._options import default_of, kind_of
 from saiki.network.options import Network
@@ -48,7 +50,8 @@ def _cell(text: str) -> str:
 
 def main() -> int:
     stale = []
-    for name, text in {"options.md": options(), "choices.md": choices()}.items():
+    pages = {"options.md": options(), "choices.md": choices(), "../cells.md": NOTE + "\n" + cells()}
+    for name, text in pages.items():
         path = TABLES / name
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
