@@ -14,9 +14,15 @@ template <class Cell> class Backward {
   static constexpr long least_rows = 256;             // of a chunk: the weight gradient is read and written once per chunk
   static constexpr long chunk_bytes = 512 << 10;
 
+  // Where one row of the batch reads and writes at one step.
+  struct Row {
+    const T *kept, *y, *dy, *before[max_states];
+    T *grads, *direct[max_states];
+  };
   struct Lane {
     Part part;
-    const T **next, **before;  // per row of a step: gradient row of the next step, state before
+    Row* rows;                 // of a step
+    const T** next;            // their gradient rows at the next step
     const T** lines;           // [chunk rows], rows of the matrix being packed
     int64_t* places;           // [chunk rows], where they stand in x
     T* packed;                 // one panel of it
@@ -43,8 +49,7 @@ template <class Cell> class Backward {
       : call(c), batch(c.batch), team(t), size(c), by_units(c.by_units) {
     recurrent = panels(size.units);
     input = call.dx ? panels(size.inputs()) : Panels<T>{};
-    grads_row = Cell::grads * size.row;
-    if (grads_row * long(sizeof(T)) % 128 == 0) grads_row += 64 / long(sizeof(T));  // a power of two would share cache sets
+    grads_row = spread<T>(Cell::grads * size.row);
     chunk_rows = chunk_bytes / (grads_row * long(sizeof(T)));
     if (chunk_rows < least_rows) chunk_rows = least_rows;
     if (chunk_rows < batch.counts[0]) chunk_rows = batch.counts[0];
@@ -54,7 +59,7 @@ template <class Cell> class Backward {
     bias_sums = take<T>(team, Cell::grads * size.row);
     lanes = take<Lane>(team, team.lanes);
     for (int i = 0; i < team.lanes; ++i) {
-      lanes[i] = {part_of(by_units, recurrent.count(), i, team.lanes), take<const T*>(team, batch.rows), take<const T*>(team, batch.rows),
+      lanes[i] = {part_of(by_units, recurrent.count(), i, team.lanes), take<Row>(team, batch.rows), take<const T*>(team, batch.rows),
                   take<const T*>(team, chunk_rows), take<int64_t>(team, chunk_rows), take<T>(team, chunk_rows * panel_columns)};
     }
   }
@@ -105,9 +110,11 @@ template <class Cell> class Backward {
 
   void begin(Lane& lane) {
     for (int s = 0; s < Cell::states; ++s)
-      for (long b = lane.part.row; b < batch.rows; b += lane.part.stride)
+      for (long j = 0; j < lane.part.rows(batch.rows); ++j) {
+        const long b = lane.part.row(j);
         for (long u = first_unit(lane) * L; u < past_unit(lane) * L; u += L)
           store(direct[s] + b * size.row + u, call.dfinal[s] ? load(cast<T>(call.dfinal[s]) + batch.origins[b] * size.width + u, size.width - u) : V{});
+      }
   }
 
   long first_unit(const Lane& lane) const { return lane.part.units.begin * plain_vectors; }
@@ -134,62 +141,79 @@ template <class Cell> class Backward {
     const long both = rows < continued ? rows : continued;
     add_product(lane, rows, continued, next);
     for (long j = 0; j < rows; ++j) {
-      const long b = lane.part.row + j * lane.part.stride;
-      lane.before[j] = hidden_before<T>(call, p, b);
+      const long b = lane.part.row(j);
+      lane.rows[j] = row(p, b, here);
       if (j < both) lane.next[j] = next + b * grads_row + Cell::recurrent_begin * size.row;
     }
     alignas(64) T product[max_tile_rows * panel_columns];
     const long tiles = (both + recurrent.tile() - 1) / recurrent.tile();
-    for (long q = lane.part.units.begin; q < lane.part.units.end; ++q) {
+    const long block = both <= few_rows ? panels_at_once(1) : 1;
+    for (long q = lane.part.units.begin; q < lane.part.units.end; q += block) {
+      const long past = q + block < lane.part.units.end ? q + block : lane.part.units.end;
       long j = 0;
       for (long i = 0; i < tiles; ++i) {
         const long end = both * (i + 1) / tiles;
-        multiply_for<T>(int(end - j), recurrent.wide(q))(lane.next + j, 1, recurrent.panel(q), recurrent.depth, nullptr, product, panel_columns);
-        for (const T* r = product; j < end; ++j, r += panel_columns) units(lane, p, j, q, r, here);
+        multiply_tile(recurrent, q, past, lane.next + j, int(end - j), product, block * panel_columns);
+        for (const T* r = product; j < end; ++j, r += block * panel_columns) units(lane.rows[j], q, past, r);
       }
       if (j < rows) std::memset(product, 0, sizeof product);  // rows whose last step this is
-      for (; j < rows; ++j) units(lane, p, j, q, product, here);
+      for (; j < rows; ++j) units(lane.rows[j], q, past, product);
     }
+  }
+
+  Row row(long p, long b, T* here) const {
+    const long place = batch.place(p, b) * size.width;
+    const bool started = b < batch.count(p - 1);
+    Row r{cast<T>(call.saved) + (batch.row(p) + b) * size.saved_row(), cast<T>(call.y) + place, call.dy ? cast<T>(call.dy) + place : nullptr, {}, here + b * grads_row, {}};
+    r.before[0] = hidden_before<T>(call, p, b);
+    for (int s = 0; s < Cell::states; ++s) {
+      r.direct[s] = direct[s] + b * size.row;
+      if (s == 0) continue;
+      r.before[s] = started ? cast<T>(call.saved) + (batch.row(p - 1) + b) * size.saved_row() + (Cell::saved + s - 1) * size.saved_part()
+                            : cast<T>(call.initial[s]) + batch.origins[b] * size.width;
+    }
+    return r;
   }
 
   // Rows begin .. end - 1 (of the lane) have no earlier step: what flows out of the step at `next` reaches their start.
   void add_product(Lane& lane, long begin, long end, const T* next) {
-    if (begin >= end) return;
-    alignas(64) T product[panel_columns];
-    for (long j = begin; j < end; ++j) {
-      const long b = lane.part.row + j * lane.part.stride;
-      const T* row = next + b * grads_row + Cell::recurrent_begin * size.row;
+    if (!call.dinitial[0]) return;
+    alignas(64) T product[max_tile_rows * panel_columns];
+    const T* rows[max_tile_rows];
+    for (long j = begin; j < end;) {
+      const long n = end - j < recurrent.tile() ? end - j : recurrent.tile();
+      for (long i = 0; i < n; ++i) rows[i] = next + lane.part.row(j + i) * grads_row + Cell::recurrent_begin * size.row;
       for (long q = lane.part.units.begin; q < lane.part.units.end; ++q) {
-        multiply_for<T>(1, recurrent.wide(q))(&row, 1, recurrent.panel(q), recurrent.depth, nullptr, product, panel_columns);
-        T* to = direct[0] + b * size.row + q * panel_columns;
-        for (long u = 0; u < recurrent.wide(q) * L; u += L) store(to + u, load(to + u) + load(product + u));
+        multiply_tile(recurrent, q, q + 1, rows, int(n), product, panel_columns);
+        for (long i = 0; i < n; ++i) {
+          T* to = direct[0] + lane.part.row(j + i) * size.row + q * panel_columns;
+          for (long u = 0; u < recurrent.wide(q) * L; u += L) store(to + u, load(to + u) + load(product + i * panel_columns + u));
+        }
       }
+      j += n;
     }
   }
 
-  // The gate maths of one row and one panel of units.
-  SAIKI_INLINE void units(Lane& lane, long p, long j, long q, const T* product, T* here) {
-    const long b = lane.part.row + j * lane.part.stride, at = batch.row(p) + b, place = batch.place(p, b);
-    const T* kept = cast<T>(call.saved) + at * size.saved_row();
-    const bool started = b < batch.count(p - 1);
-    const T* earlier = started ? cast<T>(call.saved) + (batch.row(p - 1) + b) * size.saved_row() : nullptr;
-    for (long u = q * panel_columns, end = u + recurrent.wide(q) * L; u < end; u += L, product += L) {
-      const long left = size.width - u;
+  // The gate maths of one row and some panels of units. Copies, because the compiler must fear that a store changes the originals.
+  SAIKI_INLINE void units(const Row row, long q, long past, const T* product) const {
+    const long width = size.width, part = size.saved_part(), padded = size.row;
+    const long units = past * panel_columns < padded ? past * panel_columns : padded;
+    for (long u = q * panel_columns; u < units; u += L, product += L) {
+      const long left = width - u;
       V saved[Cell::saved + 1], state[Cell::states], before[Cell::states], dstate[Cell::states], grad[Cell::grads];
-      for (int i = 0; i < Cell::saved; ++i) saved[i] = load(kept + i * size.saved_part() + u);
-      state[0] = load(cast<T>(call.y) + place * size.width + u, left);
-      before[0] = load(lane.before[j] + u, left);
-      dstate[0] = load(product) + load(direct[0] + b * size.row + u);
-      if (call.dy) dstate[0] += load(cast<T>(call.dy) + place * size.width + u, left);
+      for (int i = 0; i < Cell::saved; ++i) saved[i] = load(row.kept + i * part + u);
+      state[0] = load(row.y + u, left);
+      before[0] = load(row.before[0] + u, left);
+      dstate[0] = load(product) + load(row.direct[0] + u);
+      if (row.dy) dstate[0] += load(row.dy + u, left);
       for (int s = 1; s < Cell::states; ++s) {
-        const long part = (Cell::saved + s - 1) * size.saved_part() + u;
-        state[s] = load(kept + part);
-        before[s] = started ? load(earlier + part) : load(cast<T>(call.initial[s]) + batch.origins[b] * size.width + u, left);
-        dstate[s] = load(direct[s] + b * size.row + u);
+        state[s] = load(row.kept + (Cell::saved + s - 1) * part + u);
+        before[s] = load(row.before[s] + u, left);
+        dstate[s] = load(row.direct[s] + u);
       }
       Cell::backward(saved, state, before, dstate, grad);
-      for (int s = 0; s < Cell::states; ++s) store(direct[s] + b * size.row + u, dstate[s]);
-      for (int i = 0; i < Cell::grads; ++i) store(here + b * grads_row + i * size.row + u, grad[i]);
+      for (int s = 0; s < Cell::states; ++s) store(row.direct[s] + u, dstate[s]);
+      for (int i = 0; i < Cell::grads; ++i) store(row.grads + i * padded + u, grad[i]);
     }
   }
 

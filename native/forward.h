@@ -13,11 +13,17 @@ template <class Cell> class Forward {
   static constexpr long group_columns = S::units_per_group * Cell::gates * L;
   static constexpr long chunk_bytes = 256 << 10;
 
+  // Where one row of the batch reads and writes at one step.
+  struct Row {
+    const T* before;
+    T *after, *y, *saved, *memory[max_states];
+  };
   struct Lane {
     Part part;
     T* projected;                 // [chunk rows, columns of this lane]
     long columns;                 // numbers in a row of it
-    const T **x, **before;        // rows of the chunk; rows of the step
+    const T **x, **before;        // rows of the chunk; states before the step
+    Row* rows;                    // of the step
   };
 
   const Call& call;
@@ -26,15 +32,18 @@ template <class Cell> class Forward {
   const S size;
   const bool by_units;
   Panels<T> input, recurrent;
-  T* memory[max_states];  // states after the first, [batch, size.row]; the first is the output itself
+  const long stride;
+  T* hidden[2];           // the first state before and after a step, in turn, [batch, stride]
+  T* memory[max_states];  // the others, [batch, size.row]
   long chunk_rows;
   Lane* lanes;
 
  public:
   Forward(const Call& c, Team& t)
-      : call(c), batch(c.batch), team(t), size(c), by_units(c.by_units) {
+      : call(c), batch(c.batch), team(t), size(c), by_units(c.by_units), stride(spread<T>(size.row)) {
     input = panels(size.features);
     recurrent = panels(size.width);
+    for (T*& h : hidden) h = take<T>(team, batch.rows * stride);
     for (int s = 1; s < Cell::states; ++s) memory[s] = take<T>(team, batch.rows * size.row);
     const long most = (batch.rows + (by_units ? 0 : team.lanes - 1)) / (by_units ? 1 : team.lanes);
     const long groups = by_units ? (size.groups() + team.lanes - 1) / team.lanes : size.groups();
@@ -44,11 +53,12 @@ template <class Cell> class Forward {
     lanes = take<Lane>(team, team.lanes);
     for (int i = 0; i < team.lanes; ++i) {
       Lane& lane = lanes[i];
-      lane = {part_of(by_units, size.groups(), i, team.lanes), nullptr, 0, nullptr, nullptr};
+      lane = {part_of(by_units, size.groups(), i, team.lanes), nullptr, 0, nullptr, nullptr, nullptr};
       lane.columns = (lane.part.units.end - lane.part.units.begin) * group_columns;
       lane.projected = take<T>(team, chunk_rows * lane.columns);
       lane.x = take<const T*>(team, chunk_rows);
       lane.before = take<const T*>(team, most + 1);
+      lane.rows = take<Row>(team, most + 1);
     }
   }
 
@@ -81,14 +91,17 @@ template <class Cell> class Forward {
 
   void begin(Lane& lane) {
     const long from = first_unit(lane) * L, to = past_number(lane);
-    for (long b = lane.part.row; b < batch.rows; b += lane.part.stride) {
+    for (long j = 0; j < lane.part.rows(batch.rows); ++j) {
+      const long b = lane.part.row(j);
       const bool empty = b >= (batch.time ? batch.counts[0] : 0);
       for (int s = 0; s < Cell::states; ++s) {
         const T* initial = cast<T>(call.initial[s]) + batch.origins[b] * size.width;
         if (empty) copy(cast<T>(call.final[s]) + batch.origins[b] * size.width, initial, from, to);
-        if (s == 0) continue;
-        for (long u = first_unit(lane); u < past_unit(lane); ++u)
-          store(memory[s] + b * size.row + u * L, load(initial + u * L, size.width - u * L));
+        for (long u = first_unit(lane) * L; u < past_unit(lane) * L; u += L) {
+          const V v = load(initial + u, size.width - u);
+          if (s) store(memory[s] + b * size.row + u, v);
+          else store(hidden[0] + b * stride + u, v), store(hidden[1] + b * stride + u, v);
+        }
       }
     }
   }
@@ -97,8 +110,8 @@ template <class Cell> class Forward {
   long chunk(Lane& lane, long p) {
     long rows = 0, end = p;
     while (end < batch.time && (end == p || rows + lane.part.rows(batch.count(end)) <= chunk_rows)) {
-      for (long b = lane.part.row; b < batch.count(end); b += lane.part.stride)
-        lane.x[rows++] = cast<T>(call.x) + batch.place(end, b) * size.features;
+      for (long j = 0, n = lane.part.rows(batch.count(end)); j < n; ++j)
+        lane.x[rows++] = cast<T>(call.x) + batch.place(end, lane.part.row(j)) * size.features;
       ++end;
     }
     if (lane.columns)
@@ -115,39 +128,47 @@ template <class Cell> class Forward {
   }
 
   void step(Lane& lane, long p, long rows, const T* projected) {
-    for (long j = 0; j < rows; ++j) lane.before[j] = hidden_before<T>(call, p, lane.part.row + j * lane.part.stride);
+    for (long j = 0; j < rows; ++j) lane.before[j] = (lane.rows[j] = row(p, lane.part.row(j))).before;
     const long tiles = (rows + recurrent.tile() - 1) / recurrent.tile();
+    const long block = rows <= few_rows ? few_groups<Cell> : 1, columns = lane.columns;
     alignas(64) T product[max_tile_rows * group_columns];
-    for (long g = lane.part.units.begin; g < lane.part.units.end; ++g) {
+    static_assert(few_rows * few_groups<Cell> <= max_tile_rows, "a block of groups has room");
+    for (long g = lane.part.units.begin; g < lane.part.units.end; g += block) {
       const T* from = projected + (g - lane.part.units.begin) * group_columns;
+      const long past = g + block < lane.part.units.end ? g + block : lane.part.units.end;
       for (long i = 0, j = 0; i < tiles; ++i) {
         const long end = rows * (i + 1) / tiles;
-        for (int q = 0; q < S::panels_per_group; ++q) {
-          const long panel = g * S::panels_per_group + q;
-          multiply_for<T>(int(end - j), recurrent.wide(panel))(lane.before + j, 1, recurrent.panel(panel), recurrent.depth,
-                                                              recurrent.begin(panel), product + q * S::vectors * L, group_columns);
-        }
-        for (const T* r = product; j < end; ++j, r += group_columns) units(lane, p, j, g, from + j * lane.columns, r);
+        multiply_tile(recurrent, g * S::panels_per_group, past * S::panels_per_group, lane.before + j, int(end - j), product, block * group_columns);
+        for (const T* r = product; j < end; ++j, r += block * group_columns)
+          for (long k = 0; k < past - g; ++k) units(lane.rows[j], g + k, from + j * columns + k * group_columns, r + k * group_columns);
       }
     }
-    for (long j = lane.part.rows(batch.count(p + 1)); j < rows; ++j) finish(lane, p, lane.part.row + j * lane.part.stride);
+    for (long j = lane.part.rows(batch.count(p + 1)); j < rows; ++j) finish(lane, p, lane.part.row(j));
   }
 
-  // The gate maths of one row and one group of units.
-  SAIKI_INLINE void units(Lane& lane, long p, long j, long g, const T* x, const T* r) {
-    const long b = lane.part.row + j * lane.part.stride, at = batch.row(p) + b, place = batch.place(p, b);
+  Row row(long p, long b) const {
+    Row r{hidden[p & 1] + b * stride, hidden[~p & 1] + b * stride, cast<T>(call.y) + batch.place(p, b) * size.width, nullptr, {}};
+    if (call.saved) r.saved = cast<T>(call.saved) + (batch.row(p) + b) * size.saved_row();
+    for (int s = 1; s < Cell::states; ++s) r.memory[s] = memory[s] + b * size.row;
+    return r;
+  }
+
+  // The gate maths of one row and one group of units. Copies, because the compiler must fear that a store changes the originals.
+  SAIKI_INLINE void units(const Row row, long g, const T* x, const T* r) const {
+    const long width = size.width, part = size.saved_part();
     for (int k = 0; k < S::units_per_group; ++k, x += Cell::gates * L, r += Cell::gates * L) {
-      const long u = (g * S::units_per_group + k) * L, left = size.width - u;
+      const long u = (g * S::units_per_group + k) * L, left = width - u;
       if (left <= 0) return;
       V in[Cell::gates], back[Cell::gates], state[Cell::states], kept[S::histories + 1];
       for (int i = 0; i < Cell::gates; ++i) in[i] = load(x + i * L), back[i] = load(r + i * L);
-      state[0] = load(lane.before[j] + u, left);
-      for (int s = 1; s < Cell::states; ++s) state[s] = load(memory[s] + b * size.row + u);
+      state[0] = load(row.before + u);
+      for (int s = 1; s < Cell::states; ++s) state[s] = load(row.memory[s] + u);
       Cell::forward(in, back, state, kept);
-      store(cast<T>(call.y) + place * size.width + u, state[0], left);
-      for (int s = 1; s < Cell::states; ++s) store(memory[s] + b * size.row + u, kept[Cell::saved + s - 1] = state[s]);
-      if (call.saved)
-        for (int i = 0; i < S::histories; ++i) store(cast<T>(call.saved) + at * size.saved_row() + i * size.saved_part() + u, kept[i]);
+      store(row.after + u, state[0]);
+      store(row.y + u, state[0], left);
+      for (int s = 1; s < Cell::states; ++s) store(row.memory[s] + u, kept[Cell::saved + s - 1] = state[s]);
+      if (row.saved)
+        for (int i = 0; i < S::histories; ++i) store(row.saved + i * part + u, kept[i]);
     }
   }
 

@@ -13,7 +13,7 @@ constexpr int max_vectors = 4;
 template <int NV> constexpr int tile_rows = NV == 4 ? 6 : 8;
 #else
 constexpr int max_vectors = 3;
-template <int NV> constexpr int tile_rows = NV == 3 ? 4 : 6;
+template <int NV> constexpr int tile_rows = NV == 3 ? 4 : 6;  // 4 rows rather than 6: rows a multiple of 1 KiB apart share cache ways
 #endif
 constexpr int max_tile_rows = 8;
 
@@ -22,24 +22,62 @@ template <class T, int MR, int NV>
 void multiply(const T* const* a, long step, const T* __restrict b, long depth, const T* start, T* __restrict c, long ldc) {
   constexpr long L = lanes_of<T>;
   Vec<T> sum[MR][NV];
+#pragma GCC unroll 4
   for (int j = 0; j < NV; ++j) {
     const Vec<T> s = start ? load(start + j * L) : Vec<T>{};
+#pragma GCC unroll 8
     for (int i = 0; i < MR; ++i) sum[i][j] = s;
   }
   const T* row[MR];
+#pragma GCC unroll 8
   for (int i = 0; i < MR; ++i) row[i] = a[i];
   long at = 0;
   for (long k = 0; k < depth; ++k, at += step, b += NV * L) {
     Vec<T> line[NV];
+#pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) line[j] = load(b + j * L);
+#pragma GCC unroll 8
     for (int i = 0; i < MR; ++i) {
-      const Vec<T> number = Vec<T>{} + row[i][at];
+      const Vec<T> number = row[i][at] - Vec<T>{};  // not + : 0 + x is an addition, because -0 must become 0
+#pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) sum[i][j] += number * line[j];
     }
   }
+#pragma GCC unroll 8
   for (int i = 0; i < MR; ++i)
+#pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) store(c + i * ldc + j * L, sum[i][j]);
 }
+
+// The same for one or two rows and P neighbouring panels: more sums at once, because each waits for its last addition.
+template <class T, int MR, int NV, int P>
+void multiply_few(const T* const* a, long step, const T* __restrict b, long depth, const T* start, T* __restrict c, long ldc) {
+  constexpr long L = lanes_of<T>;
+  Vec<T> sum[P][MR][NV];
+#pragma GCC unroll 16
+  for (int j = 0; j < P * NV; ++j)
+#pragma GCC unroll 2
+    for (int i = 0; i < MR; ++i) sum[j / NV][i][j % NV] = start ? load(start + j * L) : Vec<T>{};
+  const T *first = a[0], *second = a[MR - 1];
+  const long panel = NV * L * depth;
+  long at = 0;
+  for (long k = 0; k < depth; ++k, at += step, b += NV * L) {
+    const Vec<T> number[2] = {first[at] - Vec<T>{}, second[at] - Vec<T>{}};
+#pragma GCC unroll 16
+    for (int j = 0; j < P * NV; ++j) {
+      const Vec<T> line = load(b + j / NV * panel + j % NV * L);
+#pragma GCC unroll 2
+      for (int i = 0; i < MR; ++i) sum[j / NV][i][j % NV] += number[i] * line;
+    }
+  }
+#pragma GCC unroll 16
+  for (int j = 0; j < P * NV; ++j)
+#pragma GCC unroll 2
+    for (int i = 0; i < MR; ++i) store(c + i * ldc + j * L, sum[j / NV][i][j % NV]);
+}
+
+constexpr int few_rows = 2;                                                 // at most
+constexpr long panels_at_once(long rows) { return rows == 1 ? 4 : rows == few_rows ? 2 : 1; }
 
 template <class T> using Multiply = void (*)(const T* const*, long, const T*, long, const T*, T*, long);
 
@@ -49,6 +87,11 @@ template <class T> SAIKI_INLINE Multiply<T> multiply_for(int rows, int vectors) 
   static constexpr Multiply<T> table[4][max_tile_rows] = {SAIKI_ROW(1), SAIKI_ROW(2), SAIKI_ROW(3), SAIKI_ROW(4)};
 #undef SAIKI_ROW
   return table[vectors - 1][rows - 1];
+}
+
+template <class T> SAIKI_INLINE Multiply<T> few_for(int rows, int vectors) {
+  if (vectors == 3) return rows == 1 ? multiply_few<T, 1, 3, panels_at_once(1)> : multiply_few<T, 2, 3, panels_at_once(2)>;
+  return rows == 1 ? multiply_few<T, 1, 4, panels_at_once(1)> : multiply_few<T, 2, 4, panels_at_once(2)>;
 }
 
 // B in panels. Every panel but the last is `vectors` wide; panel p begins at p * vectors * lanes * depth.
@@ -73,6 +116,19 @@ template <class T> SAIKI_INLINE void multiply_rows(const Panels<T>& b, long p, c
     const long end = rows * (i + 1) / tiles;
     multiply_for<T>(int(end - begin), b.wide(p))(a + begin, step, b.panel(p), b.depth, b.begin(p), c + begin * ldc, ldc);
     begin = end;
+  }
+}
+
+// C[rows, panels first .. past - 1] for a tile of rows.
+template <class T> SAIKI_INLINE void multiply_tile(const Panels<T>& b, long first, long past, const T* const* a, int rows, T* c, long ldc) {
+  const long whole = b.total / b.vectors, width = b.vectors * lanes_of<T>;
+  if (past > b.count()) past = b.count();
+  for (long p = first; p < past;) {
+    const bool several = rows <= few_rows && b.vectors >= 3 && p + panels_at_once(rows) <= (past < whole ? past : whole);
+    Multiply<T> run = several ? few_for<T>(rows, b.vectors) : multiply_for<T>(rows, b.wide(p));
+    run(a, 1, b.panel(p), b.depth, b.begin(p), c, ldc);
+    const long done = several ? panels_at_once(rows) : 1;
+    p += done, c += done * width;
   }
 }
 

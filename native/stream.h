@@ -38,15 +38,13 @@ template <class Cell> class Stream {
   static void push(void* block, const void* x, void* y) {
     Stream& s = *static_cast<Stream*>(block);
     const T *rows[] = {cast<T>(x), s.hidden[0]};
-    alignas(64) T in[group_columns], back[group_columns];
-    for (long g = 0; g < s.size.groups(); ++g) {
-      for (int q = 0; q < S::panels_per_group; ++q) {
-        const long p = g * S::panels_per_group + q, at = q * S::vectors * L;
-        const Multiply<T> times = multiply_for<T>(1, s.input.wide(p));
-        times(rows, 1, s.input.panel(p), s.input.depth, s.input.begin(p), in + at, group_columns);
-        times(rows + 1, 1, s.recurrent.panel(p), s.recurrent.depth, s.recurrent.begin(p), back + at, group_columns);
-      }
-      s.units(g, in, back, cast<T>(y));
+    constexpr long few = few_groups<Cell>;
+    alignas(64) T in[few * group_columns], back[few * group_columns];
+    for (long g = 0; g < s.size.groups(); g += few) {
+      const long first = g * S::panels_per_group, past = first + few * S::panels_per_group;
+      multiply_tile(s.input, first, past, rows, 1, in, 0);
+      multiply_tile(s.recurrent, first, past, rows + 1, 1, back, 0);
+      for (long k = 0; k < few; ++k) s.units(g + k, in + k * group_columns, back + k * group_columns, cast<T>(y));
     }
     T* const last = s.hidden[0];
     s.hidden[0] = s.hidden[1], s.hidden[1] = last;

@@ -6,7 +6,13 @@
 
 namespace saiki::SAIKI_ISA {
 
-constexpr int plain_vectors = max_vectors == 4 ? 4 : 2;
+constexpr int plain_vectors = max_vectors;
+
+constexpr int least_multiple(int a, int b) {
+  int n = a;
+  while (n % b) n += a;
+  return n;
+}
 
 // Sizes of a cell of `width` units: vectors per row of units, and the padded row of an internal buffer.
 template <class Cell> struct Sizes {
@@ -14,9 +20,8 @@ template <class Cell> struct Sizes {
   static constexpr long L = lanes_of<T>;
   // A group is the least number of whole panels that holds all gates of whole vectors of units.
   static constexpr int vectors = Cell::gates == 3 ? 3 : plain_vectors;
-  static constexpr int panels_per_group = Cell::gates > vectors ? Cell::gates / vectors : 1;
-  static constexpr int units_per_group = Cell::gates < vectors ? vectors / Cell::gates : 1;
-  static_assert(panels_per_group * vectors == units_per_group * Cell::gates, "a group holds whole vectors of units");
+  static constexpr int panels_per_group = least_multiple(Cell::gates, vectors) / vectors;
+  static constexpr int units_per_group = least_multiple(Cell::gates, vectors) / Cell::gates;
   static constexpr int histories = Cell::saved + Cell::states - 1;  // vectors per unit kept for backward
 
   long features, width, units, row;
@@ -27,13 +32,18 @@ template <class Cell> struct Sizes {
   long saved_row() const { return histories * saved_part(); }
 };
 
+// Groups that are computed together where rows are few.
+template <class Cell> constexpr long few_groups = (panels_at_once(1) + Sizes<Cell>::panels_per_group - 1) / Sizes<Cell>::panels_per_group;
+
 // The part of the batch and of the units that one lane computes. Splitting rows needs no barrier; the rows are dealt
-// out in turn, so that every lane has its share of the long ones at every step. Splitting units costs a barrier per
-// step, but each lane then reads only its part of the weights.
+// out in turn, there and back again, so that every lane has its share of the long ones at every step. Splitting units
+// costs a barrier per step, but each lane then reads only its part of the weights.
 struct Part {
-  long row, stride;  // rows row, row + stride, ...
+  long lane, lanes;  // of those that share the rows
   Share units;       // of groups or panels
-  long rows(long count) const { return count > row ? (count - row + stride - 1) / stride : 0; }
+  long place(long j) const { return j & 1 ? lanes - 1 - lane : lane; }
+  long row(long j) const { return j * lanes + place(j); }  // the batch's row that is number j here
+  long rows(long count) const { return count / lanes + (place(count / lanes) < count % lanes); }  // of the first count
 };
 
 SAIKI_INLINE Part part_of(bool by_units, long units, int lane, int lanes) {
@@ -51,6 +61,9 @@ template <class T> SAIKI_INLINE const T* hidden_before(const Call& call, long p,
   const Batch& batch = call.batch;
   return b < batch.count(p - 1) ? cast<T>(call.y) + batch.place(p - 1, b) * call.width : cast<T>(call.initial[0]) + batch.origins[b] * call.width;
 }
+
+// Numbers from row to row of a buffer whose rows are read side by side: a large power of two would share cache ways.
+template <class T> constexpr long spread(long row) { return row * long(sizeof(T)) % 128 ? row : row + 64 / long(sizeof(T)); }
 
 template <class T> SAIKI_INLINE void copy(T* to, const T* from, long begin, long end) {
   for (long i = begin; i < end; ++i) to[i] = from[i];

@@ -122,12 +122,12 @@ def _forward(
 
 
 def _backward(
-    kernel, x, state, weights, counts, reverse, batch_first, y, saved, dy, dfinal, need_x
-) -> tuple[Tensor | None, tuple[Tensor, ...], tuple[Tensor | None, ...]]:
+    kernel, x, state, weights, counts, reverse, batch_first, y, saved, dy, dfinal, need_x, need_state=True
+) -> tuple[Tensor | None, tuple[Tensor | None, ...], tuple[Tensor | None, ...]]:
     x, counts, *rest = _compact((x, counts, *state, *weights))
     state, weights = tuple(rest[: len(state)]), tuple(rest[len(state) :])
     dx = torch.empty_like(x) if need_x else None
-    dstate = tuple([torch.empty_like(s) for s in state])
+    dstate = tuple([torch.empty_like(s) if need_state else None for s in state])
     dweights = tuple([None if w is None else torch.empty_like(w) for w in weights])
     dy, *dfinal = _compact((dy, *dfinal))
     native.backward(
@@ -159,8 +159,9 @@ class _Unroll(torch.autograd.Function):
             return None, None, None, None, None, None, *grads
         if dy is None and all(d is None for d in dfinal):
             return (None,) * (7 + len(tensors))
+        need_x, need_state = ctx.needs_input_grad[6], any(ctx.needs_input_grad[7 : 7 + states])
         dx, dstate, dweights = _backward(
-            kernel, x, state, weights, counts, reverse, batch_first, y, saved, dy, dfinal, ctx.needs_input_grad[6]
+            kernel, x, state, weights, counts, reverse, batch_first, y, saved, dy, dfinal, need_x, need_state
         )
         return None, None, None, None, None, None, dx, *dstate, *dweights
 
