@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from saiki import catalog, readers
+from saiki.data.frames import SUFFIXES as WRITTEN
 from saiki.data.frames import write_frame
 from saiki.errors import DataError
 from saiki.record import Record
@@ -23,7 +24,7 @@ FRAME = pl.DataFrame(
         "k": [1, 2, 3, 4],
     }
 )
-SUFFIXES = sorted(suffix for suffix, reader in readers.suffixes().items() if reader != "text")
+SUFFIXES = sorted(readers.suffixes().keys() & {*WRITTEN, ".tsv.gz"})
 
 
 def one_line(error) -> str:
@@ -183,3 +184,36 @@ def test_numbers_with_zeros_in_front_are_names(tmp_path):
     assert frame["unique_id"].to_list() == ["007", "07", "7"]
     assert frame["ds"].to_list() == [1, 1, 1]
     assert frame["y"].to_list() == [0, 0.5, 10]
+
+
+def test_a_file_without_a_header_has_numbers_as_names(tmp_path):
+    path = tmp_path / "Toy_TRAIN"
+    path.write_text("1.0\t0.5\t-2\t\n2.0\t0.25\t3\t\n")
+    frame = readers.read_frame(path)
+    assert frame.columns == ["0", "1", "2"]
+    assert frame["1"].to_list() == [0.5, 0.25]
+    years = tmp_path / "years.csv"
+    years.write_text("2001,2002\n1,2\n")
+    assert readers.read_frame(years).columns == ["2001", "2002"], "different whole numbers may be names"
+
+
+def test_numbers_with_blanks_around_them_are_numbers(tmp_path):
+    path = tmp_path / "padded.csv"
+    path.write_text("a,b,c\n 1, 0.5,x \n12, 1.5, y\n")
+    frame = readers.read_frame(path)
+    assert frame["a"].to_list() == [1, 12]
+    assert frame["b"].to_list() == [0.5, 1.5]
+    assert frame["c"].to_list() == ["x ", " y"]
+
+
+def test_labelled_series_of_the_archives(tmp_path):
+    path = tmp_path / "Toy.ts"
+    path.write_text("# about\n@problemName Toy\n@classLabel true a b\n@data\n1,2,3:4,?,6:a\n7,8:9,10:b\n")
+    frame = readers.read_frame(path)
+    assert frame.columns == ["unique_id", "ds", "channel-0", "channel-1", "y"]
+    assert frame["channel-1"].to_list() == [4, None, 6, 9, 10]
+    assert frame["y"].to_list() == ["a", "a", "a", "b", "b"]
+    assert [record["y"] for record in readers.read(path)] == ["a", "b"]
+    path.write_text("@classLabel true a b\n@data\n1,2,x:4,5,6:a\n")
+    with pytest.raises(DataError, match="line 3"):
+        readers.read_frame(path)

@@ -14,11 +14,16 @@ import numpy as np
 from saiki import catalog
 from saiki.metrics import coverage, mae, mase, owa, pinball, rmse, smape
 
+#: the scores of labels and of numbers, in the order of tables
+OF_LABELS = ("accuracy", "macro_f1", "auc", "average_precision", "log_loss", "matthews", "calibration_error")
+OF_NUMBERS = ("rmse", "mae", "r2")
+
 if TYPE_CHECKING:
     from saiki.data.panel import Panel
 
 __all__ = [
-    "better", "coverage", "forecast_scores", "label", "mae", "mase", "notes", "owa", "pinball", "rmse", "smape",
+    "better", "coverage", "forecast_scores", "label", "label_scores", "mae", "mase", "notes", "number_scores", "owa",
+    "pinball", "rmse", "smape",
 ]  # fmt: skip
 
 #: how metrics are written where their name alone would not do
@@ -75,6 +80,21 @@ def forecast_scores(
             found["owa"] = owa.score(found["smape"], found["mase"], reference["smape"], reference["mase"])
         found |= _intervals(name, forecasts, truth, levels)
     return scores
+
+
+def label_scores(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Every score of labels, from codes `[rows]` and probabilities `[rows, classes]`."""
+    return {name: catalog.load("metrics", name).score(truth, probabilities) for name in OF_LABELS}
+
+
+def number_scores(truth: np.ndarray, answer: np.ndarray) -> dict[str, float]:
+    """Every score of numbers `[rows]`, all rows alike."""
+    rows = (truth[:, None], answer[:, None])
+    return {
+        "rmse": rmse.score(*rows),
+        "mae": mae.score(*rows),
+        "r2": catalog.load("metrics", "r2").score(truth, answer),
+    }
 
 
 def notes(truth: np.ndarray, panel: Panel, season: int | None = None) -> list[str]:

@@ -81,7 +81,7 @@ class Stack(nn.Module):
         x: Float[Tensor, "batch time features"],
         lengths: Int[Tensor, "batch"] | None = None,
         states: States | None = None,
-        **given: Float[Tensor, "batch time numbers"],
+        **given: Float[Tensor, "batch time _"],
     ) -> tuple[Float[Tensor, "batch time output_width"], States]:
         """Outputs of every step (zero in the padding) and the final states, in the order of the batch.
 
@@ -125,7 +125,7 @@ class Stack(nn.Module):
         return values, final
 
     def step(
-        self, x: Float[Tensor, "batch features"], states: States, **given: Float[Tensor, "batch numbers"]
+        self, x: Float[Tensor, "batch features"], states: States, **given: Float[Tensor, "batch _"]
     ) -> tuple[Float[Tensor, "batch output_width"], States]:
         """One more step of every row; only for a causal stack."""
         assert self.causal, "a bidirectional stack has no step"

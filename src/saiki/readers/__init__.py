@@ -10,7 +10,7 @@ import narwhals as nw
 
 from saiki import catalog
 from saiki.errors import DataError, near_misses
-from saiki.readers._files import check_file
+from saiki.readers._files import check_file, separated
 from saiki.readers._times import parse_times
 from saiki.record import Record
 
@@ -23,11 +23,13 @@ def suffixes() -> dict[str, str]:
 
 
 def reader_for(path: str | Path) -> Any:
-    """The reader of a file, by suffix; the longest suffix wins (`.csv.gz` before `.gz`)."""
+    """The reader of a file, by suffix; the longest suffix wins (`.csv.gz` before `.gz`); without one, a table's by its look."""
     path, known = Path(path), suffixes()
     for suffix in sorted(known, key=len, reverse=True):
         if path.name.lower().endswith(suffix):
             return catalog.load("readers", known[suffix]).Reader()
+    if not path.suffix and path.is_file() and separated(path):
+        return catalog.load("readers", "csv").Reader()
     got = "".join(path.suffixes[-2:]) or "no suffix"
     raise DataError(
         f"{path}: cannot read a file with {got}{near_misses(path.suffix or path.name, known)} "

@@ -1,4 +1,8 @@
-"""Comma- and tab-separated text (`.csv`, `.tsv`, also gzipped): times are found, `NA` and its like are missing."""
+"""Comma- and tab-separated text (`.csv`, `.tsv`, also gzipped): times are found, `NA` and its like are missing.
+
+A file whose first line is numbers, not all of them whole and different (as names might be), has no header: its columns
+are called 0, 1, 2, ….
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
@@ -23,7 +27,7 @@ MISSING = ["", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "NaT",
 
 
 class Reader:
-    """Separator: tab for `.tsv`; else a semicolon where the header has one and no comma; else a comma."""
+    """Separator: tab for `.tsv` or where the first line has tabs only; a semicolon likewise; else a comma."""
 
     suffixes = SUFFIXES
 
@@ -35,13 +39,40 @@ class Reader:
         frame = reading(
             path, "CSV", lambda: pl.read_csv(path, infer_schema_length=None, **form), lambda: _position(path, form)
         )
-        return nw.from_native(with_times(_with_zeros(frame, path, form)))
+        return nw.from_native(with_times(_named(_unpadded(_with_zeros(frame, path, form)), form)))
 
     def read(self, path: Path) -> Iterator[Record]:
         """The rows as records, lazily; times stay text."""
         import polars as pl
 
-        return records(path, pl.scan_csv(path, infer_schema_length=10_000, **_form(path)), "CSV")
+        form = _form(path)
+        return records(path, _named(pl.scan_csv(path, infer_schema_length=10_000, **form), form), "CSV")
+
+
+def _named(frame: Any, form: dict) -> Any:
+    """Columns of a file without a header by their numbers; a separator at the end of every line makes no column."""
+    if form["has_header"]:
+        return frame
+    if hasattr(frame, "height") and frame.to_series(-1).null_count() == frame.height:
+        frame = frame.drop(frame.columns[-1])
+    return frame.rename({name: str(k) for k, name in enumerate(frame.collect_schema().names())})
+
+
+def _unpadded(frame: pl.DataFrame) -> pl.DataFrame:
+    """Numbers that are written with blanks before or after them."""
+    import polars as pl
+
+    found = {}
+    for series in frame.iter_columns():
+        if series.dtype != pl.String or not series.head(1000).str.contains(r"^\s|\s$").any():
+            continue
+        bare = series.str.strip_chars().replace(dict.fromkeys(MISSING))
+        for kind in (pl.Int64, pl.Float64):
+            number = bare.cast(kind, strict=False)
+            if number.null_count() == bare.null_count():
+                found[series.name] = number
+                break
+    return frame.with_columns(**found) if found else frame
 
 
 def _with_zeros(frame: pl.DataFrame, path: Path, form: dict) -> pl.DataFrame:
@@ -66,9 +97,20 @@ def with_times(frame: pl.DataFrame) -> pl.DataFrame:
 def _form(path: Path) -> dict:
     head = _head(path)
     header, _, rest = head.partition("\n")
-    separator = "\t" if ".tsv" in path.name.lower() else ";" if ";" in header and "," not in header else ","
+    tabbed = "\t" in header and "," not in header and ";" not in header
+    separator = "\t" if ".tsv" in path.name.lower() or tabbed else ";" if ";" in header and "," not in header else ","
     comma = separator == ";" and re.search(r"(^|;)-?\d+,\d+(;|\r?$)", rest, re.MULTILINE) is not None
-    return {"separator": separator, "decimal_comma": comma, "null_values": MISSING}
+    form = {"separator": separator, "decimal_comma": comma, "null_values": MISSING}
+    return form | {"has_header": not _numbers_alone(header.strip("\r").removesuffix(separator).split(separator))}
+
+
+def _numbers_alone(names: list[str]) -> bool:
+    """Whether a first line holds values: all are numbers, and they are no names, being fractions or not all different."""
+    try:
+        values = [float(name) for name in names]
+    except ValueError:
+        return False
+    return len(names) > 1 and (any(v % 1 != 0 for v in values) or len(set(values)) < len(values))
 
 
 def _head(path: Path) -> str:

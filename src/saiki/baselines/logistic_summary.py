@@ -1,0 +1,61 @@
+"""Logistic regression on summaries of each series (mean, spread, extremes, change, some values); penalty chosen in training."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from saiki.baselines._summary import Standardised
+
+TASKS = ("classify",)
+#: inverse penalties that are tried, and folds to choose between them
+PENALTIES, FOLDS = (0.003, 0.03, 0.3, 3.0), 3
+#: series that the penalty is chosen on, at most
+MOST = 1000
+
+
+def fit(x: np.ndarray, truth: np.ndarray, classes: int) -> dict[str, Any]:
+    """From summaries `[series, numbers]` and codes `[series]`: plain data."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+    standard = Standardised.fit(x)
+    z = standard(x)
+    with warnings.catch_warnings(), threadpool_limits(1):  # many small products: threads would cost more than they save
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(C=_penalty(z, truth), max_iter=200).fit(z, truth)
+    weights = np.zeros((classes, z.shape[1]))
+    bias = np.full(classes, -1e3)  # a class that did not occur is never chosen
+    if len(model.classes_) == 2:
+        weights[model.classes_[1]], bias[model.classes_] = model.coef_[0], [0.0, model.intercept_[0]]
+    else:
+        weights[model.classes_], bias[model.classes_] = model.coef_, model.intercept_
+    parts = {"mean": standard.mean, "spread": standard.spread, "weights": weights, "bias": bias}
+    return {name: part.tolist() for name, part in parts.items()}
+
+
+def _penalty(z: np.ndarray, truth: np.ndarray) -> float:
+    """The inverse penalty with the best log loss over folds; the middle one where a class is too rare for folds."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+
+    some = np.random.default_rng(0).permutation(len(z))[:MOST]
+    z, truth = z[some], truth[some]
+    counts = np.bincount(truth)
+    if counts[counts > 0].min() < FOLDS or len(np.unique(truth)) < 2:
+        return PENALTIES[1]
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    models = [LogisticRegression(C=penalty, max_iter=50) for penalty in PENALTIES]
+    scores = [cross_val_score(m, z, truth, cv=folds, scoring="neg_log_loss").mean() for m in models]
+    return PENALTIES[int(np.argmax(scores))]
+
+
+def answer(fitted: dict[str, Any], x: np.ndarray) -> np.ndarray:
+    """Probabilities `[series, classes]`."""
+    z = Standardised(np.array(fitted["mean"]), np.array(fitted["spread"]))(x)
+    scores = z @ np.array(fitted["weights"]).T + np.array(fitted["bias"])
+    scores = np.exp(scores - scores.max(1, keepdims=True))
+    return scores / scores.sum(1, keepdims=True)

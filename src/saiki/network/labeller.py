@@ -1,0 +1,105 @@
+"""One answer per sequence: a stack of recurrent layers, its states pooled over time, a linear map; one or several such networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from saiki.network.attention import AttentionPool
+from saiki.network.options import Network
+from saiki.network.stack import Stack
+from saiki.sequence import padding_mask
+from saiki.shapes import Float
+
+POOLS = ("last", "mean", "max", "attention")
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """The sizes of a labelling network.
+
+    features  numbers per step;  static  numbers per series;  outputs  numbers per answer
+    patch     steps that enter the recurrence together, as one token
+    pooling   how the states of all steps become one vector; several stand side by side
+    members   networks whose answers are averaged
+    """
+
+    features: int
+    static: int
+    outputs: int
+    patch: int
+    pooling: tuple[str, ...]
+    members: int
+
+
+class Labeller(nn.Module):
+    """Scores of a sequence.
+
+        h = stack(patches of x);   v = [pool_1(h), …, static];   y = W drop(v) + b
+
+    pool is the mean or the largest over valid steps, a weighted mean (see `AttentionPool`), or the state after the last step,
+    of a backward layer after the first. A sequence of length 0 pools to zeros.
+    """
+
+    def __init__(self, plan: LabelPlan, options: Network, width: int) -> None:
+        super().__init__()
+        self.plan = plan
+        self.stack = Stack(plan.features * plan.patch, options, width)
+        size = self.stack.output_width
+        self.attention = AttentionPool(size) if "attention" in plan.pooling else None
+        self.drop = nn.Dropout(options.dropout)
+        self.head = nn.Linear(size * len(plan.pooling) + plan.static, plan.outputs)
+
+    def forward(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch outputs"]:
+        """From values `[batch, time, features]`, lengths, static, and gap and observed where the data have them."""
+        x, lengths = self._patches(batch["values"], batch["lengths"])
+        given = {name: batch[name] for name in ("gap", "observed") if name in batch and self.plan.patch == 1}
+        h, _ = self.stack(x, lengths, **given)
+        pooled = [self._pool(kind, h, lengths) for kind in self.plan.pooling]
+        return self.head(self.drop(torch.cat([*pooled, batch["static"]], 1)))
+
+    def _patches(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        patch = self.plan.patch
+        if patch == 1:
+            return x, lengths
+        x = nn.functional.pad(x, (0, 0, 0, -x.shape[1] % patch))
+        return x.reshape(len(x), x.shape[1] // patch, -1), -(-lengths // patch)
+
+    def _pool(self, kind: str, h: Tensor, lengths: Tensor) -> Tensor:
+        if h.shape[1] == 0:
+            return h.new_zeros(len(h), h.shape[2])
+        if kind == "attention":
+            assert self.attention is not None
+            return self.attention(h, lengths)[0]
+        inside = padding_mask(lengths.to(h.device), h.shape[1])[..., None]
+        if kind == "mean":
+            return (h * inside).sum(1) / lengths.to(h.device).clamp_min(1)[:, None]
+        if kind == "max":
+            least = h.masked_fill(~inside, torch.finfo(h.dtype).min).amax(1)
+            return torch.where((lengths > 0).to(h.device)[:, None], least, 0)
+        rows = torch.arange(len(h), device=h.device)
+        last = h[rows, lengths.to(h.device).clamp_min(1) - 1]
+        if self.stack.directions == 2 and self.stack.merge == "concatenate":
+            half = h.shape[2] // 2
+            last = torch.cat([last[:, :half], h[:, 0, half:]], 1)
+        return torch.where((lengths > 0).to(h.device)[:, None], last, 0)
+
+
+class Labellers(nn.Module):
+    """Several labelling networks; a temperature divides the mean of their scores, and is fitted after training."""
+
+    temperature: Tensor
+
+    def __init__(self, plan: LabelPlan, options: Network, width: int) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(Labeller(plan, options, width) for _ in range(plan.members))
+        self.register_buffer("temperature", torch.ones(()))
+
+    def forward(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch outputs"]:
+        """The mean of the members' scores: of logarithms of probabilities, where scores are logits."""
+        scores = [member(batch) for member in self.members]
+        if scores[0].shape[1] > 1:
+            scores = [s.log_softmax(-1) for s in scores]
+        return torch.stack(scores).mean(0) / self.temperature

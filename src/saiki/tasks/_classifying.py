@@ -1,0 +1,160 @@
+"""The task classify at work: probabilities of classes, calibrated, beside the majority and a logistic regression."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from torch import Tensor, nn
+
+from saiki import metrics
+from saiki.metrics._classes import chosen, confusion
+from saiki.modalities.label import LabelCodec
+from saiki.network.labeller import Labellers
+from saiki.tasks._evaluation import Evaluation, Table
+from saiki.tasks._labelling import LabelTask
+from saiki.tasks.classify import Classify
+
+#: classes whose probabilities become columns, and which a confusion matrix shows
+MOST_COLUMNS, MOST_SHOWN = 100, 20
+#: a class rarer than this makes accuracy a poor judge: answerers are ranked by AUC
+RARE = 0.2
+#: mistakes that a report shows
+MISTAKES = 15
+#: the least and the largest temperature, and how often the stretch between them is cut at the golden ratio
+COLDEST, HOTTEST, CUTS = 0.2, 10.0, 24
+
+
+class ClassifyTask(LabelTask):
+    """Scores are logarithms of probabilities, up to a constant."""
+
+    answer = "labels"
+    name = "classify"
+    options: Classify
+    label: LabelCodec
+
+    @classmethod
+    def fit_label(cls, answers: pl.Series) -> LabelCodec:
+        return LabelCodec.fit(answers)
+
+    @classmethod
+    def outputs(cls, label: LabelCodec) -> int:
+        return len(label.classes)
+
+    def truth(self, answers: pl.Series) -> np.ndarray:
+        return self.label.encode(answers)
+
+    def strata(self, truth: np.ndarray) -> np.ndarray:
+        return truth
+
+    def objective(self, scores: Tensor, truth: Tensor) -> Tensor:
+        weight = None
+        if self.options.class_weight == "balanced":
+            count = np.bincount(self._encoded.truth, minlength=len(self.label.classes))
+            weight = scores.new_tensor(count.sum() / (len(count) * np.maximum(count, 1)))
+        return nn.functional.cross_entropy(scores, truth, weight)
+
+    def score(self, scores: Tensor, truth: Tensor) -> Tensor:
+        """The log loss at the best temperature: how sure the network is does not stop training, what it knows does."""
+        if not self.options.calibrate:
+            return self.objective(scores, truth)
+        return scores.new_tensor(_loss(scores, truth, _temperature(scores, truth)))
+
+    def settle(self, network: Labellers, valid: Any = None, searched: Any = None) -> None:
+        """The temperature that makes the probabilities of the series left out true."""
+        if searched is not None:
+            network.temperature.copy_(searched.temperature)
+        elif self.options.calibrate:
+            network.eval()
+            scores, truth = self.problem(1, valid).left_out(network)
+            network.temperature.fill_(_temperature(scores, truth))
+
+    def decode(self, scores: np.ndarray) -> np.ndarray:
+        """Probabilities."""
+        powers = np.exp(scores - scores.max(1, keepdims=True, initial=-np.inf))
+        return powers / powers.sum(1, keepdims=True)
+
+    def columns(self, found: np.ndarray) -> list[pl.Series]:
+        names = self.label.names[:MOST_COLUMNS] if len(self.label.names) <= MOST_COLUMNS else []
+        label = self.label.decode(chosen(found), "saiki")
+        return [label, *(pl.Series(f"saiki-{name}", found[:, k]) for k, name in enumerate(names))]
+
+    def judge(self, found: dict[str, np.ndarray], truth: np.ndarray, ids: np.ndarray, about: str) -> Evaluation:
+        scores = {name: metrics.label_scores(truth, p) for name, p in found.items()}
+        shares = np.bincount(truth, minlength=len(self.label.classes)) / len(truth)
+        rare = len(shares) == 2 and shares.min() < RARE
+        notes = (
+            [f"{shares.min():.1%} of the series are of the rarer class: answerers are ranked by AUC."] if rare else []
+        )
+        ranked = ("auc", "accuracy") if rare else ("accuracy",)
+        tables = [*self._confusion(truth, found["saiki"]), *self._mistakes(truth, found["saiki"], ids)]
+        return Evaluation(about, scores, notes, ranked_by=ranked, tables=tables)
+
+    def _confusion(self, truth: np.ndarray, found: np.ndarray) -> list[Table]:
+        names = self.label.names
+        if len(names) > MOST_SHOWN:
+            return []
+        counts = confusion(truth, found)
+        shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        rows = [[name, *(f"{n:,}" if n else "" for n in row)] for name, row in zip(names, counts.tolist(), strict=True)]
+        shades = [[0.0, *row] for row in shares.tolist()]
+        note = "A row per true class, a column per answer; shaded by the share of the row."
+        return [Table("Confusion", ["", *names], rows, note, shades)]
+
+    def _mistakes(self, truth: np.ndarray, found: np.ndarray, ids: np.ndarray) -> list[Table]:
+        """The most confident ones."""
+        given = chosen(found)
+        wrong = np.flatnonzero(given != truth)
+        wrong = wrong[np.argsort(-found[wrong, given[wrong]], kind="stable")][:MISTAKES]
+        if not len(wrong):
+            return []
+        names, rows = self.label.names, []
+        for k in wrong:
+            sure = [f"{found[k, given[k]]:.3f}", f"{found[k, truth[k]]:.3f}"]
+            rows.append([str(ids[k]), names[truth[k]], names[given[k]], *sure])
+        head = [self.layout.id or "row", "true", "answered", "probability", "of the true one"]
+        return [
+            Table("The most confident mistakes", head, rows, "Look at these series first: some labels may be wrong.")
+        ]
+
+    @property
+    def headline(self) -> str:
+        return f"{len(self.label.classes)} classes"
+
+    def describe(self) -> list[tuple[str, str]]:
+        names, counts = self.label.names, np.bincount(self._encoded.truth, minlength=len(self.label.classes))
+        shown = [f"{name} ({count:,})" for name, count in zip(names, counts, strict=True)]
+        words = ", ".join(shown[:12]) + (f", and {len(shown) - 12} more" if len(shown) > 12 else "")
+        rows = super().describe()
+        return [rows[0], ("classes", f"{words} in {self.layout.target}"), *rows[1:]]
+
+    @classmethod
+    def label_from_json(cls, stored: dict[str, Any]) -> LabelCodec:
+        return LabelCodec.from_json(stored)
+
+
+def _loss(scores: Tensor, truth: Tensor, temperature: float) -> float:
+    """The log loss at a temperature; in NumPy, since it is many small steps."""
+    z = scores.double().numpy() / temperature
+    z = z - z.max(1, keepdims=True)
+    return float((np.log(np.exp(z).sum(1)) - z[np.arange(len(z)), truth.numpy()]).mean())
+
+
+def _temperature(scores: Tensor, truth: Tensor) -> float:
+    """The temperature with the least log loss, which has one valley: by cuts at the golden ratio, on a logarithm."""
+    if not len(truth):
+        return 1.0
+    ratio, low, high = (5**0.5 - 1) / 2, np.log(COLDEST), np.log(HOTTEST)
+    inner = [high - ratio * (high - low), low + ratio * (high - low)]
+    losses = [_loss(scores, truth, float(np.exp(t))) for t in inner]
+    for _ in range(CUTS):
+        if losses[0] < losses[1]:
+            high, inner, losses = inner[1], [0.0, inner[0]], [0.0, losses[0]]
+            inner[0] = high - ratio * (high - low)
+            losses[0] = _loss(scores, truth, float(np.exp(inner[0])))
+        else:
+            low, inner, losses = inner[0], [inner[1], 0.0], [losses[1], 0.0]
+            inner[1] = low + ratio * (high - low)
+            losses[1] = _loss(scores, truth, float(np.exp(inner[1])))
+    return float(np.exp((low + high) / 2))

@@ -1,0 +1,332 @@
+"""What the tasks classify and regress share: series are read, split, encoded, answered and judged alike."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from saiki import baselines, catalog
+from saiki.baselines._summary import summaries
+from saiki.cells import cell_class
+from saiki.data._layout import Layout
+from saiki.data.folds import folds
+from saiki.data.frames import native
+from saiki.data.labelled import Labelled, labelled
+from saiki.data.roles import ID
+from saiki.errors import DataError, OptionError
+from saiki.modalities._channels import ChannelCodec
+from saiki.network.labeller import Labellers, LabelPlan
+from saiki.readers import read_frame
+from saiki.tasks._evaluation import Evaluation
+from saiki.tasks._label_options import LabelOptions
+from saiki.tasks._label_problem import Encoded, LabelProblem, answers
+from saiki.tasks._task import Task
+
+#: series with an answer that are the least to learn from
+FEWEST = 10
+#: members of an ensemble: of few series, of many, of very many; fewer than 5 hold out a tenth each
+MEMBERS, MANY, PARTS = ((2000, 5), (20_000, 3)), 1, 10
+#: series below which changed copies of them are learned from
+FEW = 2000
+#: tokens of a series that is longer than this are patches
+LONGEST = 160
+
+
+class LabelTask(Task):
+    """One answer per series. A subclass says what an answer is: its codec, objective, baselines and scores."""
+
+    answer = "answers"
+    name: str
+    options: LabelOptions
+
+    def __init__(
+        self, options: Any, layout: Layout, codec: ChannelCodec, label: Any, plan: LabelPlan,
+        fitted: dict[str, Any], training: Labelled | None = None,
+    ) -> None:  # fmt: skip
+        self.options, self.layout, self.codec, self.label = options, layout, codec, label
+        self.plan, self.fitted, self.training = plan, fitted, training
+
+    @classmethod
+    def fit(cls, options: Any, data: Any, columns: dict[str, Any]) -> LabelTask:
+        """Roles of columns, statistics of channels, what the answers are, sizes; and the baselines, on all of it."""
+        asked = {"static": options.static, "group": options.group, "channels": options.channels}
+        everything = labelled(data, **columns, **asked)
+        known = np.flatnonzero(everything.known & (everything.lengths > 0))
+        if len(known) < FEWEST:
+            raise DataError(
+                f"{len(known)} of {len(everything)} series have an answer in column {everything.layout.target!r} and a step; "
+                f"expected at least {FEWEST} to learn from"
+            )
+        if len(known) < len(everything):
+            everything.notes.append(f"{len(everything) - len(known)} series without an answer or a step are left out.")
+        training = everything.select(known)
+        assert training.answers is not None
+        label = cls.fit_label(training.answers)
+        codec = ChannelCodec.fit(training, options.normalise, options.fill, options.differences)
+        task = cls(options, training.layout, codec, label, cls._plan(options, training, codec, label), {}, training)
+        task.fitted = task._baselines(np.arange(len(training)))
+        return task
+
+    # What a subclass says.
+
+    @classmethod
+    def fit_label(cls, answers: pl.Series) -> Any:
+        """The codec of the answers."""
+        raise NotImplementedError
+
+    @classmethod
+    def outputs(cls, label: Any) -> int:
+        """Scores per series."""
+        raise NotImplementedError
+
+    def truth(self, answers: pl.Series) -> np.ndarray:
+        """Answers as training compares them: `[series]`; negative or NaN where they mean nothing."""
+        raise NotImplementedError
+
+    def strata(self, truth: np.ndarray) -> np.ndarray:
+        """Codes that every fold should hold alike."""
+        raise NotImplementedError
+
+    def objective(self, scores: Tensor, truth: Tensor) -> Tensor:
+        """What training lowers."""
+        raise NotImplementedError
+
+    def score(self, scores: Tensor, truth: Tensor) -> Tensor:
+        """What validation looks at, lower is better."""
+        return self.objective(scores, truth)
+
+    def decode(self, scores: np.ndarray) -> np.ndarray:
+        """Scores as answers that metrics and baselines speak of."""
+        raise NotImplementedError
+
+    def columns(self, found: np.ndarray) -> list[pl.Series]:
+        """The columns of a prediction."""
+        raise NotImplementedError
+
+    def judge(self, found: dict[str, np.ndarray], truth: np.ndarray, ids: np.ndarray, about: str) -> Evaluation:
+        """The score table of the answers of all answerers."""
+        raise NotImplementedError
+
+    # Understanding.
+
+    @classmethod
+    def _plan(cls, options: Any, data: Labelled, codec: ChannelCodec, label: Any) -> LabelPlan:
+        steps, static = codec.encode(data.select([0]))
+        longest = int(np.quantile(data.lengths, 0.9))
+        patch = options.patch or max(1, -(-longest // LONGEST))
+        members = options.ensemble or next((m for most, m in MEMBERS if len(data) < most), MANY)
+        return LabelPlan(
+            steps.values.shape[1], static.shape[1], cls.outputs(label), patch, options.pooling, members
+        )  # fmt: skip
+
+    def read(self, data: Any) -> Labelled:
+        """A table read as the training data were."""
+        return labelled(data, layout=self.layout)
+
+    def describe(self) -> list[tuple[str, str]]:
+        return self._own.describe()
+
+    def fingerprint(self, data: Any = None) -> str:
+        if data is None:
+            return self._own.fingerprint()
+        found = self.read(data)
+        return found.select(np.flatnonzero(found.known & (found.lengths > 0))).fingerprint()
+
+    @property
+    def _own(self) -> Labelled:
+        assert self.training is not None, "a loaded model has no training data"
+        return self.training
+
+    @property
+    def default_width(self) -> int:
+        """Few series are learned by heart by a wide network."""
+        size = len(self._own)
+        return 32 if size < 200 else 64 if size < 3000 else 96
+
+    def network_defaults(self) -> dict[str, Any]:
+        return {"bidirectional": True, "dropout": 0.3}
+
+    def training_defaults(self) -> dict[str, Any]:
+        size = len(self._own)
+        batch = 16 if size < 500 else 32 if size < 3000 else 64
+        return {"batch": batch, "learning_rate": 4e-3, "most_epochs": 150 if size < 3000 else 40, "average": 0.99}
+
+    def network(self, options: Any, width: int, seed: int) -> Labellers:
+        if self.plan.patch > 1:
+            for cell in options.cells:
+                if cell_class(cell).needs & {"gap", "observed"}:
+                    raise OptionError(f"patch {self.plan.patch}: the cell {cell!r} sees every step; expected --patch 1")
+        plan = self.plan
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Labellers(plan, options, width)
+
+    # Training.
+
+    @cached_property
+    def _encoded(self) -> Encoded:
+        assert self._own.answers is not None
+        return self._encode(self._own, self.truth(self._own.answers))
+
+    def _encode(self, data: Labelled, truth: np.ndarray | None = None) -> Encoded:
+        steps, static = self.codec.encode(data)
+        return Encoded(steps, static, np.zeros(len(data)) if truth is None else truth, self.codec.numeric)
+
+    @cached_property
+    def _folds(self) -> np.ndarray:
+        """The part of each training series; member k is validated on part k."""
+        count = self.plan.members if self.plan.members >= 5 else PARTS
+        return folds(self.strata(self._encoded.truth), count, self._own.group)
+
+    def problem(self, batch: int, valid: Any = None, whole: bool = False) -> LabelProblem:
+        everything, members = np.arange(len(self._own)), self.plan.members
+        apart = valid is not None or whole
+        seen = [everything if apart else np.flatnonzero(self._folds != k) for k in range(members)]
+        judged, held = self._judged(valid, whole)
+        changes = self.options.augment
+        if changes is None:
+            changes = ("noise", "scale", "mask", "crop") if len(self._own) < FEW else ()
+        return LabelProblem(self._encoded, seen, judged, held, self.objective, self.score, changes, batch)
+
+    def _judged(self, valid: Any, whole: bool = False) -> tuple[Encoded, list[np.ndarray]]:
+        """What is validated, and by which member: every series by the one that has not seen it, or all by all."""
+        members = self.plan.members
+        if whole:
+            return self._encoded, [np.empty(0, np.int64)] * members
+        if valid is None:
+            return self._encoded, [np.flatnonzero(self._folds == k) for k in range(members)]
+        data, truth = self._known(valid)
+        return self._encode(data, truth), [np.arange(len(data))] * members
+
+    def _known(self, data: Any) -> tuple[Labelled, np.ndarray]:
+        """The series of a table that have a step and an answer that means something, and their truth."""
+        found = self.read(data)
+        if found.answers is None:
+            raise DataError(f"no column {self.layout.target!r} with the answers; expected it beside the series")
+        found = found.select(np.flatnonzero(found.known & (found.lengths > 0)))
+        assert found.answers is not None
+        truth = self.truth(found.answers)
+        some = np.flatnonzero(truth >= 0 if truth.dtype.kind == "i" else np.isfinite(truth))
+        if not len(some):
+            raise DataError(f"no series has an answer in column {self.layout.target!r} that training knows")
+        return found.select(some), truth[some]
+
+    # Answers.
+
+    def _answers(self, network: Labellers, data: Labelled) -> np.ndarray:
+        network.eval()
+        if not len(data):
+            return np.empty((0, self.plan.outputs))
+        return answers(network, self._encode(data), np.arange(len(data))).double().numpy()
+
+    def predict(self, network: Labellers, data: Any) -> Any:
+        """One row per series, in the order of ids (of rows, in a wide table): the answer, and how sure it is."""
+        source = data if isinstance(data, np.ndarray) else read_frame(data)
+        found = self.read(source)
+        rows = self.decode(self._answers(network, found))
+        ids = pl.Series(self.layout.id or ID, found.ids.tolist())
+        path = isinstance(data, str | np.ndarray) or hasattr(data, "__fspath__")
+        return native(pl.DataFrame([ids, *self.columns(rows)]), None if path else source)
+
+    def evaluate(self, network: Labellers, data: Any, history: Any = None) -> Evaluation:
+        """Scores beside the baselines', on every series of `data` that has an answer."""
+        if history is not None:
+            raise OptionError("--history is for forecasts; a label or a number per series has none")
+        found, truth = self._known(data)
+        left = len(self.read(data)) - len(found)
+        ours = self.decode(self._answers(network, found))
+        evaluation = self.judge(
+            {"saiki": ours} | self._by_baselines(self.fitted, found), truth, found.ids, f"{len(found):,} series"
+        )
+        if left:
+            evaluation.notes.append(
+                f"{left} series without an answer that training knows, or without a step, are left out."
+            )
+        return evaluation
+
+    def validation(self, network: Labellers, valid: Any = None) -> Evaluation:
+        """Each series held out, answered by the member that has not seen it and by baselines fitted without it."""
+        if valid is not None:
+            return self.evaluate(network, valid)
+        held = [np.flatnonzero(self._folds == k) for k in range(self.plan.members)]
+        members = list(network.members)
+        scores = [answers(m, self._encoded, rows) for m, rows in zip(members, held, strict=True)]
+        ours = self.decode((torch.cat(scores) / network.temperature).double().numpy())
+        parts = [self._by_baselines(self._baselines(np.flatnonzero(self._folds != k)), self._own.select(rows))
+                 for k, rows in enumerate(held)]  # fmt: skip
+        theirs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        rows = np.concatenate(held)
+        about = f"validation: {len(rows):,} series, each answered by a network that has not seen it"
+        found = self.judge({"saiki": ours} | theirs, self._encoded.truth[rows], self._own.ids[rows], about)
+        if len(members) > 1:
+            found.notes.append(
+                f"Validation scores one of {len(members)} networks at a time; together they answer better."
+            )
+        return found
+
+    def _baselines(self, rows: np.ndarray) -> dict[str, Any]:
+        """Every baseline fitted to some of the training series, as plain data."""
+        x, truth = self._summaries[rows], self._encoded.truth[rows]
+        names = baselines.names(self.name)
+        return {n: catalog.load("baselines", n).fit(x, truth, self.plan.outputs) for n in names}
+
+    @cached_property
+    def _summaries(self) -> np.ndarray:
+        return summaries(self._own)
+
+    def _by_baselines(self, fitted: dict[str, Any], data: Labelled) -> dict[str, np.ndarray]:
+        x = summaries(data)
+        return {name: self.unit(catalog.load("baselines", name).answer(found, x)) for name, found in fitted.items()}
+
+    def unit(self, found: np.ndarray) -> np.ndarray:
+        """A baseline's answers in the units of the table."""
+        return found
+
+    # What is saved and said.
+
+    def facts(self) -> list[tuple[str, str]]:
+        plan = self.plan
+        several = f"{plan.members} networks, averaged; " if plan.members > 1 else ""
+        patch = f"patches of {plan.patch} steps, " if plan.patch > 1 else ""
+        return [
+            ("answers", f"{several}{patch}pooled by {' and '.join(plan.pooling)}"),
+            ("values", f"units: {self.codec.scale}" + ("; changes too" if self.codec.differences else "")),
+            ("stream", "no: the answer is pooled over the whole series"),
+        ]
+
+    def stream(self, network: Labellers) -> Any:
+        self.cannot("stream", f"--pooling {' '.join(self.plan.pooling)} needs the whole series; use saiki predict")
+
+    def next_commands(self, folder: Path, data: Path) -> list[str]:
+        return [
+            f"saiki evaluate {folder} TEST    (a file that training has not seen)",
+            f"saiki predict {folder} {data} --out {self.answer}.csv",
+            f"saiki inspect {folder}",
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "layout": self.layout.to_json(),
+            "codec": self.codec.to_json(),
+            "label": self.label.to_json(),
+            "plan": asdict(self.plan),
+            "baselines": self.fitted,
+        }
+
+    @classmethod
+    def from_json(cls, options: Any, stored: dict[str, Any]) -> LabelTask:
+        plan = LabelPlan(**stored["plan"] | {"pooling": tuple(stored["plan"]["pooling"])})
+        layout, codec = Layout.from_json(stored["layout"]), ChannelCodec.from_json(stored["codec"])
+        return cls(options, layout, codec, cls.label_from_json(stored["label"]), plan, stored["baselines"])
+
+    @classmethod
+    def label_from_json(cls, stored: dict[str, Any]) -> Any:
+        """The codec of the answers, from plain data."""
+        raise NotImplementedError

@@ -1,0 +1,53 @@
+"""Classify: one label per series, from its channels over time."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from saiki.tasks._label_options import LabelOptions
+
+
+class Classify(LabelOptions):
+    """Which of several classes a series is of. None stands for a value that is derived from the data."""
+
+    class_weight: Literal["none", "balanced"] = Field(
+        "none", description="Whether every series weighs alike in training, or every class."
+    )
+    calibrate: bool = Field(
+        True, description="Fit a temperature on validation, so that probabilities mean what they say."
+    )
+
+
+def load_task():
+    """The working half of this task, which imports Torch."""
+    from saiki.tasks._classifying import ClassifyTask
+
+    return ClassifyTask
+
+
+OPTIONS = Classify
+
+
+def toy(seed: int = 0, series: int = 120):
+    """A long table with a planted answer: two channels of noise; the class is which of them has its bump first.
+
+    Lengths from 20 to 40; each channel alone says nothing, and neither do means, spreads or extremes.
+    """
+    import numpy as np
+    import polars as pl
+
+    rng = np.random.default_rng(seed)
+    frames = []
+    for number in range(series):
+        steps = int(rng.integers(20, 41))
+        early, late = np.sort(rng.choice(np.arange(3, steps - 3, 5), 2, replace=False))
+        first = bool(rng.integers(2))
+        x = 0.3 * rng.normal(size=(steps, 2))
+        x[early : early + 3, 0 if first else 1] += 2
+        x[late : late + 3, 1 if first else 0] += 2
+        label = "first" if first else "second"
+        names = {"unique_id": [f"s{number}"] * steps, "ds": np.arange(steps), "a": x[:, 0], "b": x[:, 1]}
+        frames.append(pl.DataFrame(names | {"y": [label] * steps}))
+    return pl.concat(frames)

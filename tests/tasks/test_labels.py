@@ -1,0 +1,235 @@
+"""The tasks classify and regress: planted answers are found, predictions do not depend on what they should not."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+import saiki
+from saiki.errors import DataError, ModelError, OptionError
+from saiki.reporting.page import render
+from saiki.tasks import classify, regress
+
+QUICK = {"steps": 4, "width": 8, "layers": 1, "ensemble": 2, "validations": 1}
+
+
+@pytest.fixture(scope="module")
+def table() -> pl.DataFrame:
+    return classify.toy(0, series=40)
+
+
+@pytest.fixture(scope="module")
+def model(table):
+    return saiki.train("classify", table, **QUICK)
+
+
+@pytest.mark.slow
+def test_the_planted_class_is_found():
+    model = saiki.train("classify", classify.toy(1, series=160), steps=250, width=16, ensemble=2, seed=1)
+    assert model.validation.beats_baselines
+    found = model.evaluate(classify.toy(2, series=100)).scores
+    assert found["saiki"]["accuracy"] > 0.95
+    assert found["logistic_summary"]["accuracy"] < 0.75
+
+
+@pytest.mark.slow
+def test_the_planted_number_is_found():
+    model = saiki.train("regress", regress.toy(1, series=300), steps=400, width=24, ensemble=1, seed=1)
+    found = model.evaluate(regress.toy(2, series=100)).scores
+    assert found["saiki"]["r2"] > 0.8
+    assert found["saiki"]["rmse"] < found["ridge_summary"]["rmse"]
+
+
+def test_an_answer_per_series_with_probabilities(model, table):
+    found = model.predict(table)
+    assert found.columns == ["unique_id", "saiki", "saiki-first", "saiki-second"]
+    assert len(found) == 40
+    assert np.allclose(found["saiki-first"] + found["saiki-second"], 1)
+    second = (found["saiki-second"] > found["saiki-first"]).to_numpy()
+    assert (found["saiki"] == "second").to_numpy().tolist() == second.tolist()
+
+
+def test_a_loaded_model_answers_and_scores_alike(model, table, tmp_path):
+    model.save(tmp_path / "m")
+    loaded = saiki.load(tmp_path / "m")
+    assert loaded.predict(table).equals(model.predict(table))
+    assert loaded.evaluate(table).scores == model.evaluate(table).scores
+    assert loaded.facts() == model.facts()
+    assert "2 classes" in (tmp_path / "m" / "README.md").read_text()
+
+
+def test_order_neighbours_and_absent_answers_do_not_matter(model, table):
+    expected = model.predict(table)
+    assert model.predict(table.sample(fraction=1, shuffle=True, seed=0).drop("y")).equals(expected)
+    alone = model.predict(table.filter(pl.col("unique_id") == "s7"))
+    among = expected.filter(pl.col("unique_id") == "s7")
+    assert np.allclose(alone["saiki-first"], among["saiki-first"], atol=1e-6)
+
+
+def test_frames_come_back_in_their_own_library(model, table):
+    pandas = pytest.importorskip("pandas")
+    found = model.predict(table.to_pandas())
+    assert isinstance(found, pandas.DataFrame)
+    assert np.array_equal(found["saiki-first"], model.predict(table)["saiki-first"])
+
+
+def test_wide_and_long_are_the_same_series():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(24, 10)), np.arange(24) % 3
+    wide = pl.DataFrame({str(k): column for k, column in enumerate([y, *x.T])})
+    long = pl.DataFrame(
+        {
+            "unique_id": np.repeat(np.arange(24), 10),
+            "ds": np.tile(np.arange(10), 24),
+            "x": x.ravel(),
+            "y": np.repeat(y, 10),
+        }
+    )
+    first, second = (saiki.train("classify", frame, **QUICK) for frame in (wide, long))
+    assert first.predict(wide)["saiki-2"].to_list() == second.predict(long)["saiki-2"].to_list()
+    assert first.task.layout.target == "0", "the first column of a file without a header, as in the UCR archive"
+
+
+def test_several_channels_side_by_side():
+    x = np.random.default_rng(0).normal(size=(20, 12))
+    table = pl.DataFrame({"label": ["a", "b"] * 10} | {f"x{k}": c for k, c in enumerate(x.T)})
+    found = saiki.train("classify", table, target="label", channels=3, **QUICK).task
+    assert found.training.lengths.tolist() == [4] * 20
+    assert found.training.source.numbers[0].tolist() == x[0, :3].tolist()
+    with pytest.raises(OptionError, match="12 columns cannot be cut into steps of 5"):
+        saiki.train("classify", table, target="label", channels=5, **QUICK)
+
+
+@pytest.mark.parametrize("cell", ["gru_d", "cfc"])
+def test_irregular_time_and_missing_values(cell, table):
+    rng = np.random.default_rng(0)
+    holes = table.with_columns(
+        ds=pl.col("ds") ** 2, a=pl.when(pl.Series(rng.random(len(table)) < 0.5)).then(None).otherwise(pl.col("a"))
+    )
+    model = saiki.train("classify", holes, cell=cell, **QUICK)
+    assert model.task.codec.flags
+    assert model.task.codec.gap
+    assert np.isfinite(model.predict(holes)["saiki-first"].to_numpy()).all()
+    later = model.predict(holes.with_columns(pl.col("ds") * 3 + 100))
+    assert later.equals(model.predict(holes)) is False, "the gaps are told"
+
+
+def test_what_is_static_is_told(table):
+    told = table.with_columns(age=pl.col("unique_id").str.slice(1).cast(pl.Float64), ward=pl.lit("east"))
+    model = saiki.train("classify", told, static=["age", "ward"], source=["a", "b"], **QUICK)
+    older = told.with_columns(pl.col("age") + 40)
+    assert not model.predict(older).equals(model.predict(told))
+
+
+def test_groups_are_never_split(table):
+    grouped = table.with_columns(patient=pl.col("unique_id").str.slice(1).cast(pl.Int64) // 4)
+    model = saiki.train("classify", grouped, group="patient", **QUICK)
+    folds, group = model.task._folds, model.task.training.group
+    assert len(np.unique(folds)) > 3
+    assert all(len(set(folds[group == g])) == 1 for g in np.unique(group))
+    assert "patient" not in model.task.layout.source
+
+
+def test_a_number_per_series_comes_back_in_its_units():
+    table = regress.toy(0, series=40).with_columns(pl.col("y") * 1000 + 5000)
+    model = saiki.train("regress", table, **QUICK)
+    found = model.predict(table)
+    assert found.columns == ["unique_id", "saiki"]
+    assert abs(found["saiki"].mean() - table["y"].mean()) < 5000
+    assert set(model.validation.scores) == {"saiki", "mean_answer", "ridge_summary"}
+    assert model.validation.scores["mean_answer"]["rmse"] > 1000
+
+
+@pytest.mark.slow
+def test_the_temperature_is_saved_and_lowers_the_log_loss(table):
+    given = QUICK | {"steps": 60, "learning_rate": 0.02, "augment": ["none"]}
+    plain = saiki.train("classify", table, calibrate=False, **given)
+    model = saiki.train("classify", table, **given)
+    assert float(plain.network.temperature) == 1
+    assert float(model.network.temperature) != 1
+    assert model.validation.scores["saiki"]["log_loss"] <= plain.validation.scores["saiki"]["log_loss"] + 1e-6
+
+
+@pytest.mark.slow
+def test_class_weights_draw_the_answers_to_the_rare_class():
+    table = classify.toy(3, series=60).with_columns(y=pl.when(pl.col("unique_id").is_in(["s1", "s2", "s3", "s4", "s5", "s6"]))
+                                                    .then(pl.lit("rare")).otherwise(pl.lit("usual")))  # fmt: skip
+    given = QUICK | {"steps": 40, "calibrate": False, "seed": 1}
+    shares = [
+        saiki.train("classify", table, class_weight=weight, **given).predict(table)["saiki-rare"].mean()
+        for weight in ("none", "balanced")
+    ]
+    assert shares[1] > shares[0] + 0.1
+
+
+def test_the_report_shows_confusion_and_mistakes(model, table):
+    page = render(model, model.evaluate(table), "title")
+    assert "<h2>Confusion</h2>" in page
+    assert "The most confident mistakes" in page
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"y": pl.lit("one")}, "only 'one'"),
+        ({"y": pl.lit(None)}, "0 of 40 series have an answer"),
+        ({"y": pl.int_range(pl.len()) / 7}, "changes within"),
+        ({"a": pl.lit(float("inf"))}, "infinite"),
+    ],
+)
+def test_bad_tables_are_one_line(table, change, says):
+    with pytest.raises(DataError, match=says) as error:
+        saiki.train("classify", table.with_columns(**change), **QUICK)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [({"pooling": ["mode"]}, "pooling"), ({"augment": ["flip"]}, "augment"), ({"target": "z"}, "no column 'z'"),
+     ({"time": "ds", "id": "nobody"}, "no column 'nobody'"), ({"cell": "gru_d", "patch": 2}, "--patch 1")],
+)  # fmt: skip
+def test_bad_options_are_one_line(table, given, says):
+    with pytest.raises((OptionError, DataError), match=says):
+        saiki.train("classify", table, **(QUICK | given))
+
+
+def test_what_it_cannot_do_is_one_line(model, table):
+    with pytest.raises(ModelError, match="--pooling mean max last"):
+        model.stream()
+    with pytest.raises(OptionError, match="--history"):
+        model.evaluate(table, history=table)
+    with pytest.raises(DataError, match="no column 'y'"):
+        model.evaluate(table.drop("y"))
+    with pytest.raises(DataError, match="no column 'a'"):
+        model.predict(table.drop("a"))
+
+
+def test_on_the_command_line(tmp_path, capsys):
+    from saiki import cli
+
+    rng = np.random.default_rng(0)
+    rows = ["\t".join([f"{k % 2 + 1}", *(f"{v:.5f}" for v in rng.normal(size=12) + k % 2)]) for k in range(30)]
+    (tmp_path / "Toy_TRAIN.tsv").write_text("\n".join(rows) + "\n")
+    words = [
+        "--steps",
+        "5",
+        "--width",
+        "8",
+        "--ensemble",
+        "1",
+        "--threads",
+        "2",
+        "--out",
+        f"{tmp_path / 'm'}",
+        "--json",
+    ]
+    assert cli.run(["train", "classify", str(tmp_path / "Toy_TRAIN.tsv"), *words]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["validation"]["ranked_by"] == ["accuracy"]
+    assert cli.run(["evaluate", str(tmp_path / "m"), str(tmp_path / "Toy_TRAIN.tsv")]) == 0
+    assert "logistic_summary" in capsys.readouterr().out
+    assert cli.run(["predict", str(tmp_path / "m"), str(tmp_path / "Toy_TRAIN.tsv")]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "unique_id,saiki,saiki-1,saiki-2"
