@@ -45,7 +45,9 @@ def cells() -> str:
     for name in names:
         taken = options_of(name)
         rest = ", ".join(f"`{option}`" for option in own if option in taken)
-        lines.append(f"| `{name}` | " + " | ".join("yes" if o in taken else "–" for o in inside) + f" | {rest or '–'} |")
+        lines.append(
+            f"| `{name}` | " + " | ".join("yes" if o in taken else "–" for o in inside) + f" | {rest or '–'} |"
+        )
     return "\n".join([*lines, ""])
 
 
