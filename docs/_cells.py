@@ -18,8 +18,8 @@ from saiki.network.unroll import needed, unroll_reference
 WIDTH = 128
 HEAD = """# Cells
 
-One row per file of `src/saiki/cells`; the same names for `--cell`, `saiki.nn.Recurrent` and `saiki.cells.make_cell`. Numbers are for
-{width} features and {width} units without options.
+One row per file of `src/saiki/cells`; the same names for `--cell`, `saiki.nn.Recurrent` and `saiki.cells.make_cell`.
+Numbers are for {width} features and {width} units without options.
 
 - **state**: numbers that a row carries from step to step.
 - **backward**: numbers that the readable loop keeps per unit and step for the way back (shared ones once). Kernels keep fewer;

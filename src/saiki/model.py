@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 import saiki
 from saiki import catalog
-from saiki.cells import cell_class
+from saiki.cells import Cell, cell_class, use
 from saiki.errors import DataError, ModelError, OptionError, near_misses
 from saiki.network.options import Network
 from saiki.storage import clear, exclusive, recover_folder, replacing_folder, sha256
@@ -153,9 +153,13 @@ def check_free(path: Path, force: bool) -> None:
         raise DataError(f"{path} is not a saved model and will not be replaced; choose another place")
 
 
-def load(path: str | Path) -> Model:
-    """A saved model. Raises ModelError, in one line, for a folder that is damaged, incomplete or of a newer format."""
+def load(path: str | Path, cells: Sequence[type[Cell]] = ()) -> Model:
+    """A saved model; `cells` are classes of one's own that it was trained with.
+
+    Raises ModelError, in one line, for a folder that is damaged, incomplete, of a newer format or of a cell that is not known.
+    """
     path = Path(path)
+    use(cells)
     recover_folder(path)
     config = _read_config(path)
     if not (path / WEIGHTS).exists():
@@ -164,6 +168,7 @@ def load(path: str | Path) -> Model:
         raise ModelError(f"{path} is damaged: {WEIGHTS} does not have the checksum in {CONFIG}; copy the folder again")
     module = catalog.load("tasks", config["task"])
     network_options = Network(**config["network"])
+    _check_cells(path, network_options)
     files = _read_files(path, config)
     task = module.load_task().restore(module.OPTIONS(**config["options"]), config["fitted"], files)
     width = network_options.width
@@ -176,6 +181,14 @@ def load(path: str | Path) -> Model:
     return Model(
         config["task"], task, network_options, training, network, width, validation, config["data"], config["run"]
     )
+
+
+def _check_cells(path: Path, options: Network) -> None:
+    for name in options.cells:
+        try:
+            cell_class(name)
+        except OptionError as error:
+            raise ModelError(f"{path}: {error}, as in saiki.load(path, cells=[{name}])") from None
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -232,6 +245,7 @@ def train(
     force: bool = False,
     hooks: Sequence[Hook] = (),
     say: Callable[[list[tuple[str, str]]], None] | None = None,
+    cells: Sequence[type[Cell]] = (),
     **options: Any,
 ) -> Model:
     """Train a model.
@@ -247,11 +261,13 @@ def train(
         force: replace an existing `out`.
         hooks: told of steps and validations.
         say: given what was understood of the data, before training starts.
+        cells: classes of one's own that `cell` may name, e.g. `cell="MyCell", cells=[MyCell]`.
         options: fields of the task's options, `Network` and `Training`, flat by name, or these objects whole.
 
     Raises:
         OptionError: an unknown option or value. DataError: data that cannot be used.
     """
+    use(cells)
     columns = {"source": source, "target": target, "id": id, "time": time}
     return _train(task, data, columns, valid, out, resume, force, hooks, say, options)
 

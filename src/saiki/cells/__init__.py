@@ -7,19 +7,29 @@ from typing import Any
 
 from saiki import catalog
 from saiki.cells._deep import Deep
+from saiki.cells._elsewhere import elsewhere, known_elsewhere, use
 from saiki.cells.base import Cell, RecurrentCell, State
-from saiki.errors import OptionError
+from saiki.errors import OptionError, near_misses
 
 #: options of every cell with a recurrent matrix
 INSIDE = set(inspect.signature(RecurrentCell.act_inside).parameters) - {"self"}
 #: options of every cell: layers around it
 DEEP = {"transition", "deep_output"}
 
-__all__ = ["Cell", "State", "cell_class", "make_cell", "options_of"]
+__all__ = ["Cell", "State", "cell_class", "make_cell", "options_of", "use"]
 
 
 def cell_class(name: str) -> type[Cell]:
-    """The one cell class of `cells/<name>.py`."""
+    """The one cell class of `cells/<name>.py`, or a cell from elsewhere (`use`, or the entry points of a package)."""
+    own = catalog.names("cells")
+    if name not in own:
+        if (kind := elsewhere(name)) is not None:
+            return kind
+        known = [*own, *known_elsewhere()]
+        raise OptionError(
+            f"unknown cell {name!r}{near_misses(name, known)} (there are: {', '.join(known)}); "
+            "a cell of one's own is given as a class: cells=[MyCell]"
+        )
     module = catalog.load("cells", name)
     found = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Cell) and c is not Cell]
     own = [c for c in found if c.__module__ == module.__name__]
