@@ -29,8 +29,8 @@ def recall(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def test_a_cell_learns_delayed_recall(name):
     torch.manual_seed(0)
     net = Readout(Recurrent(name, 2, 32, batch_first=True), 1)
-    given = {"batch": 64, "learning_rate": 1e-2, "weight_decay": 0.0, "seed": 1}
+    given = {"batch": 64, "learning_rate": 1.5e-2, "weight_decay": 0.0, "seed": 1}
     saiki.fit(net, *recall(3200, 1), steps=300, **given)
     x, y = recall(1000, 2)
     error = float(((saiki.predict(net, x) - y) ** 2).mean())
-    assert error < 0.25 * BASELINE, f"{name}: {error:.4f}, a constant has {BASELINE:.4f}"
+    assert error < 0.1 * BASELINE, f"{name}: {error:.4f}, a constant has {BASELINE:.4f}"
