@@ -48,10 +48,14 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def pages() -> dict[str, str]:
+    """Every generated page, by its path from `docs/tables`."""
+    return {"options.md": options(), "choices.md": choices(), "../cells.md": NOTE + "\n" + cells()}
+
+
 def main() -> int:
     stale = []
-    pages = {"options.md": options(), "choices.md": choices(), "../cells.md": NOTE + "\n" + cells()}
-    for name, text in pages.items():
+    for name, text in pages().items():
         path = TABLES / name
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
