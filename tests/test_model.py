@@ -43,7 +43,13 @@ def test_a_loaded_model_answers_alike(made, table):
 
 def test_the_folder_holds_data_and_no_code(made):
     _, path = made
-    assert sorted(p.name for p in path.iterdir()) == ["README.md", "config.json", "curve.csv", "model.safetensors"]
+    assert sorted(p.name for p in path.iterdir()) == [
+        "README.md",
+        "calibration.npy",
+        "config.json",
+        "curve.csv",
+        "model.safetensors",
+    ]
     config = json.loads((path / "config.json").read_text())
     assert config["format"] == 1
     assert "beats" in (path / "README.md").read_text() or "does not beat" in (path / "README.md").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import shutil
 import time
@@ -53,19 +54,66 @@ class Model:
         """What was understood of the training data."""
         return [(word, says) for word, says in self.data.get("summary", [])]
 
-    def predict(self, data: Any) -> Any:
-        """The answers for `data` (a path, a frame, an array), as a frame of the same library."""
-        return self.task.predict(self.network, data)
+    def predict(self, data: Any, **options: Any) -> Any:
+        """The answers for `data` (a path, a frame, an array), as a frame of the same library.
 
-    def evaluate(self, data: Any, history: Any = None) -> Evaluation:
-        """Scores beside the baselines'; a forecast takes history and truth in `data`, or the history apart."""
-        found = self.task.evaluate(self.network, data, history)
+        A forecast takes `level`, intervals in percent, whether trained for or not, and `samples`, a number of paths.
+        """
+        return self.task.predict(self.network, data, **_taken(self, "predict", options))
+
+    def evaluate(
+        self,
+        data: Any,
+        history: Any = None,
+        *,
+        windows: int | None = None,
+        step: int | None = None,
+        refit: int | str = "never",
+        **options: Any,
+    ) -> Evaluation:
+        """Scores beside the baselines'; a forecast takes history and truth in `data`, or the history apart.
+
+        With `windows`, `step` or `refit` the scores are those of `cross_validation`, by step, by cutoff and by series too.
+        A forecast takes `baselines`, names of those to compare with, and `level`, as `predict` does.
+        """
+        if windows is not None or step is not None or refit != "never":
+            if history is not None:
+                raise OptionError(
+                    "got windows and a history apart; expected one of them: windows are cut from the data"
+                )
+            given = {"windows": windows, "step": step, "refit": refit, "baselines": None, "level": None}
+            return self.task.back_test(self.network, data, given | _taken(self, "evaluate", options), self._retrained)
+        found = self.task.evaluate(self.network, data, history, **_taken(self, "evaluate", options))
         if history is None and "refit" in self.run and self.task.fingerprint(data) == self.data["fingerprint"]:
             found.notes.append(
                 "Training has seen these very data (few are trained once more on everything): "
                 "the scores flatter; those of validation, and of data it has not seen, do not."
             )
         return found
+
+    def cross_validation(
+        self,
+        data: Any,
+        windows: int = 1,
+        step: int | None = None,
+        refit: int | str = "never",
+        baselines: Sequence[str] | None = None,
+        level: Sequence[float] | None = None,
+    ) -> Any:
+        """Forecasts from `windows` cutoffs, `step` steps apart, as a frame of the library of `data`, beside the baselines'.
+
+        Columns: id, time, `cutoff` (the last time that was seen), `y`, `saiki`, its intervals, the baselines. refit: never,
+        every (train anew at each cutoff, on what lies before it), or a number n: at every n-th. step: default the horizon.
+        """
+        given = {"windows": windows, "step": step, "refit": refit, "baselines": baselines, "level": level}
+        return self.task.back_test(self.network, data, given, self._retrained, frame=True)
+
+    def _retrained(self, data: Any) -> tuple[Task, torch.nn.Module]:
+        """The task on other data, and a network trained from the start on all of them, for as many steps as this one."""
+        task, training = self.task.on(data), self.training_options
+        network = task.network(self.network_options, self.width, training.seed)
+        fit(network, task.problem(training.batch, whole=True), training, steps=self.run["step"])
+        return task, network
 
     def stream(self) -> Any:
         """An object whose `push(row)` gives what `predict` gives for all rows pushed so far."""
@@ -117,6 +165,15 @@ class Model:
             (folder / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
             (folder / CARD).write_text(card(self), encoding="utf-8")
             write_curve(folder / CURVE, self.run.get("curve", []))
+
+
+def _taken(model: Model, command: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options given, if the task takes them for this command."""
+    known = list(inspect.signature(getattr(model.task, command)).parameters)[2:]
+    for name in options:
+        if name not in known:
+            raise OptionError(f"{command} of the task {model.name} has no option {name!r}{near_misses(name, known)}")
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _write_file(folder: Path, name: str, data: bytes) -> str:

@@ -13,13 +13,30 @@ import typer
 
 from saiki.cli._console import Console, table
 
+#: rows of a table of a back-test that are printed
+SHOWN = 12
+
 
 def command(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Data with the truth.")],
     history: Annotated[Path | None, typer.Option(help="What the model may see, if DATA holds only the truth.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Language models: write every unit and its surprise in nats to this table too.")
+        Path | None,
+        typer.Option(help="Write a table too: forecasts of the back-test; of language models every unit's surprise in nats."),
+    ] = None,
+    windows: Annotated[
+        int | None, typer.Option(help="Forecast: back-test from so many cutoffs, the last a horizon before the end.")
+    ] = None,
+    step: Annotated[int | None, typer.Option(help="Steps between cutoffs [the horizon].")] = None,
+    refit: Annotated[
+        str, typer.Option(metavar="never|every|N", help="Train anew at no cutoff, at each, or at every N-th.")
+    ] = "never",
+    baselines: Annotated[
+        list[str] | None, typer.Option(metavar="NAME…", help="Baselines to compare with (saiki list baselines).")
+    ] = None,
+    level: Annotated[
+        list[float] | None, typer.Option(metavar="PERCENT…", help="Forecast: intervals, of any level, such as 80 95.")
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a report of one HTML file too.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
@@ -29,15 +46,27 @@ def command(
     from saiki.reporting.scores import rows
 
     trained = saiki.load(model)
-    found = trained.evaluate(data, history)
     console = Console(quiet, json)
+    rolling = {"windows": windows, "step": step, "refit": refit}
+    chosen = {"baselines": baselines or None, "level": level or None}
+    found = trained.evaluate(data, history, **rolling, **chosen)
     for note in found.notes:
         console.say(f"note: {note}")
     facts = found.to_json() | {"beats_baselines": found.beats_baselines, "sentence": found.sentence()}
-    console.answer([*table(rows(found.scores), "saiki"), "", found.sentence()], facts)
-    if out:
+    lines = [*table(rows(found.scores), "saiki")]
+    for extra in found.tables if windows else ():
+        lines += ["", f"{extra.title} ({extra.note})", *table([extra.header, *extra.rows[:SHOWN]])]
+        if len(extra.rows) > SHOWN:
+            lines.append(f"  … {len(extra.rows) - SHOWN} more with --html or --json")
+    console.answer([*lines, "", found.sentence()], facts)
+    if out and hasattr(trained.task, "surprise"):
         _surprises(trained, data, out)
         console.say(f"surprise of every unit: {out}")
+    elif out:
+        from saiki.data.frames import write_frame
+
+        write_frame(trained.cross_validation(data, **rolling | {"windows": windows or 1}, **chosen), out)
+        console.say(f"forecasts: {out}")
     if html:
         from saiki.reporting.page import write_report
 
@@ -50,9 +79,6 @@ def _surprises(trained: Any, data: Path, out: Path) -> None:
     import polars as pl
 
     from saiki.data.frames import write_frame
-    from saiki.errors import OptionError
 
-    if not hasattr(trained.task, "surprise"):
-        raise OptionError(f"--out has no meaning for {trained.name}: only a language model is surprised unit by unit")
     units, nats = zip(*trained.task.surprise(trained.network, data), strict=True)
     write_frame(pl.DataFrame({"unit": units, "nats": nats}), out)

@@ -18,6 +18,10 @@ def command(
         Path | None,
         typer.Option(help="File to write; its suffix says how (.csv .parquet .jsonl .arrow …) [CSV to stdout]."),
     ] = None,
+    level: Annotated[
+        list[float] | None, typer.Option(metavar="PERCENT…", help="Forecast: intervals, of any level, such as 80 95.")
+    ] = None,
+    samples: Annotated[int | None, typer.Option(help="Forecast: sample paths.", min=1)] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With --out: print a summary as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
@@ -31,7 +35,7 @@ def command(
     import saiki
 
     trained = saiki.load(model)
-    found = trained.predict(data)
+    found = trained.predict(data, level=level or None, samples=samples)
     if out is None:
         found.write_csv(sys.stdout.buffer)
         return

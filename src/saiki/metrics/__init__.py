@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from saiki import catalog
-from saiki.metrics import coverage, mae, mase, owa, pinball, rmse, smape
+from saiki.metrics import coverage, mae, mase, owa, pinball, rmse, smape, width
 
 #: the scores of labels and of numbers, in the order of tables
 OF_LABELS = ("accuracy", "macro_f1", "auc", "average_precision", "log_loss", "matthews", "calibration_error")
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "better", "coverage", "forecast_scores", "label", "label_scores", "mae", "mase", "notes", "number_scores", "owa",
-    "pinball", "rmse", "smape",
+    "pinball", "rmse", "smape", "width",
 ]  # fmt: skip
 
 #: how metrics are written where their name alone would not do
@@ -50,6 +50,7 @@ def forecast_scores(
     panel: Panel,
     season: int | None = None,
     levels: Sequence[float] = (),
+    scale: np.ndarray | None = None,
 ) -> dict[str, dict[str, float]]:
     """Every score of every forecast, by name.
 
@@ -58,11 +59,12 @@ def forecast_scores(
     panel      the histories, in the same order: they give MASE its scale
     season     of MASE; default the panel's
     levels     of the intervals, in percent
+    scale      of MASE, `[series]`; then the histories play no part
 
     mae, rmse, smape, mase; owa if `naive2` is among the forecasts; for forecasts with intervals, pinball (the mean over
-    the ends of the intervals and the median) and `coverage-80`, … .
+    the ends of the intervals and the median) and `coverage-80`, `width-80`, … .
     """
-    scale = mase.scale(panel, season or panel.season)
+    scale = mase.scale(panel, season or panel.season) if scale is None else scale
     ends = {f"{name}-{side}-{level:g}" for name in forecasts for level in levels for side in ("lo", "hi")}
     scores = {
         name: {
@@ -117,6 +119,7 @@ def _intervals(
         if low is None or high is None:
             continue
         scores[f"coverage-{level:g}"] = coverage.score(truth, low, high)
+        scores[f"width-{level:g}"] = width.score(truth, low, high)
         losses.append(pinball.score(truth, low, 0.5 - level / 200))
         losses.append(pinball.score(truth, high, 0.5 + level / 200))
     if not losses:

@@ -63,6 +63,15 @@ class Outlook:
         assert self.quantiles is not None
         return self.scale.outward(self.quantiles.flatten(1)).view_as(self.quantiles)
 
+    def widths(self, levels: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """The point, and the widths below and above it that the quantiles nearest to 80 % give, else 1: `[batch, horizon]`."""
+        point = self.point.double()
+        if self.quantiles is None:
+            return point, torch.ones_like(point), torch.ones_like(point)
+        low, high = (min(range(len(levels)), key=lambda k, p=p: abs(levels[k] - p)) for p in (0.1, 0.9))
+        bands = self.quantiles.double()
+        return point, (point - bands[..., low]).clamp_min(1e-6), (bands[..., high] - point).clamp_min(1e-6)
+
 
 class Forecaster(nn.Module):
     """Direct forecast of the whole horizon from one window.
@@ -180,9 +189,9 @@ class Forecaster(nn.Module):
         if self.offsets is None:
             return None
         levels = self.plan.levels
-        away = nn.functional.softplus(self.offsets(state)).view(*point.shape, len(levels))
+        away = nn.functional.softplus(self.offsets(state.detach())).view(*point.shape, len(levels))
         below = sum(level < 0.5 for level in levels)
-        # outwards from the point, which the quantiles do not train
+        # outwards from the point; neither it nor the state is trained by them: to ask for intervals changes no forecast
         down = -away[..., :below].flip(-1).cumsum(-1).flip(-1)
         return point.detach()[..., None] + torch.cat([down, away[..., below:].cumsum(-1)], -1)
 

@@ -30,6 +30,7 @@ class Evaluation:
     ranked_by  the metric by which answerers are ranked; the next one where the first has no value
     notes      what was left out
     tables     what a report shows beside the scores
+    details    numbers of the tables, for programs
     forecasts, truth, panel  of forecasts only: the answers themselves, for pictures
     """
 
@@ -41,6 +42,7 @@ class Evaluation:
     panel: Any = field(default=None, repr=False)
     ranked_by: tuple[str, ...] = ("mase", "mae")
     tables: list[Table] = field(default_factory=list, repr=False)
+    details: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def _rank(self, name: str) -> float:
         """The score that ranks, turned so that lower is better; infinite where there is none."""
@@ -84,7 +86,8 @@ class Evaluation:
         """Plain data: what was scored, the scores, the notes."""
         clean = {n: {m: (float(v) if np.isfinite(v) else None) for m, v in s.items()} for n, s in self.scores.items()}
         ranked = list(self.ranked_by)
-        return {"about": self.about, "scores": clean, "notes": list(self.notes), "ranked_by": ranked}
+        found = {"about": self.about, "scores": clean, "notes": list(self.notes), "ranked_by": ranked}
+        return found | ({"details": self.details} if self.details else {})
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Evaluation:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from saiki import baselines, metrics
@@ -20,13 +21,15 @@ from saiki.data.panel import Panel, panel
 from saiki.data.roles import Roles
 from saiki.data.split import Split, by_id, by_time
 from saiki.data.windows import WindowBatch, Windows
-from saiki.errors import DataError
+from saiki.errors import DataError, OptionError
 from saiki.modalities import table
-from saiki.network.forecaster import Forecaster, Plan
+from saiki.network.forecaster import Forecaster, Outlook, Plan
 from saiki.readers import read_frame
+from saiki.tasks import _backtest
+from saiki.tasks._calibration import Calibration
 from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._plan import default_width, make_plan
-from saiki.tasks._sampling import ForecastProblem, held_out, make_network, validated_places
+from saiki.tasks._sampling import MOST_VALIDATED, ForecastProblem, held_out, make_network, validated_places
 from saiki.tasks._task import Task
 from saiki.tasks.forecast import Forecast
 
@@ -54,6 +57,8 @@ class ForecastTask(Task):
     season: int
     codec: table.TableCodec
     plan: Plan
+    until: Any = None  # the last time of the training data
+    calibration: Calibration = field(default_factory=Calibration, compare=False, repr=False)
     training_data: Panel | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -66,7 +71,28 @@ class ForecastTask(Task):
         training = _training_part(options, everything)
         codec = table.fit(training, table.TableOptions(calendar=options.calendar))
         plan = make_plan(options, training, codec)
-        return cls(options, everything.roles, everything.frequency, everything.season, codec, plan, everything)
+        until = everything.times.max()
+        return cls(
+            options,
+            everything.roles,
+            everything.frequency,
+            everything.season,
+            codec,
+            plan,
+            until,
+            training_data=everything,
+        )
+
+    def on(self, panel: Panel) -> ForecastTask:
+        """The same task, its sizes kept, fitted to other data."""
+        codec = table.fit(panel, table.TableOptions(calendar=self.options.calendar))
+        widths, categories = codec.widths, codec.categories
+        plan = replace(
+            self.plan,
+            **{k: widths[k] for k in ("past", "future", "static", "calendar")},
+            categories=tuple((role, codes) for role, counts in categories.items() for codes in counts),
+        )
+        return replace(self, codec=codec, plan=plan, until=panel.times.max(), training_data=panel)
 
     def describe(self) -> list[tuple[str, str]]:
         assert self.training_data is not None
@@ -161,28 +187,68 @@ class ForecastTask(Task):
         arrays = self.codec.encode(cut) | {"y": cut.y, "target": cut.target}
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
-    def forecast_batch(self, network: torch.nn.Module, cut: WindowBatch) -> dict[str, np.ndarray]:
-        """Columns `saiki`, `saiki-lo-80`, … as `[windows, horizon]`.
+    def levels_for(self, level: Sequence[float] | float | None) -> tuple[float, ...]:
+        """The levels asked for, in percent; those of the training without any."""
+        if level is None:
+            return self.options.level
+        try:
+            return Forecast(horizon=1, level=level).level  # type: ignore[arg-type]
+        except ValidationError:
+            raise OptionError(f"level is {level!r}; expected percentages between 0 and 100, such as 80 95") from None
+
+    def settle(self, network: Any, valid: Any = None, searched: Any = None) -> None:
+        """Keep the errors on held-out windows, of the network that had not seen them."""
+        if searched is not None or (found := self._validation(valid)) is None:
+            return
+        panel, series, ends = found
+        some = np.linspace(0, len(series) - 1, min(len(series), MOST_VALIDATED)).astype(np.int64)
+        windows = Windows(panel, history=self.plan.history, horizon=self.plan.horizon)
+        errors = []
+        for part in np.array_split(some, -(-len(some) // TOGETHER)):
+            cut = windows.cut(series[part], ends[part])
+            outlook = self._outlook(network, self.tensors(cut))
+            point, low, high = (v.numpy() for v in outlook.widths(self.plan.levels))
+            target = torch.from_numpy(cut.target)
+            away = outlook.scale.inward(torch.where(target.isfinite(), target, 1)).numpy() - point
+            away = np.where(np.isfinite(cut.target), away / np.where(away < 0, low, high), np.nan)
+            errors.append(np.where(np.isfinite(cut.y).any(1, keepdims=True), away, np.nan))
+        together = np.concatenate(errors).astype(np.float32).astype(float)  # as it is saved
+        self.calibration.errors = together if np.isfinite(together).any() else None
+
+    def _outlook(self, network: torch.nn.Module, batch: dict[str, Tensor]) -> Outlook:
+        network.eval()
+        with torch.no_grad():
+            return network(batch)
+
+    def forecast_batch(
+        self, network: torch.nn.Module, cut: WindowBatch, levels: Sequence[float] | None = None, samples: int = 0
+    ) -> dict[str, np.ndarray]:
+        """Columns `saiki`, `saiki-lo-80`, …, `saiki-sample-1`, … as `[windows, horizon]`.
 
         A window without one observed value has no forecast: NaN.
         """
         batch = self.tensors(cut)
-        with torch.no_grad():
-            outlook = network(batch)
-        answer = outlook.points()[..., None].double()
-        if outlook.quantiles is not None:
-            answer = torch.cat([answer, outlook.bands().double()], -1)
-        known = batch["y"].isfinite().any(1)
-        both = torch.where(known[:, None, None], answer, torch.nan).numpy()
-        return {"saiki": both[..., 0]} | {name: both[..., 1 + k] for k, name in self._bands()}
+        outlook = self._outlook(network, batch)
+        known = batch["y"].isfinite().any(1).numpy()[:, None]
+        columns = {"saiki": outlook.points().double().numpy()} | self._bands(
+            outlook, self.options.level if levels is None else levels
+        )
+        if samples:
+            point, low, high = (v.numpy() for v in outlook.widths(self.plan.levels))
+            for number, path in enumerate(self.calibration.paths(samples), 1):
+                moved = torch.from_numpy(point + path * np.where(path < 0, low, high))
+                columns[f"saiki-sample-{number}"] = outlook.scale.outward(moved).double().numpy()
+        return {name: np.where(known, values, np.nan) for name, values in columns.items()}
 
-    def forecasts(self, network: Forecaster, data: Panel) -> dict[str, np.ndarray]:
+    def forecasts(
+        self, network: Any, data: Panel, levels: Sequence[float] | None = None, samples: int = 0
+    ) -> dict[str, np.ndarray]:
         """Forecasts from the end of each series, by column: `[series, horizon]`."""
         windows = Windows(data, history=self.plan.history, horizon=self.plan.horizon)
-        network.eval()
         series = np.arange(len(data))
         parts = [series[start : start + TOGETHER] for start in range(0, len(series), TOGETHER)]
-        found = [self.forecast_batch(network, windows.cut(part, data.lengths[part])) for part in parts]
+        cuts = (windows.cut(part, data.lengths[part]) for part in parts)
+        found = [self.forecast_batch(network, cut, levels, samples) for cut in cuts]
         return {name: np.concatenate([f[name] for f in found]) for name in found[0]} if found else {}
 
     def attention(self, network: Forecaster, data: Any) -> np.ndarray:
@@ -193,20 +259,42 @@ class ForecastTask(Task):
             weights = network.attention(self.tensors(windows.cut(np.arange(len(found)), found.lengths)))
         return (weights if weights.dim() == 2 else weights[:, -1]).numpy()
 
-    def _bands(self) -> Iterator[tuple[int, str]]:
-        """The number of each quantile and its name, intervals in the order asked for."""
-        for level in self.options.level:
-            for side, p in (("lo", 0.5 - level / 200), ("hi", 0.5 + level / 200)):
-                yield int(np.argmin(np.abs(np.array(self.plan.levels) - p))), f"saiki-{side}-{level:g}"
+    def _bands(self, outlook: Outlook, levels: Sequence[float]) -> dict[str, np.ndarray]:
+        """Both ends of each interval in data units; calibrated where errors on held-out windows are known."""
+        found: dict[str, np.ndarray] = {}
+        trained = outlook.bands().double().numpy() if outlook.quantiles is not None else None
+        point, low, high = outlook.widths(self.plan.levels)
+        for level in levels:
+            ends = [f"saiki-{side}-{level:g}" for side in ("lo", "hi")]
+            if self.calibration.errors is None and trained is not None and level in self.options.level:
+                places = [int(np.argmin(np.abs(np.array(self.plan.levels) - p))) for p in _tails(level)]
+                found |= {name: trained[..., k] for name, k in zip(ends, places, strict=True)}
+                continue
+            for name, away, width in zip(ends, self.calibration.ends(level), (low, high), strict=True):
+                moved = point + torch.from_numpy(away) * width
+                found[name] = outlook.scale.outward(moved).double().numpy()
+        return found
 
-    def predict(self, network: Forecaster, data: Any) -> Any:
+    def predict(self, network: Any, data: Any, level: Any = None, samples: int = 0) -> Any:
         """A frame of the library that the data came in: the horizon after the end of every series."""
         source = as_table(data)
         history = self.read(source)
         self._check_future(history)
-        columns = self.forecasts(network, history)
-        like = None if isinstance(data, str) or hasattr(data, "__fspath__") or isinstance(data, np.ndarray) else source
-        return forecast_frame(history, history.future_times(self.plan.horizon), columns, like=like)
+        columns = self.forecasts(network, history, self.levels_for(level), _count(samples))
+        return forecast_frame(history, history.future_times(self.plan.horizon), columns, like=_library(data, source))
+
+    def back_test(
+        self, network: Any, data: Any, rolling: dict[str, Any], retrain: _backtest.Retrain, frame: bool = False
+    ) -> Any:
+        """Forecasts from several cutoffs: their scores, or with `frame` the forecasts themselves."""
+        source = as_table(data)
+        panel = self.read(source)
+        asked = _backtest.Rolling.of(rolling["windows"], rolling["step"], rolling["refit"], self.plan.horizon)
+        chosen = {"chosen": rolling["baselines"], "level": rolling["level"], "retrain": retrain}
+        found = _backtest.roll(self, network, panel, asked, **chosen)
+        if frame:
+            return _backtest.frame(found, _library(data, source))
+        return _backtest.evaluation(found, asked, self.until)
 
     def _check_future(self, history: Panel) -> None:
         if history.future and (history.known < self.plan.horizon).any():
@@ -217,7 +305,9 @@ class ForecastTask(Task):
                 f"{history.known[short]}: add rows after the history with {names} filled in and the target left empty"
             )
 
-    def evaluate(self, network: Forecaster, data: Any, history: Any = None) -> Evaluation:
+    def evaluate(
+        self, network: Any, data: Any, history: Any = None, baselines: Sequence[str] | None = None, level: Any = None
+    ) -> Evaluation:
         """Scores beside the baselines': of the last horizon in `data`, or of what follows `history`."""
         if history is None:
             past, truth = self.read(data).cut(self.plan.horizon)
@@ -232,19 +322,30 @@ class ForecastTask(Task):
                 f"nothing to evaluate: the longest series has {longest} steps; expected at least {self.plan.horizon + 2}, "
                 "or the history apart"
             )
-        return self.judge(network, past.select(judged), truth.select(judged), about, left_out=len(past) - len(judged))
+        found = self.judge(network, past.select(judged), truth.select(judged), about, baselines, self.levels_for(level))
+        if left := len(past) - len(judged):
+            found.notes.append(f"{left} of {len(past)} series have nothing to compare with and are left out.")
+        return found
 
-    def judge(self, network: Forecaster, past: Panel, truth: Panel, about: str, left_out: int = 0) -> Evaluation:
+    def judge(
+        self,
+        network: Any,
+        past: Panel,
+        truth: Panel,
+        about: str,
+        chosen: Sequence[str] | None = None,
+        levels: Sequence[float] | None = None,
+    ) -> Evaluation:
         """The score table for histories and what came after each of them."""
+        levels = self.options.level if levels is None else levels
         horizon = self.plan.horizon
         target = np.full((len(past), horizon), np.nan)
         for row, (start, length) in enumerate(zip(truth.starts, np.minimum(truth.lengths, horizon), strict=True)):
             target[row, :length] = truth.y[start : start + length]
-        forecasts = self.forecasts(network, past) | baselines.all_forecasts(past, horizon, self.season)
-        scores = metrics.forecast_scores(forecasts, target, past, self.season, levels=self.options.level)
+        forecasts = self.forecasts(network, past, levels)
+        forecasts |= baselines.all_forecasts(past, horizon, self.season, chosen)
+        scores = metrics.forecast_scores(forecasts, target, past, self.season, levels=levels)
         notes = metrics.notes(target, past, self.season)
-        if left_out:
-            notes.append(f"{left_out} of {len(past) + left_out} series have nothing to compare with and are left out.")
         return Evaluation(about, scores, notes, forecasts, target, past)
 
     def validation(self, network: Forecaster, valid: Any = None) -> Evaluation | None:
@@ -295,7 +396,16 @@ class ForecastTask(Task):
             "season": self.season,
             "codec": self.codec.to_json(),
             "plan": asdict(self.plan),
+            "until": None if self.until is None else str(self.until),
         }
+
+    def files(self) -> dict[str, bytes]:
+        return self.calibration.files()
+
+    @classmethod
+    def restore(cls, options: Any, stored: dict[str, Any], files: dict[str, bytes]) -> ForecastTask:
+        """From plain data, the options and the errors on held-out windows."""
+        return replace(cls.from_json(options, stored), calibration=Calibration.read(files))
 
     @classmethod
     def from_json(cls, options: Forecast, stored: dict[str, Any]) -> ForecastTask:
@@ -313,7 +423,28 @@ class ForecastTask(Task):
             stored["season"],
             table.TableCodec.from_json(stored["codec"]),
             Plan(**plan),
+            _time(stored.get("until")),
         )
+
+
+def _tails(level: float) -> tuple[float, float]:
+    return 0.5 - level / 200, 0.5 + level / 200
+
+
+def _count(samples: int) -> int:
+    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 0:
+        raise OptionError(f"samples is {samples!r}; expected a number of paths")
+    return samples
+
+
+def _library(data: Any, source: Any) -> Any:
+    """The frame whose library an answer is in; None for files and arrays."""
+    return None if isinstance(data, str | np.ndarray) or hasattr(data, "__fspath__") else source
+
+
+def _time(text: str | None) -> Any:
+    """A time as `str` wrote it."""
+    return None if text is None else np.int64(text) if text.lstrip("-").isdigit() else np.datetime64(text)
 
 
 def as_table(data: Any) -> Any:

@@ -20,6 +20,8 @@ PLAIN_TOKENS = 28
 FORKS = 7
 #: copies at most
 COPIES = 14
+#: quantiles that are trained where no level is asked for: the widths by which intervals of any level are made
+WIDTHS = (0.1, 0.9)
 
 
 def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
@@ -62,7 +64,7 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
         log=log,
         scale=options.scale,
         unit=_unit(panel) if options.scale in ("level", "last") else 1.0,
-        levels=options.levels,
+        levels=options.levels or WIDTHS,
         past=widths["past"],
         future=widths["future"],
         static=widths["static"],

@@ -109,6 +109,14 @@ class Task:
         """The same for what was held out of training; None if nothing was."""
         raise NotImplementedError
 
+    def back_test(self, network: Any, data: Any, rolling: dict[str, Any], retrain: Any, frame: bool = False) -> Any:
+        """Answers from several cutoffs of the past: their scores, or with `frame` the answers themselves."""
+        self.cannot("be back-tested", "only a forecast has cutoffs")
+
+    def on(self, data: Any) -> Task:
+        """The same task fitted to other data, for training anew."""
+        self.cannot("be trained anew at a cutoff", "only a forecast has cutoffs")
+
     def stream(self, network: Any) -> Any:
         """An object with `push(row)`; ModelError that names the option which forbids it."""
         self.cannot("stream", "this task answers whole sequences; use saiki predict")
