@@ -170,10 +170,11 @@ class Model:
 def _taken(model: Model, command: str, options: dict[str, Any]) -> dict[str, Any]:
     """The options given, if the task takes them for this command."""
     known = list(inspect.signature(getattr(model.task, command)).parameters)[2:]
+    options = {name: value for name, value in options.items() if value is not None}
     for name in options:
         if name not in known:
             raise OptionError(f"{command} of the task {model.name} has no option {name!r}{near_misses(name, known)}")
-    return {name: value for name, value in options.items() if value is not None}
+    return options
 
 
 def _write_file(folder: Path, name: str, data: bytes) -> str:

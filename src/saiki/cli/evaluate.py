@@ -23,7 +23,9 @@ def command(
     history: Annotated[Path | None, typer.Option(help="What the model may see, if DATA holds only the truth.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write a table too: forecasts of the back-test; of language models every unit's surprise in nats."),
+        typer.Option(
+            help="Write a table too: forecasts of the back-test; of language models every unit's surprise in nats."
+        ),
     ] = None,
     windows: Annotated[
         int | None, typer.Option(help="Forecast: back-test from so many cutoffs, the last a horizon before the end.")
