@@ -14,6 +14,7 @@ _PUBLIC = {
     "fit": "saiki.training.arrays",
     "predict": "saiki.training.arrays",
     "Model": "saiki.model",
+    "Forecaster": "saiki.forecaster",
     "Forecast": "saiki.tasks.forecast",
     "Network": "saiki.network.options",
     "Training": "saiki.training.options",
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from saiki.errors import ModelError as ModelError
     from saiki.errors import OptionError as OptionError
     from saiki.errors import SaikiError as SaikiError
+    from saiki.forecaster import Forecaster as Forecaster
     from saiki.model import Model as Model
     from saiki.model import load as load
     from saiki.model import train as train

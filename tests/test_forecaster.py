@@ -1,0 +1,35 @@
+"""saiki.Forecaster as scikit-learn uses it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import saiki
+from saiki.errors import ModelError, OptionError
+
+ROWS = 20 + 5 * np.sin(2 * np.pi * np.arange(60) / 12) + np.random.default_rng(0).normal(size=(4, 60))
+GIVEN = {"steps": 5, "width": 8, "layers": 1, "season": 12, "refit": False}
+
+
+def test_it_is_train_and_predict():
+    made = saiki.Forecaster(horizon=6, **GIVEN).fit(ROWS)
+    plain = saiki.train("forecast", ROWS, horizon=6, **GIVEN)
+    assert made.predict().equals(plain.predict(ROWS))
+    assert made.score(ROWS) == -plain.evaluate(ROWS, baselines=[]).scores["saiki"]["mase"]
+    assert "saiki-hi-90" in made.predict(ROWS, level=90).columns
+
+
+def test_it_can_be_cloned_and_set():
+    base = pytest.importorskip("sklearn.base")
+    made = saiki.Forecaster(horizon=6, **GIVEN)
+    twin = base.clone(made).set_params(horizon=3, width=12)
+    assert twin.get_params() == {"horizon": 3, **GIVEN, "width": 12}
+    assert made.get_params() == {"horizon": 6, **GIVEN}
+
+
+def test_mistakes_are_one_line():
+    with pytest.raises(ModelError, match="fit"):
+        saiki.Forecaster(horizon=6).predict(ROWS)
+    with pytest.raises(OptionError, match="column"):
+        saiki.Forecaster(horizon=6).fit(ROWS, ROWS)
