@@ -86,4 +86,6 @@ def test_baselines_of_labels_are_plain_data_and_finite(task):
         assert len(found) == len(data)
         if task == "classify":
             assert np.allclose(found.sum(1), 1)
-    assert baselines.names("forecast") == ("last_value", "linear_lags", "naive2", "seasonal_mean", "seasonal_naive")
+    assert baselines.names("forecast") == (
+        "ets", "last_value", "linear_lags", "naive2", "seasonal_mean", "seasonal_naive", "theta",
+    )  # fmt: skip
