@@ -152,6 +152,7 @@ def test_list(saiki):
     assert set(json.loads(saiki("list", "tasks", "--json").out)) >= {"forecast"}
 
 
+@pytest.mark.slow
 def test_bench(saiki):
     found = json.loads(saiki("bench", "--repeats", 1, "--json").out)
     assert len(found["points"]) == 9

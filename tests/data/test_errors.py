@@ -24,7 +24,7 @@ CASES = {
     "no such column": ({}, {"target": "yy"}, ["no column 'yy'", "columns: unique_id, ds, y, temp"]),
     "near miss": ({}, {"past": ["tmp"]}, ["no column 'tmp'", "did you mean 'temp'?"]),
     "near miss in another case": ({}, {"target": "TEMP"}, ["did you mean 'temp'?"]),
-    "text target": ({"y": ["1", "x", "2", "3"]}, {}, ["target column 'y' holds text (such as '1')", "numbers"]),
+    "text target": ({"y": ["1", "x", "2", "3"]}, {}, ["target column 'y' holds text (such as 'x' in row 2)", "numbers"]),
     "times as target": ({}, {"target": "when", "time": "ds"}, ["target column 'when' holds Datetime"]),
     "infinite": ({"y": [1.0, 2.0, np.inf, 4.0]}, {}, ["1 infinite values", "row 3", "unique_id b, ds 1", "expected"]),
     "infinite covariate": ({"temp": [1.0, 2.0, -np.inf, 4.0]}, {"past": ["temp"]}, ["'temp'", "row 3"]),

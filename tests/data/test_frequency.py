@@ -7,9 +7,10 @@ import pytest
 
 from saiki.data.frequency import Frequency, infer
 from saiki.data.panel import panel
+from saiki.errors import OptionError
 
 NAMES = ["us", "ms", "s", "10s", "min", "5min", "15min", "h", "6h", "D", "2D", "W", "2W", "B",
-         "MS", "ME", "2MS", "QS", "QE", "YS", "YE", "5YS", "1", "7"]  # fmt: skip
+         "MS", "ME", "2MS", "QS", "QE", "YS", "YE", "5YS", "BMS", "BME", "2BME", "BQE", "BYS", "1", "7"]  # fmt: skip
 
 
 def dates(name, start="2019-01-31 00:00", periods=40):
@@ -24,14 +25,37 @@ def test_names_are_read_back(name):
 @pytest.mark.parametrize(
     ("other", "name"),
     [("H", "h"), ("15T", "15min"), ("M", "ME"), ("Q-DEC", "QE"), ("W-SUN", "W"), ("A", "YE"), ("60min", "h"),
-     ("7D", "W"), ("1mo", "MS"), ("3MS", "QS"), ("1h", "h"), (3, "3"), ("24h", "D")],
+     ("7D", "W"), ("1mo", "MS"),
+     ("BM", "BME"), ("BQE-DEC", "BQE"), ("0.5h", "30min"),
+     ("1.5D", "36h"), (" h ", "h"), ("3MS", "QS"), ("1h", "h"), (3, "3"), ("24h", "D")],
 )  # fmt: skip
 def test_other_spellings(other, name):
     assert Frequency.parse(other).name == name
 
 
 @pytest.mark.parametrize(
-    "name", ["s", "5min", "h", "6h", "D", "2D", "W", "B", "MS", "ME", "QS", "QE", "YS", "YE", "2MS"]
+    "name",
+    [
+        "s",
+        "5min",
+        "h",
+        "6h",
+        "D",
+        "2D",
+        "W",
+        "B",
+        "MS",
+        "ME",
+        "QS",
+        "QE",
+        "YS",
+        "YE",
+        "2MS",
+        "BMS",
+        "BME",
+        "BQS",
+        "BQE",
+    ],
 )
 def test_the_step_is_found_counted_and_continued(name):
     times = dates(name)
@@ -65,6 +89,20 @@ def test_off_the_grid():
 )  # fmt: skip
 def test_seasons(name, seasons):
     assert Frequency.parse(name).seasons == seasons
+
+
+@pytest.mark.parametrize("name", ["99999999999D", "99999999999999999999", "1000000Y", "99999999ME"])
+def test_a_step_beyond_64_bits_is_one_line(name):
+    with pytest.raises(OptionError, match="too long a step"):
+        Frequency.parse(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", ".h", "0D", "-1D", "0.3us", "1.5MS", "2B", "BD", "half-hour", "1h30min", "nan", "1e3s"]
+)
+def test_no_step_at_all_is_one_line(name):
+    with pytest.raises(OptionError, match="has no meaning"):
+        Frequency.parse(name)
 
 
 def test_gaps_do_not_hide_the_step():

@@ -54,9 +54,11 @@ def test_padding_and_order_never_matter(lengths, connection, norm, merge):
         torch.testing.assert_close(stack(x[row : row + 1, :length])[0][0], y[row, :length])
 
 
+@pytest.mark.parametrize("fast", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["directions", "entries"])
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("connection", CONNECTIONS)
-def test_gradients(connection, norm):
+def test_gradients(connection, norm, fast):
+    """Along random directions, which any wrong entry changes; in the slow tier, entry by entry."""
     stack = Stack(2, Network(layers=2, connection=connection, norm=norm, bidirectional=True, merge="mean"), 2).double()
     names, weights = zip(*stack.named_parameters(), strict=True)
     x, lengths = torch.randn(2, 3, 2, dtype=torch.float64, requires_grad=True), torch.tensor([3, 1])
@@ -64,7 +66,7 @@ def test_gradients(connection, norm):
     def run(x, *weights):
         return torch.func.functional_call(stack, dict(zip(names, weights, strict=True)), (x, lengths))[0]
 
-    assert torch.autograd.gradcheck(run, (x, *weights))
+    assert torch.autograd.gradcheck(run, (x, *weights), fast_mode=fast)
 
 
 @pytest.mark.parametrize("merge", ["concatenate", "sum", "mean"])

@@ -17,6 +17,8 @@ from saiki import kernels
 from saiki.kernels import table
 
 NAMES = ["RNN", "GRU", "LSTM"]
+#: compiling takes seconds: one layer at once, the others in the slow tier
+COMPILED = ["GRU", *(pytest.param(name, marks=pytest.mark.slow) for name in ("RNN", "LSTM"))]
 needs_kernels = pytest.mark.skipif(not kernels.report()["native"], reason="the native extension is not built")
 
 
@@ -40,7 +42,7 @@ def said(caplog, monkeypatch):
 
 
 @needs_kernels
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPILED)
 def test_compile_without_graph_breaks(name, x):
     """Forward and backward, more than one size, in one graph."""
     torch._dynamo.reset()
@@ -57,7 +59,7 @@ def test_compile_without_graph_breaks(name, x):
             torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPILED)
 def test_compile_with_lengths(name, x):
     torch._dynamo.reset()
     layer = getattr(saiki.nn, name)(3, 4, bidirectional=True)
@@ -182,7 +184,11 @@ def test_autocast_falls_back_and_says_so_once(name, x, said):
     torch.testing.assert_close(ours(x), torchs(x))
 
 
-def _gradcheck(pair: Pair, check) -> None:
+#: finite differences along random directions, which any wrong entry changes; in the slow tier, entry by entry
+DIRECTIONS = [True, pytest.param(False, marks=pytest.mark.slow)]
+
+
+def _gradcheck(pair: Pair, check, fast: bool) -> None:
     """`check` over input, initial states and every weight."""
     names = [name for name, _ in pair.ours.named_parameters()]
     lengths = {} if pair.lengths is None else {"lengths": pair.lengths}
@@ -194,18 +200,20 @@ def _gradcheck(pair: Pair, check) -> None:
         return (y, *final) if isinstance(final, tuple) else (y, final)
 
     leaves = [pair.x, *pair.hx, *(w.detach().clone().requires_grad_() for w in pair.ours.parameters())]
-    assert check(answer, leaves)
+    assert check(answer, leaves, fast_mode=fast)
 
 
+@pytest.mark.parametrize("fast", DIRECTIONS, ids=["directions", "entries"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradcheck(kind, path):
-    _gradcheck(Pair(kind, Case(3, 3, 2, 2, bidirectional=True, lengths=(2, 0, 3))), torch.autograd.gradcheck)
+def test_gradcheck(kind, path, fast):
+    _gradcheck(Pair(kind, Case(3, 3, 2, 2, bidirectional=True, lengths=(2, 0, 3))), torch.autograd.gradcheck, fast)
 
 
+@pytest.mark.parametrize("fast", DIRECTIONS, ids=["directions", "entries"])
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "rnn-relu"])  # relu has no second derivative at 0
-def test_second_derivatives(kind, path):
+def test_second_derivatives(kind, path, fast):
     check = torch.autograd.gradgradcheck
-    _gradcheck(Pair(kind, Case(2, 2, 1, 2, bidirectional=True, lengths=(2, 1))), check)
+    _gradcheck(Pair(kind, Case(2, 2, 1, 2, bidirectional=True, lengths=(2, 1))), check, fast)
 
 
 @needs_kernels

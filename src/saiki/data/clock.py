@@ -9,7 +9,7 @@ import polars as pl
 
 from saiki.data.columns import first_null, fits_int64
 from saiki.errors import DataError
-from saiki.readers import parse_times
+from saiki.readers import first_odd, parse_times
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,11 @@ def _datetimes(series: pl.Series) -> tuple[np.ndarray, Clock]:
 
 
 def _not_times(series: pl.Series) -> None:
-    known = series.drop_nulls()
-    sample = repr(str(known[0])) if len(known) else "nothing"
+    odd = first_odd(series)
+    row = odd if odd is not None else int(series.is_not_null().to_numpy().argmax())
+    sample = f"such as {str(series[row])!r} in row {row + 1}" if series.null_count() < len(series) else "with no values"
     raise DataError(
-        f"time column {series.name!r} holds no times: got {series.dtype} such as {sample}; expected dates or times "
+        f"time column {series.name!r} holds no times: got {series.dtype} {sample}; expected dates or times "
         "in one unambiguous format, such as 2021-04-30 or 2021-04-30 13:00, or integers"
     )
 

@@ -78,10 +78,21 @@ def numbers(series: pl.Series, role: str) -> np.ndarray:
     if series.null_count() == len(series):
         return np.full(len(series), np.nan)
     if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
-        sample = next(v for v in series if v is not None)
+        row = _first_odd(series)
         kind = "text" if is_text(series) else str(series.dtype)
-        raise DataError(f"{role} column {series.name!r} holds {kind} (such as {str(sample)!r}); expected numbers")
+        sample = f"such as {str(series[row])!r} in row {row + 1}"
+        raise DataError(f"{role} column {series.name!r} holds {kind} ({sample}); expected numbers")
     return series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def _first_odd(series: pl.Series) -> int:
+    """The index of the value that shows best why a column is not one of numbers: the first that is none."""
+    seen = series.is_not_null()
+    if is_text(series):
+        read = series.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+        odd = seen & ~read.is_finite().fill_null(False)
+        seen = odd if odd.any() else seen
+    return int(seen.to_numpy().argmax())
 
 
 def covariates(table: dict[str, pl.Series], names: tuple[str, ...], rows: int) -> Columns:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import product
 
 import numpy as np
 
@@ -12,15 +14,16 @@ from saiki.errors import OptionError
 #: microseconds
 SECOND, MINUTE, HOUR, DAY, WEEK = 10**6, 60 * 10**6, 3600 * 10**6, 86_400 * 10**6, 7 * 86_400 * 10**6
 _TIME = {"W": WEEK, "D": DAY, "h": HOUR, "min": MINUTE, "s": SECOND, "ms": 1000, "us": 1}
-#: months, and whether the step ends at the month's last day
-_MONTHS = {
-    "MS": (1, False), "ME": (1, True), "QS": (3, False), "QE": (3, True), "YS": (12, False), "YE": (12, True)
-}  # fmt: skip
+#: months in a step of months; its name goes on with S (start) or E (end), and B before it means business days
+_MONTHS = {"Y": 12, "Q": 3, "M": 1}
 #: other spellings: pandas of old, polars
 _ALSO = {
-    "H": "h", "T": "min", "S": "s", "L": "ms", "M": "ME", "Q": "QE", "Y": "YE", "A": "YE", "AS": "YS", "BMS": "MS",
-    "w": "W", "d": "D", "m": "min", "mo": "MS", "q": "QS", "y": "YS",
+    "H": "h", "T": "min", "S": "s", "L": "ms", "M": "ME", "Q": "QE", "Y": "YE", "A": "YE", "AS": "YS", "BM": "BME",
+    "BQ": "BQE", "BY": "BYE", "BA": "BYE", "BAS": "BYS", "w": "W", "d": "D", "m": "min", "mo": "MS", "q": "QS", "y": "YS",
 }  # fmt: skip
+#: the longest step: a thousand years; times have 64 bits
+LONGEST = {"time": 365_250 * DAY, "month": 12_000, "integer": 2**40}
+_KNOWN = "W D h min s ms us B MS ME QS QE YS YE BMS BME BQS BQE BYS BYE"
 
 
 @dataclass(frozen=True)
@@ -30,34 +33,49 @@ class Frequency:
     unit     "time" (microseconds), "month", "business" (Monday to Friday) or "integer"
     count    how many of the unit make a step
     end      months: every step falls on the last day of its month
+    working  months: on its first business day, or with `end` on its last
     regular  every row lies one step after the row before it
     """
 
     unit: str
     count: int
     end: bool = False
+    working: bool = False
     regular: bool = True
 
     @classmethod
     def parse(cls, text: str | int) -> Frequency:
         """From `h`, `15min`, `D`, `B`, `W`, `MS`, `ME`, `QS`, `YS`, `2`, … (the names of pandas, polars' too)."""
-        match = re.fullmatch(r"(\d*)([A-Za-z]*)(-[A-Z]{3})?", str(text).strip())
-        count, name = (int(match[1] or 1), match[2]) if match else (0, "")
-        name = _ALSO.get(name, name)
-        if match and count > 0:
-            if not name and match[1]:
-                return cls("integer", count)
-            if name in _TIME:
-                return cls("time", count * _TIME[name])
-            if name in _MONTHS:
-                months, end = _MONTHS[name]
-                return cls("month", count * months, end)
-            if name == "B" and count == 1:
-                return cls("business", 1)
-        raise OptionError(
-            f"frequency {str(text)!r} has no meaning (expected one of {' '.join([*_TIME, 'B', *_MONTHS])}, "
-            "with a count before it, such as 15min; an integer for integer time)"
-        )
+        match = re.fullmatch(r"(\d*\.?\d*)([A-Za-z]*)(-[A-Z]{3})?", str(text).strip())
+        frequency = cls._named(match[1], _ALSO.get(match[2], match[2])) if match else None
+        if frequency is None:
+            raise OptionError(
+                f"frequency {str(text)!r} has no meaning (expected one of {_KNOWN}, with a count before it, "
+                "such as 15min; an integer for integer time)"
+            )
+        if frequency.count > LONGEST.get(frequency.unit, frequency.count):
+            raise OptionError(f"frequency {str(text)!r} is too long a step; expected a thousand years at most")
+        return frequency
+
+    @classmethod
+    def _named(cls, digits: str, name: str) -> Frequency | None:
+        """A count and the name of a unit as a frequency; None where they are none."""
+        try:
+            count = Fraction(digits or 1)
+        except ValueError:  # a dot alone
+            return None
+        unit, months = "integer", re.fullmatch("(B?)([YQM])([SE])", name)
+        working, end = (months[1] == "B", months[3] == "E") if months else (False, False)
+        if months:
+            unit, count = "month", count * _MONTHS[months[2]]
+        elif name in _TIME:
+            unit, count = "time", count * _TIME[name]
+        elif name == "B" and count == 1:
+            unit = "business"
+        elif name or not digits:
+            return None
+        whole = count > 0 and count.denominator == 1
+        return cls(unit, int(count), end, working) if whole else None
 
     @property
     def name(self) -> str:
@@ -67,8 +85,9 @@ class Frequency:
         if self.unit == "business":
             return "B"
         if self.unit == "month":
-            base = next(k for k in ("YS", "QS", "MS") if self.count % _MONTHS[k][0] == 0)
-            count, base = self.count // _MONTHS[base][0], base[0] + ("E" if self.end else "S")
+            base = next(k for k, months in _MONTHS.items() if self.count % months == 0)
+            count = self.count // _MONTHS[base]
+            base = ("B" if self.working else "") + base + ("E" if self.end else "S")
         else:
             base = next(k for k, size in _TIME.items() if self.count % size == 0)
             count = self.count // _TIME[base]
@@ -111,7 +130,7 @@ class Frequency:
         if self.unit == "business":
             moved = np.busday_offset(days, steps, roll="backward")
         else:
-            moved = _months_later(days, self.count * steps, self.end)
+            moved = self._months_later(days, self.count * steps)
         return moved.astype("datetime64[us]") + (last - days)
 
     def fits(self, times: np.ndarray) -> bool:
@@ -132,11 +151,30 @@ class Frequency:
         months = times.astype("datetime64[M]").astype(np.int64) - first.astype("datetime64[M]").astype(np.int64)
         return months // self.count, clock & (months % self.count == 0) & self._same_day(times, first)
 
+    def _months_later(self, days: np.ndarray, months: np.ndarray) -> np.ndarray:
+        """The same day of a later month, or its last day where it is shorter; its first or last one where steps fall there."""
+        month = days.astype("datetime64[M]")
+        target = month + months
+        if self.working or self.end:
+            return self._edge(target)
+        day = (days - month.astype("datetime64[D]")).astype(np.int64)
+        return target.astype("datetime64[D]") + np.minimum(day, _days_in(target) - 1)
+
+    def _edge(self, months: np.ndarray) -> np.ndarray:
+        """The first or the last day, or business day, of each month."""
+        if not self.end:
+            first = months.astype("datetime64[D]")
+            return np.busday_offset(first, 0, roll="forward") if self.working else first
+        last = (months + 1).astype("datetime64[D]") - 1
+        return np.busday_offset(last, 0, roll="backward") if self.working else last
+
     def _same_day(self, times: np.ndarray, first: np.ndarray) -> np.ndarray:
+        if self.working or self.end:
+            return times.astype("datetime64[D]") == self._edge(times.astype("datetime64[M]"))
         day = (times.astype("datetime64[D]") - times.astype("datetime64[M]")).astype(np.int64)
         wanted = (first.astype("datetime64[D]") - first.astype("datetime64[M]")).astype(np.int64)
         size = _days_in(times.astype("datetime64[M]"))
-        return day == (size - 1 if self.end else np.minimum(wanted, size - 1))
+        return day == np.minimum(wanted, size - 1)
 
 
 def infer(times: np.ndarray, lengths: np.ndarray) -> Frequency:
@@ -151,10 +189,10 @@ def infer(times: np.ndarray, lengths: np.ndarray) -> Frequency:
         return Frequency("integer", step)
     if step >= 28 * DAY:
         months = _mode((after.astype("datetime64[M]") - before.astype("datetime64[M]")).astype(np.int64))
-        for end in (True, False):
-            monthly = Frequency("month", max(months, 1), end)
-            if monthly.grid(after, before)[1].mean() > 0.5:
-                return monthly
+        kinds = [Frequency("month", max(months, 1), *kind) for kind in product((True, False), (False, True))]
+        fits = [monthly.grid(after, before)[1].mean() for monthly in kinds]
+        if max(fits) > 0.5:
+            return kinds[int(np.argmax(fits))]  # of equal ones the first: month ends, then any day
     if step == DAY and np.is_busday(after.astype("datetime64[D]")).all():
         span = (times.max() - times.min()).astype("timedelta64[D]").astype(int)
         if span >= 7:  # within one week, Monday to Friday is also plain daily
@@ -174,12 +212,3 @@ def _mode(values: np.ndarray) -> int:
 
 def _days_in(months: np.ndarray) -> np.ndarray:
     return ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
-
-
-def _months_later(days: np.ndarray, months: np.ndarray, end: bool) -> np.ndarray:
-    """The same day of a later month, or its last day where it is shorter (or where steps fall on month ends)."""
-    month = days.astype("datetime64[M]")
-    day = (days - month.astype("datetime64[D]")).astype(np.int64)
-    target = month + months
-    last = _days_in(target) - 1
-    return target.astype("datetime64[D]") + (last if end else np.minimum(day, last))

@@ -11,10 +11,10 @@ import narwhals as nw
 from saiki import catalog
 from saiki.errors import DataError, near_misses
 from saiki.readers._files import check_file, separated
-from saiki.readers._times import parse_times
+from saiki.readers._times import first_odd, parse_times
 from saiki.record import Record
 
-__all__ = ["parse_times", "read", "read_frame", "reader_for", "suffixes"]
+__all__ = ["first_odd", "parse_times", "read", "read_frame", "reader_for", "suffixes"]
 
 
 def suffixes() -> dict[str, str]:
@@ -52,8 +52,12 @@ def read_frame(source: Any) -> nw.DataFrame:
     if isinstance(source, str | Path):
         path = Path(source)
         check_file(path)
-        return reader_for(path).frame(path)
-    columns = [] if isinstance(source, nw.DataFrame | nw.LazyFrame) else list(getattr(source, "columns", []))
+        frame = reader_for(path).frame(path)
+        if not len(frame):
+            raise DataError(f"{path} has no rows; expected a header and at least two rows")
+        return frame
+    framed = isinstance(source, nw.DataFrame) or type(source).__name__ == "LazyFrame"
+    columns = [] if framed else list(getattr(source, "columns", []))
     names = [c for c in columns if isinstance(c, str | int)]
     if any(not isinstance(c, str) for c in names):
         raise DataError(f"the columns are called {', '.join(map(repr, names[:5]))}; expected names that are text")

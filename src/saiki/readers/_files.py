@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,8 +45,13 @@ def reading(path: Path, form: str, load: Callable[[], pl.DataFrame], where: Call
     try:
         return load()
     except (pl.exceptions.PolarsError, OSError, ValueError, EOFError) as error:
-        what = " ".join(str(error).split())[:160]
-        raise DataError(f"{path}{where()}: not a readable {form} file ({what})") from error
+        raise DataError(f"{path}{where()}: not a readable {form} file ({_plain(error)})") from error
+
+
+def _plain(error: Exception) -> str:
+    """What the library says, without its advice to programmers."""
+    text = " ".join(str(error).split())
+    return re.split(r" (?:Consider setting|The current offset|You might want)", text)[0][:160]
 
 
 def records(path: Path, lazy: pl.LazyFrame, form: str) -> Iterator[Record]:
@@ -59,5 +65,4 @@ def records(path: Path, lazy: pl.LazyFrame, form: str) -> Iterator[Record]:
                 row += 1
                 yield Record(fields, f"{path}, row {row}")
     except (pl.exceptions.PolarsError, OSError) as error:
-        what = " ".join(str(error).split())[:160]
-        raise DataError(f"{path}, after row {row}: not a readable {form} file ({what})") from error
+        raise DataError(f"{path}, after row {row}: not a readable {form} file ({_plain(error)})") from error

@@ -19,6 +19,7 @@ _FORMATS = (
     (re.compile(r"\d{4}/\d\d?/\d\d? \d\d?:\d\d:\d\d$"), ("%Y/%m/%d %H:%M:%S",)),
     (re.compile(r"\d\d?\.\d\d?\.\d{4}$"), ("%d.%m.%Y",)),
     (re.compile(r"\d\d?\.\d\d?\.\d{4} \d\d?:\d\d$"), ("%d.%m.%Y %H:%M",)),
+    (re.compile(r"\d\d?-\d\d?-\d{4}$"), ("%m-%d-%Y", "%d-%m-%Y")),
     (re.compile(r"\d\d?/\d\d?/\d{4}$"), ("%m/%d/%Y", "%d/%m/%Y")),
     (re.compile(r"\d\d?/\d\d?/\d{4} \d\d?:\d\d$"), ("%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M")),
 )
@@ -44,16 +45,26 @@ def parse_times(text: pl.Series) -> pl.Series | None:
     return None
 
 
+def first_odd(text: pl.Series) -> int | None:
+    """The index of the first value that is no time written as the first one is; None if every value could be one."""
+    import polars as pl
+
+    seen = text.is_not_null().to_numpy()
+    if text.dtype != pl.String or not seen.any():
+        return None
+    first = int(seen.argmax())
+    for pattern, formats in _FORMATS:
+        if pattern.match(text[first].strip()):
+            odd = [seen & _moments(text.str.strip_chars(), f, pattern)[0].is_null().to_numpy() for f in formats]
+            least = min(odd, key=lambda unread: unread.sum())
+            return int(least.argmax()) if least.any() else None
+    return first
+
+
 def _parse(text: pl.Series, form: str, pattern: re.Pattern) -> pl.Series | None:
     import polars as pl
 
-    if pattern.pattern == r"\d{4}-\d\d?$":
-        text = text + "-01"
-    zoned = "Z|" in pattern.pattern
-    offset = text.str.extract(_ZONE) if zoned else None
-    if offset is not None:
-        text = text.str.replace(_ZONE, "").str.replace("T", " ", literal=True)
-    times = text.str.to_datetime(form, strict=False, time_unit="us")
+    times, offset = _moments(text, form, pattern)
     if times.null_count() != text.null_count():
         return None
     if offset is None or offset.null_count() == len(offset):
@@ -61,6 +72,17 @@ def _parse(text: pl.Series, form: str, pattern: re.Pattern) -> pl.Series | None:
     if offset.null_count() != text.null_count():
         return None  # some values with an offset and some without: not one clock
     return times - _offsets(offset).cast(pl.Duration("us"))
+
+
+def _moments(text: pl.Series, form: str, pattern: re.Pattern) -> tuple[pl.Series, pl.Series | None]:
+    """The times, null where a value is not in this form, and the offsets that stand behind them."""
+    if pattern.pattern == r"\d{4}-\d\d?$":
+        text = text + "-01"
+    zoned = "Z|" in pattern.pattern
+    offset = text.str.extract(_ZONE) if zoned else None
+    if offset is not None:
+        text = text.str.replace(_ZONE, "").str.replace("T", " ", literal=True)
+    return text.str.to_datetime(form, strict=False, time_unit="us"), offset
 
 
 def _offsets(offset: pl.Series) -> pl.Series:

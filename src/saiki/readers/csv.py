@@ -1,4 +1,4 @@
-"""Comma- and tab-separated text (`.csv`, `.tsv`, also gzipped): times are found, `NA` and its like are missing.
+"""Separated text (`.csv`, `.tsv`, also gzipped): separator and times are found, `NA` and its like are missing.
 
 A file whose first line is numbers, not all of them whole and different (as names might be), has no header: its columns
 are called 0, 1, 2, ….
@@ -7,14 +7,17 @@ are called 0, 1, 2, ….
 from __future__ import annotations
 
 import csv
-import gzip
+import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from saiki.errors import DataError
+from saiki.readers import _text
 from saiki.readers._files import reading, records
 from saiki.readers._times import parse_times
 from saiki.record import Record
@@ -27,7 +30,10 @@ MISSING = ["", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "NaT",
 
 
 class Reader:
-    """Separator: tab for `.tsv` or where the first line has tabs only; a semicolon likewise; else a comma."""
+    """Separator: tab for `.tsv`; else what stands most often in the header: comma, semicolon, tab or bar.
+
+    Text is UTF-8, or UTF-16 with its mark. Spaces after separators and blank lines mean nothing.
+    """
 
     suffixes = SUFFIXES
 
@@ -36,17 +42,17 @@ class Reader:
         import polars as pl
 
         form = _form(path)
-        frame = reading(
-            path, "CSV", lambda: pl.read_csv(path, infer_schema_length=None, **form), lambda: _position(path, form)
-        )
-        return nw.from_native(with_times(_named(_unpadded(_with_zeros(frame, path, form)), form)))
+        load = lambda: pl.read_csv(_text.source(path), infer_schema_length=None, **form)  # noqa: E731
+        frame = reading(path, "CSV", load, lambda: _position(path, form["separator"]))
+        frame = _without_blank_lines(_with_zeros(frame, path, form), path, form)
+        return nw.from_native(with_times(_named(_unpadded(_without_spaces(frame)), form)))
 
     def read(self, path: Path) -> Iterator[Record]:
         """The rows as records, lazily; times stay text."""
         import polars as pl
 
         form = _form(path)
-        return records(path, _named(pl.scan_csv(path, infer_schema_length=10_000, **form), form), "CSV")
+        return records(path, _named(pl.scan_csv(_text.source(path), infer_schema_length=10_000, **form), form), "CSV")
 
 
 def _named(frame: Any, form: dict) -> Any:
@@ -80,12 +86,36 @@ def _with_zeros(frame: pl.DataFrame, path: Path, form: dict) -> pl.DataFrame:
     import polars as pl
 
     whole = [name for name, kind in frame.schema.items() if kind.is_integer()]
-    head = pl.read_csv(_head(path).rpartition("\n")[0].encode(), infer_schema=False, **form) if whole else frame
+    head = pl.read_csv(_text.head(path).encode(), infer_schema=False, **form) if whole else frame
     named = [name for name in whole if name in head.columns and head[name].str.contains(r"^[-+]?0\d").any()]
     if not named:
         return frame
-    texts = pl.read_csv(path, columns=named, schema_overrides=dict.fromkeys(named, pl.String), **form)
+    overrides = dict.fromkeys(named, pl.String)
+    texts = pl.read_csv(_text.source(path), columns=named, schema_overrides=overrides, **form)
     return frame.with_columns(*texts.iter_columns())
+
+
+def _without_blank_lines(frame: pl.DataFrame, path: Path, form: dict) -> pl.DataFrame:
+    """Lines with nothing on them are no rows; lines of separators alone are."""
+    import polars as pl
+
+    if frame.width < 2 or not frame.select(pl.all_horizontal(pl.all().is_null()).any()).item():
+        return frame
+    blank = pl.Series(
+        [not fields for _, fields in _text.rows(path, form["separator"])][form["has_header"] :], dtype=pl.Boolean
+    )
+    return frame.filter(~blank) if len(blank) == len(frame) else frame
+
+
+def _without_spaces(frame: pl.DataFrame) -> pl.DataFrame:
+    """A table written with spaces after its separators, without them."""
+    import polars as pl
+
+    if not any(name != name.strip() for name in frame.columns):
+        return frame
+    bare = frame.with_columns(pl.selectors.string().str.strip_chars())
+    bare.columns = [name.strip() for name in frame.columns]
+    return pl.read_csv(io.BytesIO(bare.write_csv().encode()), infer_schema_length=None, null_values=MISSING)
 
 
 def with_times(frame: pl.DataFrame) -> pl.DataFrame:
@@ -95,13 +125,20 @@ def with_times(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _form(path: Path) -> dict:
-    head = _head(path)
-    header, _, rest = head.partition("\n")
-    tabbed = "\t" in header and "," not in header and ";" not in header
-    separator = "\t" if ".tsv" in path.name.lower() or tabbed else ";" if ";" in header and "," not in header else ","
-    comma = separator == ";" and re.search(r"(^|;)-?\d+,\d+(;|\r?$)", rest, re.MULTILINE) is not None
+    """How the file is written, in polars' words; DataError for a name that stands twice in the header."""
+    head = _text.head(path)
+    end = "\r" if "\r" in head and "\n" not in head else "\n"
+    header, _, rest = head.partition(end)
+    separator = "\t" if ".tsv" in path.name.lower() else _text.separator(header)
+    named = not _numbers_alone(header.strip("\r").removesuffix(separator).split(separator))
+    fields = next(csv.reader([header.rstrip("\r")], delimiter=separator), [])
+    names = Counter(name.strip() for name in fields if named)
+    if twice := [name for name, count in names.items() if count > 1 and name]:
+        raise DataError(f"{path}: two columns are called {twice[0]!r}; expected every column once")
+    mark = re.escape(separator)
+    comma = separator != "," and re.search(rf"(^|{mark})-?\d+,\d+({mark}|\r?$)", rest, re.MULTILINE) is not None
     form = {"separator": separator, "decimal_comma": comma, "null_values": MISSING}
-    return form | {"has_header": not _numbers_alone(header.strip("\r").removesuffix(separator).split(separator))}
+    return form | {"eol_char": end, "has_header": named}
 
 
 def _numbers_alone(names: list[str]) -> bool:
@@ -113,24 +150,14 @@ def _numbers_alone(names: list[str]) -> bool:
     return len(names) > 1 and (any(v % 1 != 0 for v in values) or len(set(values)) < len(values))
 
 
-def _head(path: Path) -> str:
+def _position(path: Path, separator: str) -> str:
+    """`, line 12 (…)` for the first line whose number of fields is not the header's, or that is no UTF-8."""
+    width = None
     try:
-        with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
-            return file.read(65_536).decode("utf-8", errors="replace")
-    except (OSError, EOFError):  # a broken archive: the reader proper says so
-        return ""
-
-
-def _position(path: Path, form: dict) -> str:
-    """`, line 12` for the first line whose number of fields is not the header's."""
-    try:
-        opened = gzip.open if path.suffix.lower() == ".gz" else open
-        with opened(path, "rt", encoding="utf-8", newline="") as file:
-            rows = csv.reader(file, delimiter=form["separator"])
-            width = len(next(rows, []))
-            for row in rows:
-                if row and len(row) != width:
-                    return f", line {rows.line_num} ({len(row)} fields, the header has {width})"
+        for line, fields in _text.rows(path, separator):
+            width = width or len(fields)
+            if fields and len(fields) != width:
+                return f", line {line} ({len(fields)} fields, the header has {width})"
     except (OSError, EOFError, UnicodeDecodeError, csv.Error):
         pass
     return ""

@@ -1,0 +1,98 @@
+"""Files as they come from elsewhere: read as they were meant, or one line with the place of the fault."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from saiki.data.panel import panel
+from saiki.errors import DataError
+from saiki.readers import read, read_frame
+
+ROWS = [("ä", f"2024-01-{day:02d}", f"{day}.5") for day in range(1, 11)]
+PLAIN = "unique_id,ds,y\n" + "".join(",".join(row) + "\n" for row in ROWS)
+MEANT = {
+    "mark": PLAIN.encode("utf-8-sig"),
+    "utf-16": PLAIN.encode("utf-16"),
+    "utf-32": PLAIN.encode("utf-32"),
+    "windows": PLAIN.replace("\n", "\r\n").encode(),
+    "old mac": PLAIN.replace("\n", "\r").encode(),
+    "semicolons": PLAIN.replace(",", ";").encode(),
+    "decimal commas": PLAIN.replace(",", ";").replace(".5", ",5").encode(),
+    "tabs": PLAIN.replace(",", "\t").encode(),
+    "tabs, decimal commas": PLAIN.replace(",", "\t").replace(".5", ",5").encode(),
+    "bars": PLAIN.replace(",", "|").encode(),
+    "spaces": PLAIN.replace(",", ", ").encode(),
+    "blank lines": PLAIN.replace("\n", "\n\n").encode(),
+    "zipped, but not called so": gzip.compress(PLAIN.encode()),
+    "quoted": PLAIN.replace("ä", '"ä"').encode(),
+}
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_read_as_meant(tmp_path, name):
+    path = tmp_path / "zwei Wörter.csv"
+    path.write_bytes(MEANT[name])
+    frame = read_frame(path)
+    assert frame.columns == ["unique_id", "ds", "y"]
+    assert [(a, str(b)[:10], str(c)) for a, b, c in frame.iter_rows()] == ROWS
+    assert panel(path).frequency.name == "D"
+
+
+@pytest.mark.parametrize("name", ["utf-16", "tabs", "bars"])
+def test_records_too(tmp_path, name):
+    path = tmp_path / "a.csv"
+    path.write_bytes(MEANT[name])
+    assert [record.fields["unique_id"] for record in read(path)] == ["ä"] * len(ROWS)
+
+
+def test_lines_within_quotes(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('ds,note,y\n1,"a\n\nb",1\n\n2,"c,d",2\n,,\n', encoding="utf-8")
+    frame = read_frame(path)
+    assert frame["note"].to_list() == ["a\n\nb", "c,d", None]
+    assert frame["ds"].to_list() == [1, 2, None]
+
+
+FAULTS = {
+    "latin-1": ("a.csv", PLAIN.encode("latin-1"), "a.csv, line 2: not UTF-8 text; save the file as UTF-8"),
+    "late latin-1": (
+        "a.csv",
+        (PLAIN + "x,2024-01-11,1\n").encode() + b"\xe4,2024-01-12,1\n",
+        "a.csv, line 13: not UTF",
+    ),
+    "latin-1 lines": ("a.jsonl", b'{"y": 1}\n{"y": "\xe4"}\n', "a.jsonl, line 2: not UTF-8 text"),
+    "too many": ("a.csv", (PLAIN + "ä,2024-01-20,3,4\n").encode(), "a.csv, line 12 (4 fields, the header has 3)"),
+    "header alone": ("a.csv", b"unique_id,ds,y\n", "a.csv has no rows"),
+    "a name twice": ("a.csv", b"ds,y,y\n1,2,3\n", "a.csv: two columns are called 'y'"),
+    "cut short": ("a.csv.gz", gzip.compress(PLAIN.encode())[:-20], "a.csv.gz: not a readable CSV file"),
+    "text": (
+        "a.csv",
+        PLAIN.replace("7.5", "oops").encode(),
+        "'y' holds text (such as 'oops' in row 7); expected numbers",
+    ),
+    "dash": ("a.csv", PLAIN.replace("7.5", "-").encode(), "(such as '-' in row 7)"),
+    "no such day": ("a.csv", PLAIN.replace("01-07", "01-77").encode(), "such as '2024-01-77' in row 7"),
+    "another form": ("a.csv", PLAIN.replace("2024-01-07", "07.01.2024").encode(), "such as '07.01.2024' in row 7"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_have_a_place(tmp_path, name):
+    file, content, expected = FAULTS[name]
+    path = tmp_path / file
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        panel(path)
+    text = str(caught.value)
+    assert expected in text
+    assert "\n" not in text
+    assert "Schema'" not in text or "truncate" not in text
+
+
+def test_a_mark_before_json_lines(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"y": 1}\n{"y": 2}\n', encoding="utf-8-sig")
+    assert read_frame(path)["y"].to_list() == [1, 2]
+    assert [record.fields["y"] for record in read(path)] == [1, 2]
