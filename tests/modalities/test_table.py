@@ -69,7 +69,8 @@ def test_every_array_has_its_shape_and_type():
         "phase": (2,),
     }
     for name, array in found.items():
-        assert array.dtype == (np.int64 if name.endswith("codes") or name == "phase" else np.float32)
+        values = np.float64 if name in ("y", "target") else np.float32
+        assert array.dtype == (np.int64 if name.endswith("codes") or name == "phase" else values)
         assert name in ("y", "target") or np.isfinite(array).all()
 
 

@@ -60,15 +60,22 @@ def _targets(table: dict[str, pl.Series], roles: Roles, rows: Rows) -> np.ndarra
     return y
 
 
+#: numbers larger than this have squares whose sums leave float64; they are mostly marks for missing values
+LARGEST = 1e140
+
+
 def _finite(values: np.ndarray, role: str, name: str, table: dict[str, pl.Series], roles: Roles) -> np.ndarray:
-    infinite = np.isinf(values)
-    if infinite.any():
-        row = int(infinite.argmax())
-        where = [f"{c} {table[c][row]}" for c in (roles.id, roles.time) if c]
-        raise DataError(
-            f"{role} column {name!r} has {int(infinite.sum())} infinite values, the first in row {row + 1}"
-            f"{' (' + ', '.join(where) + ')' if where else ''}; expected numbers, empty where they are missing"
-        )
+    for found, what in (
+        (np.isinf(values), "infinite values"),
+        (np.abs(values) > LARGEST, f"values beyond {LARGEST:g}"),
+    ):
+        if found.any():
+            row = int(found.argmax())
+            where = [f"{c} {table[c][row]}" for c in (roles.id, roles.time) if c]
+            raise DataError(
+                f"{role} column {name!r} has {int(found.sum())} {what}, the first in row {row + 1}"
+                f"{' (' + ', '.join(where) + ')' if where else ''}; expected numbers, empty where they are missing"
+            )
     return values
 
 

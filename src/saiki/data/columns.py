@@ -35,6 +35,10 @@ class Columns:
             codes = np.where(outside, np.int32(-1), self.codes[rows])
         return Columns(self.numeric, self.categorical, numbers, codes, self.values)
 
+    def empty(self, name: str) -> bool:
+        """Whether this is a column of missing values alone: then it may have been one of text as well."""
+        return name in self.numeric and bool(np.isnan(self.numbers[..., self.numeric.index(name)]).all())
+
     @property
     def names(self) -> tuple[str, ...]:
         return self.numeric + self.categorical

@@ -67,6 +67,8 @@ class RoleCodec:
         features = np.concatenate([np.where(missing, 0.0, z), missing], axis=-1, dtype=np.float32, casting="unsafe")
         codes = np.zeros((*columns.codes.shape[:-1], len(self.categorical)), np.int64)
         for k, name in enumerate(self.categorical):
+            if name not in columns.categorical:
+                continue  # nothing but missing values
             source = columns.categorical.index(name)
             place = {value: code for code, value in enumerate(self.values[k], start=1)}
             table = np.array([place.get(v, 0) for v in columns.values[source]] + [0])  # the last is for -1, missing
@@ -89,7 +91,7 @@ class RoleCodec:
             (self.categorical, columns.categorical, columns.numeric, "text"),
         ):
             for name in wanted:
-                if name not in have:
+                if name not in have and not (kind == "text" and columns.empty(name)):
                     got = f"it holds {'text' if kind == 'numbers' else 'numbers'}" if name in other else "it is absent"
                     raise DataError(f"{role} column {name!r}: the model was trained on {kind} there, but {got}")
 
@@ -118,7 +120,8 @@ class TableCodec:
     def encode(self, batch: WindowBatch) -> dict[str, np.ndarray]:
         """The windows as arrays, float32 unless said otherwise.
 
-        y [n, history] (NaN = missing), present [n, history] (0 = padding), target [n, horizon] (NaN = unknown),
+        y [n, history] float64 (NaN = missing), present [n, history] (0 = padding), target [n, horizon] float64 (NaN =
+        unknown),
         past [n, history, ·], past_codes int64, future_history and future_horizon with their codes, static [n, ·],
         static_codes, calendar_history, calendar_horizon, phase int64 [n]. Padded steps are zeros.
         """
@@ -132,9 +135,9 @@ class TableCodec:
         past_codes[padding] = 0
         future_codes[:, :history][padding] = 0
         return {
-            "y": batch.y.astype(np.float32),
+            "y": batch.y,
             "present": present,
-            "target": batch.target.astype(np.float32),
+            "target": batch.target,
             "past": past * inside,
             "past_codes": past_codes,
             "future_history": future[:, :history] * inside,

@@ -184,7 +184,7 @@ class ForecastTask(Task):
 
     def tensors(self, cut: WindowBatch) -> dict[str, Tensor]:
         """Windows that are cut, as tensors. y and target stay in double precision and in data units."""
-        arrays = self.codec.encode(cut) | {"y": cut.y, "target": cut.target}
+        arrays = self.codec.encode(cut)
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
     def levels_for(self, level: Sequence[float] | float | None) -> tuple[float, ...]:
