@@ -47,6 +47,7 @@ def _listed(value: Any) -> list[Any]:
 
 def _data(path: Path, roles: dict[str, Any]) -> list[tuple[str, str]]:
     """The columns, and what forecasting would make of them (or why it would not)."""
+    from saiki.data.audit import audit_panel
     from saiki.data.panel import panel
     from saiki.readers import read_frame
 
@@ -54,7 +55,8 @@ def _data(path: Path, roles: dict[str, Any]) -> list[tuple[str, str]]:
     facts = [("rows", f"{len(frame):,}")]
     facts += [("columns", f"{name} ({kind})") for name, kind in frame.schema.items()]
     try:
-        return facts + panel(frame, **roles).describe()
+        found = panel(frame, **roles)
+        return [*facts, *found.describe(), *(("leak", sentence) for sentence in audit_panel(found))]
     except DataError as error:
         return [*facts, ("as series", f"not yet: {error}")]
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from saiki import baselines, metrics
+from saiki.data.audit import audit_panel
 from saiki.data.frames import forecast_frame, native
 from saiki.data.frequency import Frequency, infer
 from saiki.data.panel import Panel, panel
@@ -96,7 +97,8 @@ class ForecastTask(Task):
 
     def describe(self) -> list[tuple[str, str]]:
         assert self.training_data is not None
-        return self.training_data.describe()
+        leaks = audit_panel(self.training_data, self.plan.horizon)
+        return self.training_data.describe() + [("leak", sentence) for sentence in leaks]
 
     def fingerprint(self, data: Any = None) -> str:
         """Whatever the file format or the order of the rows."""

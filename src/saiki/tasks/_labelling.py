@@ -16,6 +16,7 @@ from saiki import baselines, catalog
 from saiki.baselines._summary import summaries
 from saiki.cells import cell_class
 from saiki.data._layout import Layout
+from saiki.data.audit import audit_labelled
 from saiki.data.folds import folds
 from saiki.data.frames import native
 from saiki.data.labelled import Labelled, labelled
@@ -131,7 +132,8 @@ class LabelTask(Task):
         return labelled(data, layout=self.layout)
 
     def describe(self) -> list[tuple[str, str]]:
-        return self._own.describe()
+        leaks = audit_labelled(self._own, self._folds)
+        return self._own.describe() + [("leak", sentence) for sentence in leaks]
 
     def fingerprint(self, data: Any = None) -> str:
         if data is None:

@@ -1,0 +1,167 @@
+"""Does anything let the future, or the answer, in? Sentences about splits, scalers, covariates, windows and duplicates."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from saiki.data._rows import ranges
+
+if TYPE_CHECKING:
+    from saiki.data.columns import Columns
+    from saiki.data.labelled import Labelled
+    from saiki.data.panel import Panel
+
+#: a correlation as high as this is a copy, whatever its unit
+COPY = 0.9995
+#: lags that are tried in both directions, and steps that are looked at, at most
+LAGS, STEPS = 60, 200_000
+#: steps of a series below which being alike may be chance
+FEWEST = 8
+
+
+def audit_panel(panel: Panel, horizon: int = 1) -> list[str]:
+    """What is wrong with series that are to be forecast `horizon` steps ahead."""
+    found = _duplicates(
+        panel.ids, [panel[k] for k in range(len(panel))], "with --holdout id one of them tells the other"
+    )
+    y, steps = _recent(panel)
+    reach = max(1, min(LAGS, horizon))
+    for role, columns in (("past", panel.past), ("future", panel.future)):
+        rows = steps if role == "past" else _rows_of_future(panel)[steps]
+        for name, lag in _copies(columns, rows, y, panel, steps, reach):
+            # a past column may repeat what was; a future one is told for the whole horizon, so also what lies less far back
+            if lag > 0 or (role == "future" and lag > -horizon):
+                found.append(_copied(name, role, lag))
+    return found
+
+
+def audit_labelled(data: Labelled, fold: np.ndarray | None = None) -> list[str]:
+    """What is wrong with series that have one answer each; `fold [series]` is the part that each is in."""
+    values = data.source.numbers
+    rows = [values[s : s + n].ravel() for s, n in zip(data.starts, data.lengths, strict=True)]
+    found = _duplicates(
+        data.ids, rows, "copies in training and validation flatter the scores; name what they share with --group"
+    )
+    if data.group is not None and fold is not None:
+        split = sum(len(np.unique(fold[data.group == g])) > 1 for g in np.unique(data.group))
+        if split:
+            found.append(f"LEAK: {split} groups of {data.layout.group} are in more than one part of the data.")
+    if data.answers is None or not len(data):
+        return found
+    answers = _codes(data.answers.to_list())
+    for name, column in zip(data.static.numeric, data.static.numbers.T, strict=True):
+        found += _tells(name, "static", _codes(column.tolist()), answers)
+    first = data.starts[data.lengths > 0]
+    for k, name in enumerate(data.source.numeric):
+        column = values[:, k]
+        if len(first) == len(data) and np.array_equal(np.repeat(column[first], data.lengths), column, equal_nan=True):
+            found += _tells(name, "source", _codes(column[first].tolist()), answers)
+    return found
+
+
+def audit_windows(seen: np.ndarray, judged: np.ndarray) -> list[str]:
+    """Windows `[windows, 3]` of series, first step and end (not included): those of training, and the steps that are scored."""
+    where = np.lexsort((seen[:, 1], seen[:, 0]))
+    seen, count = seen[where], 0
+    last = np.full(len(seen), -1)
+    for k in range(len(seen)):  # the furthest end of the windows that begin no later, in the same series
+        same = k > 0 and seen[k - 1, 0] == seen[k, 0]
+        last[k] = max(seen[k, 2], last[k - 1] if same else -1)
+    for series, begin, end in judged:
+        place = np.searchsorted(seen[:, 0] * (1 << 40) + seen[:, 1], series * (1 << 40) + end, side="left") - 1
+        count += bool(place >= 0 and seen[place, 0] == series and last[place] > begin)
+    if not count:
+        return []
+    return [
+        f"LEAK: {count} of {len(judged)} windows that are scored overlap windows of training; cut training before them."
+    ]
+
+
+def audit_scaler(mean: np.ndarray, train: np.ndarray, everything: np.ndarray) -> list[str]:
+    """Whether a mean `[features]` is that of all rows instead of the training rows `[rows, features]`."""
+    inner, outer = np.nanmean(train, axis=0), np.nanmean(everything, axis=0)
+    unit = np.nanstd(everything, axis=0) + 1e-300
+    apart = np.abs(inner - outer) / unit > 1e-6
+    taken = apart & (np.abs(mean - outer) < np.abs(mean - inner) * 1e-3)
+    if not taken.any():
+        return []
+    return [
+        f"LEAK: the mean of {int(taken.sum())} of {len(mean)} features is that of all data; fit scalers on training alone."
+    ]
+
+
+def _duplicates(ids: np.ndarray, rows: list[np.ndarray], advice: str) -> list[str]:
+    """Series with the values of another one."""
+    first: dict[str, object] = {}
+    pairs = []
+    for name, row in zip(ids, rows, strict=True):
+        if np.isfinite(row).sum() < FEWEST or np.nanmin(row) == np.nanmax(row):
+            continue
+        key = hashlib.sha256(np.ascontiguousarray(row).tobytes()).hexdigest()
+        if key in first:
+            pairs.append((name, first[key]))
+        first.setdefault(key, name)
+    if not pairs:
+        return []
+    copy, of = pairs[0]
+    return [f"LEAK: {len(pairs)} series repeat another one ({str(copy)!r} is {str(of)!r}); {advice}."]
+
+
+def _recent(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+    """The targets, and which of their steps are looked at: the last ones of every series."""
+    each = max(4 * LAGS, STEPS // max(1, len(panel)))
+    kept = np.minimum(panel.lengths, each)
+    return panel.y, ranges(panel.starts + panel.lengths - kept, kept)
+
+
+def _rows_of_future(panel: Panel) -> np.ndarray:
+    """The row of `future` that belongs to each step."""
+    return ranges(panel.future_starts, panel.lengths)
+
+
+def _copies(columns: Columns, rows: np.ndarray, y: np.ndarray, panel: Panel, steps: np.ndarray, reach: int):
+    """Numeric columns that equal the target `lag` steps later, up to unit and level: name and lag."""
+    series = np.repeat(np.arange(len(panel)), panel.lengths)
+    for k, name in enumerate(columns.numeric):
+        x = columns.numbers[rows, k]
+        for lag in sorted(range(-reach, reach + 1), key=abs):
+            other = steps + lag
+            inside = (other >= 0) & (other < len(y))
+            inside[inside] &= series[other[inside]] == series[steps[inside]]
+            if _correlation(x[inside], y[other[inside]]) > COPY:
+                yield name, lag
+                break
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> float:
+    seen = np.isfinite(x) & np.isfinite(y)
+    if seen.sum() < FEWEST:
+        return 0.0
+    x, y = x[seen] - x[seen].mean(), y[seen] - y[seen].mean()
+    size = np.sqrt((x @ x) * (y @ y))
+    return float(abs(x @ y) / size) if size > 0 else 0.0
+
+
+def _copied(name: str, role: str, lag: int) -> str:
+    when = f"{lag} steps later" if lag > 0 else f"{-lag} steps before" if lag < 0 else "at the same step"
+    return (
+        f"LEAK: the --{role} column {name!r} is the target {when}, up to its unit: it tells what is to be forecast; "
+        "leave it out, or shift it to when it was really known."
+    )
+
+
+def _codes(values: list) -> np.ndarray:
+    place = {v: k for k, v in enumerate(dict.fromkeys(values))}
+    return np.array([place[v] for v in values])
+
+
+def _tells(name: str, role: str, column: np.ndarray, answers: np.ndarray) -> list[str]:
+    """A column of few values, each of which goes with one answer alone."""
+    kinds = len(np.unique(column))
+    pairs = len({*zip(column.tolist(), answers.tolist(), strict=True)})
+    if len(np.unique(answers)) < 2 or kinds < 2 or kinds > len(column) // 4 or pairs != kinds:
+        return []
+    return [f"LEAK: the {role} column {name!r} tells the answer of every series; was it known before the answer?"]
