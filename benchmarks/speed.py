@@ -1,12 +1,14 @@
-"""Speed of saiki's recurrent layers beside torch.nn's, in one run: forward alone, and forward + backward.
+"""Speed of saiki's recurrent layers beside torch.nn's and other libraries', in one run: forward alone, and forward + backward.
 
-    python benchmarks/speed.py [--threads 2] [--quick] [--cell gru] [--ragged] [--passes 3]
+    python benchmarks/speed.py [--threads 2] [--quick] [--cell gru] [--ragged] [--passes 3] [--no-peers]
 
-Every point is measured with both libraries in turn; figures are medians. A point is reported only if outputs and gradients
-agree. Rows are kept in benchmarks/results/speed.json under the point and a hash of the kernels' source, so that a run can be
-stopped and goes on where it was; docs/speed.md shows all of them, losses included. What other programs took of the processors
-meanwhile is measured too: a point that they disturbed is measured again in the next pass, and the calmest one is kept. A
-ragged point runs saiki's full batch beside it, for the share of its time, and the same rows padded and shuffled.
+Every point is measured with all libraries in turn; figures are medians. JAX and ONNX Runtime take part at full batches where
+they are installed (`pip install -e '.[bench]'`). A point is reported only if outputs and gradients agree. Rows are kept in
+benchmarks/results/speed.json under the point and a hash of the kernels' source, so that a run can be stopped and goes on where
+it was; docs/speed.md shows all of them, losses included. What other programs took of the processors meanwhile is measured too:
+a point that they disturbed is measured again in the next pass, and the calmest one is kept. A ragged point runs saiki's full
+batch beside it, for the share of its time, and the same rows padded and shuffled; where torch takes longer than a few seconds
+on one, it is run once.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from _peers import Peer, limit_threads, peers
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
@@ -41,6 +45,8 @@ NAMES = {"forward": "forward", "train": "forward + backward"}
 TARGETS = {"rnn": (2.5, 2.0), "gru": (2.5, 2.0), "lstm": (1.2, 1.0)}  # forward + backward, forward
 CALM = 0.05  # of the processors: what others may take without a point being measured again
 SECONDS = 0.25  # measured per point, library and pass
+SLOW = 2.0  # seconds of one pass, from which few are measured
+PEERS = ("jax", "onnxruntime")
 
 
 class Point(NamedTuple):
@@ -113,10 +119,21 @@ def passes(layer: Layer, x: Tensor, gradient: Tensor, train: bool) -> list[Tenso
     return [y.detach(), *(f.detach() for f in final), *torch.autograd.grad(y, [x, *layer.weights], gradient)]
 
 
-def agree(point: Point, x: Tensor, gradient: Tensor, pair: tuple[Layer, Layer]) -> bool:
+def agree(expected: list[Tensor], got: list[Tensor]) -> bool:
     """Outputs, final states and all gradients of both, relative to the scale of each tensor."""
-    expected, got = (passes(layer, x, gradient, True) for layer in pair)
-    return all((e - g).abs().max() <= 2e-4 * e.abs().max().clamp(min=1e-3) for e, g in zip(expected, got, strict=True))
+    pairs = zip(expected, got, strict=True)
+    return all((e - g.reshape(e.shape)).abs().max() <= 2e-4 * e.abs().max().clamp(min=1e-3) for e, g in pairs)
+
+
+def check(point: Point, expected: list[Tensor], name: str, got: list[Tensor]) -> None:
+    if not agree(expected[: len(got)], got):
+        raise SystemExit(f"{point}: {name} and torch disagree; nothing is reported")
+
+
+def timed(job: Callable[[], list[Tensor]]) -> tuple[float, list[Tensor]]:
+    begin = time.perf_counter()
+    results = job()
+    return time.perf_counter() - begin, results
 
 
 def taken_by_others(begin: tuple[float, float], end: tuple[float, float]) -> float:
@@ -141,31 +158,50 @@ def wait_for_calm(patience: float) -> None:
             return
 
 
-def measure(point: Point, seconds: float) -> dict[str, object]:
+def measure(point: Point, seconds: float, threads: int, with_peers: bool) -> dict[str, object]:
     begin, start = clocks(), time.perf_counter()
-    row = _measure(point, seconds)
+    row = _measure(point, seconds, threads, with_peers)
     cores = (time.perf_counter() - start) * (os.cpu_count() or 1)
     return row | {"others": round(taken_by_others(begin, clocks()) / cores, 3)}
 
 
-def _measure(point: Point, seconds: float) -> dict[str, object]:
+def _measure(point: Point, seconds: float, threads: int, with_peers: bool) -> dict[str, object]:
     pair = layers(point)
     steps = sum(point.lengths())
     torch.manual_seed(1)
     x = torch.randn(steps, point.width, requires_grad=True)
     gradient = torch.randn(steps, point.width)
-    if not agree(point, x, gradient, pair):
-        raise SystemExit(f"{point}: saiki and torch disagree; nothing is reported")
+    once, expected = timed(lambda: passes(pair[0], x, gradient, True))
+    check(point, expected, "saiki", passes(pair[1], x, gradient, True))
+    others = peers_of(point, x, gradient, expected, threads) if with_peers and not point.ragged else []
+    del expected
     gates = {"rnn": 1, "gru": 3, "lstm": 4}[point.cell]
     row: dict[str, object] = {"steps": steps, "gflop": 4e-9 * steps * gates * point.width**2}
     whole = torch.randn(point.time, point.batch, point.width, requires_grad=True)
     beside = beside_ragged(point) if point.ragged else []
     for train in (False, True):
-        jobs = [partial(passes, layer, x, gradient, train) for layer in pair]
-        jobs += [partial(passes, layer, whole, whole.detach(), train) for layer in beside]
-        for layer, times in zip([*pair, *beside], alternate(jobs, seconds), strict=True):
-            row[f"{layer.name}_{'train' if train else 'forward'}"] = statistics.median(times)
+        what = "train" if train else "forward"
+        jobs = {layer.name: partial(passes, layer, x, gradient, train) for layer in pair}
+        jobs |= {layer.name: partial(passes, layer, whole, whole.detach(), train) for layer in beside}
+        jobs |= {peer.name: job for peer in others if (job := peer.train if train else peer.forward)}
+        if train and point.ragged and once > SLOW:  # torch on long ragged batches takes up to a minute
+            del jobs["torch"]
+            row["torch_train"] = once
+        for name, times in zip(jobs, alternate(list(jobs.values()), seconds), strict=True):
+            row[f"{name}_{what}"] = statistics.median(times)
     return row
+
+
+def peers_of(point: Point, x: Tensor, gradient: Tensor, expected: list[Tensor], threads: int) -> list[Peer]:
+    """The other libraries at a full point, their answers checked against torch's."""
+    shape = point.time, point.batch, point.width
+    torch.manual_seed(0)  # the weights of `layers`
+    module = TORCH[point.cell](point.width, point.width)
+    found = peers(point.cell, module, x.detach().view(shape), gradient.view(shape), threads)
+    for peer in found:
+        answers = (peer.train or peer.forward)()
+        check(point, expected, peer.name, [torch.from_numpy(np.array(a)) for a in answers])
+    return found
 
 
 def beside_ragged(point: Point) -> list[Layer]:
@@ -194,7 +230,8 @@ def alternate(jobs: list[Callable[[], object]], seconds: float) -> list[list[flo
     took: list[list[float]] = [[] for _ in jobs]
     series = [max(1, min(20, int(seconds / 10 / o))) for o in once]
     end = time.perf_counter() + seconds * len(jobs)
-    while time.perf_counter() < end or len(took[0]) < 3:
+    least = 3 if max(once) < SLOW else 1
+    while time.perf_counter() < end or len(took[0]) < least:
         for job, times, repeats in zip(jobs, took, series, strict=True):
             for i in range(repeats + 1):
                 begin = time.perf_counter()
@@ -207,7 +244,12 @@ def alternate(jobs: list[Callable[[], object]], seconds: float) -> list[list[flo
 def source_hash() -> str:
     digest = hashlib.sha256()
     for path in sorted(
-        [*(ROOT / "native").glob("*.*"), *(ROOT / "src/saiki/kernels").glob("*.py"), ROOT / "CMakeLists.txt"]
+        [
+            *(ROOT / "native").glob("*.*"),
+            *(ROOT / "src/saiki/kernels").glob("*.py"),
+            ROOT / "src/saiki/nn.py",
+            ROOT / "CMakeLists.txt",
+        ]
     ):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
@@ -260,6 +302,28 @@ def summary(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def best(row: dict, what: str) -> tuple[float, str]:
+    """Time of the fastest library but saiki, as a multiple of saiki's, and its name."""
+    names = [name for name in ("torch", *PEERS) if f"{name}_{what}" in row]
+    return min((row[f"{name}_{what}"] / row[f"saiki_{what}"], name) for name in names)
+
+
+def peer_summary(rows: list[dict]) -> str:
+    """Per cell: against the fastest other library at each point where one beside torch was measured."""
+    lines = ["| cell | pass | geometric mean | slowest point | fastest other there | points slower |", "|" + "---|" * 6]
+    for cell in TORCH:
+        for what in ("train", "forward"):
+            measured = [r for r in rows if r["point"][0] == cell and any(f"{name}_{what}" in r for name in PEERS)]
+            if found := sorted((*best(r, what), r["key"]) for r in measured):
+                value, name, key = found[0]
+                below = sum(v < 1 for v, _, _ in found)
+                mean = geometric([v for v, _, _ in found])
+                lines.append(
+                    f"| {cell} | {NAMES[what]} | {mean:.2f} | {value:.2f} ({key}) | {name} | {below} of {len(found)} |"
+                )
+    return "\n".join(lines) if len(lines) > 2 else "Not measured."
+
+
 def ragged_summary(rows: list[dict]) -> str:
     """Time of a ragged batch, divided by the full batch's time and by its share of the steps: 1 means no waste."""
     lines = [
@@ -297,15 +361,21 @@ def ragged_in_short(rows: list[dict]) -> str:
 
 
 def every_point(rows: list[dict]) -> str:
-    head = "| point | forward | GFLOP/s | forward + backward | GFLOP/s | torch, ms | saiki, ms | others |"
-    lines = [head, "|" + "---|" * 8]
+    head = "| point | forward | best other | GFLOP/s | forward + backward | best other | GFLOP/s | torch, ms | saiki, ms | others |"
+    lines = [head, "|" + "---|" * 10]
     for r in rows:
         rates = [r["gflop"] / r["saiki_forward"], 3 * r["gflop"] / r["saiki_train"]]
+        forward, train = (f"{mark(ratio(r, what))} | {beside_best(r, what)}" for what in ("forward", "train"))
         lines.append(
-            f"| {r['key']} | {mark(ratio(r, 'forward'))} | {rates[0]:.0f} | {mark(ratio(r, 'train'))} | {rates[1]:.0f} "
+            f"| {r['key']} | {forward} | {rates[0]:.0f} | {train} | {rates[1]:.0f} "
             f"| {1e3 * r['torch_train']:.2f} | {1e3 * r['saiki_train']:.2f} | {r['others']:.0%} |"
         )
     return "\n".join(lines)
+
+
+def beside_best(row: dict, what: str) -> str:
+    value, name = best(row, what)
+    return mark(value) + f" {name}" if any(f"{peer}_{what}" in row for peer in PEERS) else "–"
 
 
 def mark(value: float) -> str:
@@ -330,6 +400,10 @@ more than {CALM:.0%} of that, to be read with care.
 ## In short
 
 {summary(rows)}
+
+Beside the fastest of torch, JAX (a jitted scan) and, forward alone, ONNX Runtime at each full point; "best other" below names it.
+
+{peer_summary(rows)}
 
 ## Ragged batches
 
@@ -357,9 +431,11 @@ def main() -> None:
     parser.add_argument(
         "--patience", type=float, default=0.0, help="seconds to wait for other programs before each point"
     )
+    parser.add_argument("--no-peers", action="store_true", help="torch.nn only")
     parser.add_argument("--report", action="store_true", help="only write docs/speed.md from the rows there are")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    limit_threads(args.threads)
     facts = environment(args.threads)
     print(facts)
     points = [p for p in grid(args.quick) if args.cell in (None, p.cell) and (p.ragged or not args.ragged)]
@@ -379,7 +455,7 @@ def measure_if_needed(point: Point, stored: dict[str, dict], facts: dict, args: 
     if old is not None and old["source"] == facts["source"] and old["others"] <= CALM:
         return
     wait_for_calm(args.patience)
-    row = {"key": key, "point": list(point), **facts, **measure(point, args.seconds)}
+    row = {"key": key, "point": list(point), **facts, **measure(point, args.seconds, args.threads, not args.no_peers)}
     if old is None or old["source"] != facts["source"] or row["others"] < old["others"]:
         stored[key] = row
     if not args.quick:

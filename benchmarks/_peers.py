@@ -1,0 +1,115 @@
+"""Other libraries' recurrent layers for `speed.py`: JAX (a jitted scan) and ONNX Runtime, whichever are installed.
+
+A peer computes the same layer from the same weights on a full batch; what it needs that is not the computation (tracing,
+compiling, copying weights and inputs in) happens before it is timed. `train` is None where a library has no gradients.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor, nn
+
+Answers = list[np.ndarray]
+
+
+class Peer(NamedTuple):
+    """One library at one point; the calls return all results: outputs, final states, then gradients of x and weights."""
+
+    name: str
+    forward: Callable[[], Any]
+    train: Callable[[], Any] | None
+
+
+def peers(cell: str, module: nn.Module, x: Tensor, gradient: Tensor, threads: int) -> list[Peer]:
+    """Those installed, for inputs and output gradients `[time, batch, width]`."""
+    weights = [p.detach().numpy() for p in module.parameters()]
+    given = cell, weights, x.detach().numpy(), gradient.numpy(), threads
+    found = {"jax": _jax, "onnxruntime": _onnxruntime}
+    return [make(*given) for name, make in found.items() if find_spec(name)]
+
+
+def limit_threads(threads: int) -> None:
+    """JAX takes its number of threads from the environment, before it is imported: all of the machine's, or one."""
+    if threads == 1:
+        flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+
+
+def _jax(cell: str, weights: Answers, x: np.ndarray, gradient: np.ndarray, threads: int) -> Peer:
+    import jax
+    import jax.numpy as jnp
+
+    def step_of(w_hh: Any, b_hh: Any) -> Callable[..., Any]:
+        def rnn(state, from_x):
+            h = jnp.tanh(from_x + state[0] @ w_hh.T + b_hh)
+            return (h,), h
+
+        def gru(state, from_x):
+            (xr, xz, xn), (hr, hz, hn) = jnp.split(from_x, 3, -1), jnp.split(state[0] @ w_hh.T + b_hh, 3, -1)
+            z = jax.nn.sigmoid(xz + hz)
+            h = (1 - z) * jnp.tanh(xn + jax.nn.sigmoid(xr + hr) * hn) + z * state[0]
+            return (h,), h
+
+        def lstm(state, from_x):
+            i, f, g, o = jnp.split(from_x + state[0] @ w_hh.T + b_hh, 4, -1)
+            c = jax.nn.sigmoid(f) * state[1] + jax.nn.sigmoid(i) * jnp.tanh(g)
+            h = jax.nn.sigmoid(o) * jnp.tanh(c)
+            return (h, c), h
+
+        return {"rnn": rnn, "gru": gru, "lstm": lstm}[cell]
+
+    def forward(x, w_ih, w_hh, b_ih, b_hh):
+        zeros = jnp.zeros((x.shape[1], w_hh.shape[1]), x.dtype)
+        state = (zeros, zeros) if cell == "lstm" else (zeros,)
+        final, y = jax.lax.scan(step_of(w_hh, b_hh), state, x @ w_ih.T + b_ih)
+        return y, *final
+
+    def train(gradient, *given):
+        (y, *final), pull = jax.vjp(forward, *given)
+        return y, *final, *pull((gradient, *[jnp.zeros_like(f) for f in final]))
+
+    run, back = jax.jit(forward), jax.jit(train)
+    given = [jnp.asarray(a) for a in (x, *weights)]
+    above = jnp.asarray(gradient)
+    return Peer("jax", lambda: jax.block_until_ready(run(*given)), lambda: jax.block_until_ready(back(above, *given)))
+
+
+#: order of the gates in ONNX, as numbers of those of torch
+ONNX_GATES = {"rnn": [0], "gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
+
+
+def _onnxruntime(cell: str, weights: Answers, x: np.ndarray, gradient: np.ndarray, threads: int) -> Peer:
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    width, order = weights[1].shape[1], ONNX_GATES[cell]
+
+    def gates(weight: np.ndarray) -> np.ndarray:
+        return weight.reshape(len(order), width, -1)[order].reshape(weight.shape)
+
+    w_ih, w_hh, b_ih, b_hh = map(gates, weights)
+    constants = {"w": w_ih[None], "r": w_hh[None], "b": np.concatenate([b_ih, b_hh])[None]}
+    outputs = ["y", "h", "c"][: 3 if cell == "lstm" else 2]
+    more = {"linear_before_reset": 1} if cell == "gru" else {}
+    node = helper.make_node(cell.upper(), ["x", *constants], outputs, hidden_size=width, **more)
+    graph = helper.make_graph(
+        [node],
+        "layer",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def run() -> Answers:
+        return [a.reshape(x.shape[0], -1, width) if i == 0 else a[0] for i, a in enumerate(session.run(None, {"x": x}))]
+
+    return Peer("onnxruntime", run, None)
