@@ -120,7 +120,7 @@ class Decoder(nn.Module):
         inside = torch.arange(tokens.shape[1], device=tokens.device) < lengths.to(tokens.device)[:, None]
         state = self.initial_state(memory)
         if not self.parallel:
-            reads = self._one_by_one(tokens, state, memory)
+            reads, _ = self._one_by_one(tokens, state, memory)
             return self._scores(reads[inside])
         embedded = self.drop(self.embedding(tokens))
         h, _ = self.first(embedded, lengths, state.first)
@@ -128,12 +128,27 @@ class Decoder(nn.Module):
         g = self.rest(torch.cat([h, context], 2), lengths, state.rest)[0] if self.rest else h
         return self._scores(self._read(g[inside], context[inside], embedded[inside]))
 
-    def _one_by_one(self, tokens: Tensor, state: DecoderState, memory: Memory) -> Tensor:
-        reads = []
+    def weights(
+        self, tokens: Int[Tensor, "batch time"], lengths: Int[Tensor, "batch"], memory: Memory
+    ) -> Float[Tensor, "batch time memory_time"]:
+        """The attention after each of the given tokens: where the next one was read from."""
+        state = self.initial_state(memory)
+        if not self.parallel:
+            return self._one_by_one(tokens, state, memory)[1]
+        h, _ = self.first(self.drop(self.embedding(tokens)), lengths, state.first)
+        return self._attend(h, memory, state.covered)[1]
+
+    def _one_by_one(self, tokens: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Attentional vectors and weights, `[batch, time, …]`, of tokens that are fed one after the other."""
+        reads, weights = [], []
         for t in range(tokens.shape[1]):
+            before = state.covered
             _, state = self.step(tokens[:, t], state, memory)
             reads.append(state.read)
-        return torch.stack(reads, 1) if reads else state.read[:, None][:, :0]
+            weights.append(state.covered - before)
+        if not reads:
+            return state.read[:, None][:, :0], state.covered[:, None][:, :0]
+        return torch.stack(reads, 1), torch.stack(weights, 1)
 
     def _attend(self, h: Tensor, memory: Memory, covered: Tensor) -> tuple[Tensor, Tensor]:
         """Contexts and weights of `h [batch, queries, size]`."""
@@ -172,13 +187,12 @@ class Translator(nn.Module):
         **decoder: Any,
     ) -> None:
         super().__init__()
-        self.source = nn.Embedding(source_tokens, embedding)
-        self.target = nn.Embedding(target_tokens, embedding)
-        for table in (self.source, self.target):
+        self.source, target = nn.Embedding(source_tokens, embedding), nn.Embedding(target_tokens, embedding)
+        for table in (self.source, target):
             nn.init.normal_(table.weight, std=embedding**-0.5)
         self.drop = nn.Dropout(options.dropout)
-        self.encoder = Stack(embedding, options, width)
-        self.decoder = Decoder(self.target, self.encoder.output_width, options, width, **decoder)
+        self.encoder = Stack(embedding, options.model_copy(update={"attention": "none"}), width)
+        self.decoder = Decoder(target, self.encoder.output_width, options, width, **decoder)
 
     def encode(self, source: Int[Tensor, "batch time"], lengths: Int[Tensor, "batch"]) -> Memory:
         """The memory that the decoder attends to."""

@@ -50,10 +50,10 @@ class Network(BaseModel):
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of units dropped between layers while training.")
     locked: bool = Field(False, description="Dropout between layers drops the same units at all steps of a sequence.")
-    attention: Literal["none", "pool", "causal"] = Field(
+    attention: Literal["none", "pool", "causal", "additive", "dot", "general"] = Field(
         "none",
         description="What the last layer hands on: its state; pool: its states so far, weighted; causal: its state and "
-        "a weighted mean of earlier ones.",
+        "a weighted mean of earlier ones. Of translate, between answer and source: additive, dot or general.",
     )
     lookback: int = Field(64, ge=1, description="Earlier states that attention causal sees; a stream keeps so many.")
     nonlinearity: Literal["tanh", "relu"] | None = Field(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from saiki.cells import make_cell, options_of
 from saiki.cells.base import Cell, State
 from saiki.errors import OptionError
+from saiki.network.attention import KINDS as ACROSS
 from saiki.network.connection import Connection
 from saiki.network.options import Network
 from saiki.network.packing import Packing, packing
@@ -59,6 +60,10 @@ class Stack(nn.Module):
         self.before, self.after = (norms, nothing) if options.norm == "before" else (nothing, norms)
         self.output_width = features
         self.attention = None
+        if options.attention in ACROSS:
+            raise OptionError(
+                f"attention {options.attention} reads another sequence, as translate does; expected pool or causal"
+            )
         if options.attention != "none":
             self.attention = PastAttention(options.attention, features, options.lookback)
 

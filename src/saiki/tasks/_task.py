@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
-import numpy as np
 from pydantic import BaseModel
 from torch import nn
 
@@ -121,7 +120,7 @@ class Task:
         """An object with `push(row)`; ModelError that names the option which forbids it."""
         self.cannot("stream", "this task answers whole sequences; use saiki predict")
 
-    def attention(self, network: Any, data: Any) -> np.ndarray:
+    def attention(self, network: Any, data: Any) -> Any:
         """How much each part of what is seen counts for the answers, one row per answer; for networks with attention."""
         self.cannot("show attention", "this task has none to show")
 

@@ -1,0 +1,101 @@
+"""The task translate: a planted rule is learned, answers do not depend on their neighbours, what is wrong is one line."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+import saiki
+from saiki.errors import DataError, OptionError
+from saiki.tasks.translate import toy
+
+QUICK = {"steps": 4, "width": 16, "layers": 1, "batch": 16, "units": "words"}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return saiki.train("translate", toy(0, pairs=60), **QUICK)
+
+
+@pytest.mark.slow
+def test_reversing_and_capitals_are_learned():
+    model = saiki.train("translate", toy(1, pairs=1500), units="words", width=64, epochs=14, batch=32, seed=1)
+    fresh = toy(2, pairs=300)
+    found = model.evaluate(fresh)
+    assert found.scores["saiki"]["exact"] >= 0.99
+    assert found.beats_baselines
+
+
+def test_answers_and_scores(model):
+    answers = model.predict([one for one, _ in toy(3, pairs=5)])
+    assert answers.columns == ["source", "saiki"]
+    assert len(answers) == 5
+    found = model.validation
+    assert set(found.scores) == {"saiki", "copy_source", "translation_memory"}
+    assert set(found.scores["saiki"]) == {"bleu", "chrf", "exact"}
+    assert "nrefs:1" in " ".join(found.notes)
+
+
+@pytest.mark.parametrize("options", [{}, {"beam": 1}, {"beam": 3, "block": 2}, {"input_feeding": True}], ids=str)
+def test_together_is_one_by_one(options):
+    model = saiki.train("translate", toy(0, pairs=60), **QUICK, longest=8, **options)
+    texts = [one for one, _ in toy(3, pairs=6)]
+    together = model.predict(texts)["saiki"].to_list()
+    assert together == [model.predict([text])["saiki"][0] for text in texts]
+
+
+def test_a_saved_model_answers_alike(model, tmp_path):
+    model.save(tmp_path / "m")
+    texts = [one for one, _ in toy(3, pairs=4)]
+    again = saiki.load(tmp_path / "m")
+    assert again.predict(texts).equals(model.predict(texts))
+    assert again.evaluate(toy(4, pairs=10)).scores["saiki"] == model.evaluate(toy(4, pairs=10)).scores["saiki"]
+
+
+def test_parallel_files(tmp_path):
+    for side, place in (("en", 0), ("up", 1)):
+        lines = [pair[place] for pair in toy(0, pairs=60)]
+        (tmp_path / f"train.{side}").write_text("\n".join(lines), encoding="utf-8")
+    model = saiki.train("translate", tmp_path / "train", source="en", target="up", **QUICK)
+    assert len(model.predict(tmp_path / "train.en")) == 60
+    assert model.evaluate(tmp_path / "train").scores["saiki"]["exact"] >= 0
+
+
+@pytest.mark.parametrize("options", [{"coverage": True}, {"scheduled_sampling": 0.5}, {"attention": "none"}], ids=str)
+def test_options_change_what_is_learned(model, options):
+    other = saiki.train("translate", toy(0, pairs=60), **QUICK, **options)
+    same = {n: w for n, w in model.network.named_parameters() if "attention" not in n and "coverage" not in n}
+    assert any(not w.equal(dict(other.network.named_parameters())[n]) for n, w in same.items())
+
+
+def test_an_unknown_word_is_copied_from_where_it_was_read(model):
+    task, network = model.task, model.network
+    row = task.source.encode(" ka to")
+    text = task._text(network, "ka to", row, [0])
+    place = int(task._weights(network, row, [0])[0].argmax())
+    assert text == ["ka", "to"][place]
+
+
+def test_attention_of_an_answer(model):
+    ((source, answer, weights),) = model.attention(["ka to mi"])
+    assert weights.shape == (len(answer), len(source)) == (len(answer), 3)
+    if len(answer):
+        np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-5)
+
+
+def test_units_follow_the_texts():
+    dates = [(f"{d} may {1900 + d}", f"{1900 + d}-05-{d:02d}") for d in range(1, 29)]
+    assert saiki.train("translate", dates, steps=1, width=8).task.source.units == "characters"
+    assert saiki.train("translate", toy(0, pairs=40), steps=1, width=8).task.source.units == "bytepair"
+
+
+def test_what_is_wrong_is_one_line(tmp_path):
+    with pytest.raises(DataError, match="holds 1 pairs of texts; expected at least 2"):
+        saiki.train("translate", [("a", "b")], **QUICK)
+    with pytest.raises(OptionError, match="attention: got 'pool'; translate takes additive, dot, general or none"):
+        saiki.train("translate", toy(0, pairs=20), **QUICK, attention="pool")
+    with pytest.raises(OptionError, match="coverage needs attention"):
+        saiki.train("translate", toy(0, pairs=20), **QUICK, attention="none", coverage=True)
+    with pytest.raises(OptionError, match="target: got 2 columns; translate reads one"):
+        saiki.train("translate", pl.DataFrame({"a": ["x"], "b": ["y"]}), source="a", target=["a", "b"], **QUICK)
