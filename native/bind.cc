@@ -13,14 +13,15 @@
 #include "plan.h"
 #include "pool.h"
 #include "shape.h"
+#include "steps.h"
 
 namespace nb = nanobind;
 
 namespace saiki {
-namespace baseline { extern const Kernels kernels; }
+namespace baseline { extern const Kernels kernels; extern const StepTable step_table; }
 #ifdef SAIKI_X86
-namespace v3 { extern const Kernels kernels; }
-namespace v4 { extern const Kernels kernels; }
+namespace v3 { extern const Kernels kernels; extern const StepTable step_table; }
+namespace v4 { extern const Kernels kernels; extern const StepTable step_table; }
 #endif
 }  // namespace saiki
 
@@ -81,6 +82,14 @@ const Kernels* chosen() {
     throw std::runtime_error(std::string("SAIKI_ISA=") + wish + " is not available on this processor; choose from: v4, v3, baseline");
   }();
   return kernels;
+}
+
+const StepTable& chosen_steps() {
+#ifdef SAIKI_X86
+  if (chosen() == &v4::kernels) return v4::step_table;
+  if (chosen() == &v3::kernels) return v3::step_table;
+#endif
+  return baseline::step_table;
 }
 
 bool poison = false;  // tests: fill the workspace with NaN before each call and check the guards after it
@@ -264,6 +273,139 @@ void scan_backward(nb::handle decay, nb::handle initial, nb::handle counts, bool
   g.run(chosen()->scan_backward[g.shape.scalar], threads);
 }
 
+// A cell on projected gates, packed. `products` are (weight, bias, gain, column of the gates that shares its gradient), `vectors`
+// tensors of one dimension, `how` (coupled, relu, before, number of transitions).
+struct GivenSteps {
+  Shape shape;
+  const StepKernels& kernels;
+  Steps steps{};
+  long parts = 0, up = 0;  // numbers of all parts of the state; of those that go up
+
+  GivenSteps(const std::string& cell, nb::handle gates, nb::tuple initial, nb::tuple products, nb::tuple vectors, nb::handle zones,
+             nb::handle mask, nb::handle counts, bool reverse, nb::tuple how, long width)
+      : kernels(chosen_steps().cells[index(cell)][view(gates).scalar == 1]) {
+    const View g = view(gates), n = view(counts);
+    if (g.dimensions != 2 || g.scalar > 1 || n.dimensions != 1 || n.scalar != 2) wrong("gates and counts", "of 2 and 1 dimensions, counts int64");
+    if (int(initial.size()) != kernels.states) wrong("state", "as many tensors as the cell has parts");
+    if (width < 1 || how.size() != 4) wrong("width and options", "at least 1, and four");
+    const View h = view(initial[0]);
+    shape.scalar = g.scalar, shape.rows = h.shape[0], shape.steps = g.shape[0], shape.time = n.shape[0], shape.width = width;
+    if (shape.time < 1) wrong("time", "at least 1");
+    count_packed(shape, reinterpret_cast<const int64_t*>(n.memory), shape.rows);
+    steps.batch = {shape.time, shape.rows, shape.counts.data(), shape.offsets.data(), reverse, shape.starts.data(), shape.places.data(), shape.origins.data(), 0};
+    steps.columns = g.shape[1], steps.width = width;
+    steps.gates = g.memory;
+    steps.coupled = nb::cast<bool>(how[0]), steps.relu = nb::cast<bool>(how[1]), steps.before = nb::cast<bool>(how[2]);
+    steps.transitions = nb::cast<int>(how[3]);
+    for (int s = 0; s < kernels.states; ++s) {
+      const View part = view(initial[s]);
+      if (part.dimensions != 2 || part.scalar != shape.scalar || part.shape[0] != shape.rows) wrong("state", "of one batch and dtype");
+      steps.size[s] = part.shape[1], steps.initial[s] = part.memory;
+      if (s && steps.size[s] != width) wrong("a state behind the first", "as wide as the cell");
+      parts += steps.size[s];
+      if (s < kernels.outputs) up += steps.size[s];
+    }
+    take_products(products);
+    if (int(vectors.size()) > kernels.vectors) wrong("vectors", "no more than the cell has");
+    for (int v = 0; v < int(vectors.size()); ++v) {
+      if (nb::handle(vectors[v]).is_none()) continue;
+      steps.vector_size[v] = view(vectors[v]).shape[0];
+      steps.vector[v] = present(vectors[v], shape.scalar, {steps.vector_size[v]}, "a vector");
+    }
+    if (!zones.is_none()) {
+      const View z = view(zones);
+      steps.zone_row = z.dimensions == 2 && z.shape[0] == 1 && shape.steps != 1 ? 0 : z.shape[1];
+      const long columns = steps.size[0] + (kernels.states > 1 ? width : 0);
+      steps.zones = present(zones, shape.scalar, {steps.zone_row ? shape.steps : 1, columns}, "zones");
+    }
+    steps.mask = data(mask, shape.scalar, {shape.rows, steps.size[0]}, "mask");
+  }
+  GivenSteps(const GivenSteps&) = delete;
+
+  static int index(const std::string& cell) {
+    for (int i = 0; i < step_count; ++i)
+      if (cell == step_names[i]) return i;
+    throw std::invalid_argument("saiki kernel: no step kernel for the cell " + cell);
+  }
+
+  void* in_steps(nb::handle tensor, long columns, const char* name) const { return data(tensor, shape.scalar, {shape.steps, columns}, name); }
+
+  void take_products(nb::tuple products) {
+    if (int(products.size()) > max_products || steps.transitions > int(products.size())) wrong("products", "at most 32, transitions among them");
+    steps.products = int(products.size());
+    for (int k = 0; k < steps.products; ++k) {
+      const nb::tuple one = nb::cast<nb::tuple>(products[k]);
+      Product& p = steps.product[k];
+      const View w = view(one[0]);
+      p.rows = w.shape[0], p.depth = w.shape[1];
+      p.weight = present(one[0], shape.scalar, {p.rows, p.depth}, "the weight of a product");
+      p.bias = data(one[1], shape.scalar, {p.rows}, "the bias of a product");
+      p.gain = data(one[2], shape.scalar, {p.rows}, "the gain of a product");
+      p.shared = nb::cast<long>(one[3]);
+      if (p.shared > steps.columns - p.rows) wrong("shared columns", "within the gates");
+    }
+  }
+
+  void run(void (*kernel)(const Steps&, Team&), int threads) {
+    constexpr double worth_waking = 1e6;  // products, some 20 microseconds of one core
+    double work = 16.0 * double(steps.columns);
+    for (int k = 0; k < steps.products; ++k) work += double(steps.product[k].rows * steps.product[k].depth);
+    const int lanes = work * double(shape.steps) < worth_waking ? 1 : threads < shape.rows ? threads : int(shape.rows);
+    nb::gil_scoped_release release;
+    Pool::Lease lease(lanes);
+    if (poison) lease.workspace().fill(0xFF);
+    kernel(steps, lease.team);
+    if (poison && !lease.workspace().intact()) throw std::runtime_error("saiki kernel: a buffer was written past its end");
+  }
+};
+
+// `about` is what GivenSteps takes, behind the cell.
+GivenSteps given_steps(const std::string& cell, nb::tuple about) {
+  if (about.size() != 10) wrong("a call", "gates, state, products, vectors, zones, mask, counts, reverse, how, width");
+  return {cell, about[0], nb::cast<nb::tuple>(about[1]), nb::cast<nb::tuple>(about[2]), nb::cast<nb::tuple>(about[3]), about[4], about[5],
+          about[6], nb::cast<bool>(about[7]), nb::cast<nb::tuple>(about[8]), nb::cast<long>(about[9])};
+}
+
+long steps_saved(const std::string& cell, nb::tuple about) {
+  GivenSteps g = given_steps(cell, about);
+  return g.kernels.saved_row(g.steps);
+}
+
+void steps_forward(const std::string& cell, nb::tuple about, nb::handle y, nb::tuple final, nb::handle saved, nb::tuple entered, int threads) {
+  GivenSteps g = given_steps(cell, about);
+  Steps& s = g.steps;
+  s.y = g.in_steps(y, g.up, "y");
+  s.saved = g.in_steps(saved, g.kernels.saved_row(s), "saved");
+  for (int i = 0; i < g.kernels.states; ++i) s.final[i] = present(final[i], g.shape.scalar, {g.shape.rows, s.size[i]}, "final state");
+  for (int k = 0; k < s.products && s.saved; ++k) s.product[k].entered = g.in_steps(entered[k], s.product[k].depth, "what was entered");
+  prefer_large_pages(s.saved, (g.shape.scalar ? sizeof(double) : sizeof(float)) * size_t(g.shape.steps * g.kernels.saved_row(s)));
+  g.run(g.kernels.forward, threads);
+}
+
+// `gradients`: of the gates, of the state (a tuple), of each product (weight's result or None, bias, gain), of the vectors.
+void steps_backward(const std::string& cell, nb::tuple about, nb::handle saved, nb::handle dy, nb::tuple dfinal, nb::handle dgates,
+                    nb::tuple dinitial, nb::tuple dproducts, nb::tuple dvectors, int threads) {
+  GivenSteps g = given_steps(cell, about);
+  Steps& s = g.steps;
+  const int t = g.shape.scalar;
+  s.saved = g.in_steps(saved, g.kernels.saved_row(s), "saved");
+  s.dy = g.in_steps(dy, g.up, "the gradient of y");
+  s.dgates = present(dgates, t, {g.shape.steps, s.columns}, "the gradient of the gates");
+  for (int i = 0; i < g.kernels.states; ++i) {
+    s.dfinal[i] = data(dfinal[i], t, {g.shape.rows, s.size[i]}, "the gradient of a state");
+    s.dinitial[i] = present(dinitial[i], t, {g.shape.rows, s.size[i]}, "the gradient of a state");
+  }
+  for (int k = 0; k < s.products; ++k) {
+    Product& p = s.product[k];
+    const nb::tuple one = nb::cast<nb::tuple>(dproducts[k]);
+    p.gradient = g.in_steps(one[0], p.rows, "the gradient of a product");
+    if (!p.gradient && (p.gain || p.shared < 0)) wrong("the gradient of a product", "given");
+    p.dbias = data(one[1], t, {p.rows}, "the gradient of a bias"), p.dgain = data(one[2], t, {p.rows}, "the gradient of a gain");
+  }
+  for (int v = 0; v < int(dvectors.size()); ++v) s.dvector[v] = data(dvectors[v], t, {s.vector_size[v]}, "the gradient of a vector");
+  g.run(g.kernels.backward, threads);
+}
+
 // A sequence that arrives step by step.
 class Stream {
   const CellKernels& kernels_;
@@ -329,6 +471,11 @@ NB_MODULE(_native, m) {
         nb::arg().none(), nb::arg());
   m.def("backward", &backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
         nb::arg().none(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
+  m.def("step_cells", [] { return std::vector<std::string>(step_names, step_names + step_count); });
+  m.def("steps_saved", &steps_saved, "Numbers per step that forward keeps for backward.");
+  m.def("steps_forward", &steps_forward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg());
+  m.def("steps_backward", &steps_backward, nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
+        nb::arg(), nb::arg());
   m.def("scan_forward", &scan_forward);
   m.def("scan_backward", &scan_backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(),
         nb::arg(), nb::arg(), nb::arg());

@@ -21,6 +21,7 @@
 #endif
 
 #define SAIKI_INLINE inline __attribute__((always_inline))
+#define SAIKI_LAMBDA __attribute__((always_inline))
 
 // One namespace per instruction set: the linker must never merge a baseline function with its AVX-512 twin.
 namespace saiki::SAIKI_ISA {

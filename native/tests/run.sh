@@ -6,10 +6,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 cxx=${1:-${CXX:-g++}}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-flags="-std=c++17 -O1 -g -ffp-contract=fast -Wall -Wextra -Wno-psabi -pthread $here/scalar.cc $here/../kernels.cc"
-for bytes in 16 64; do
-    $cxx $flags -DSAIKI_VECTOR_BYTES=$bytes -fsanitize=address,undefined -fno-sanitize-recover=all -o "$out/address$bytes"
-    "$out/address$bytes"
+flags="-std=c++17 -O1 -g -ffp-contract=fast -Wall -Wextra -Wno-psabi -pthread"
+for driver in "scalar.cc $here/../kernels.cc" "steps.cc $here/../steps.cc"; do
+    for bytes in 16 64; do
+        $cxx $flags $here/$driver -DSAIKI_VECTOR_BYTES=$bytes -fsanitize=address,undefined -fno-sanitize-recover=all -o "$out/address$bytes"
+        "$out/address$bytes"
+    done
+    $cxx $flags $here/$driver -fsanitize=thread -o "$out/thread"
+    "$out/thread"
 done
-$cxx $flags -fsanitize=thread -o "$out/thread"
-"$out/thread"

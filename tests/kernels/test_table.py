@@ -42,9 +42,24 @@ def test_the_reason_is_said(change, reason):
     assert reason in kernels.find(cell, x, cell.initial_state(2))
 
 
-def test_a_projected_lstm_has_no_kernel():
-    cell = make_cell("lstm", 3, 5, projection=2)
-    assert "weights" in kernels.find(cell, torch.zeros(2, 3), cell.initial_state(2))
+@pytest.mark.parametrize(
+    ("cell", "options"),
+    [
+        ("lstm", {"projection": 2}),
+        ("lstm", {"layer_norm": True}),
+        ("gru", {"zoneout": 0.1}),
+        ("elman", {"transition": 2}),
+        ("slstm", {}),
+    ],
+)
+def test_options_go_to_the_kernel_that_goes_step_by_step(cell, options):
+    made = make_cell(cell, 3, 5, **options)
+    assert kernels.find(made, torch.zeros(2, 3), made.initial_state(2)).kernel == f"{cell}_steps"
+
+
+def test_a_cell_without_a_kernel_says_so():
+    cell = make_cell("cfc", 3, 5)
+    assert "no kernel for the cell cfc" in kernels.find(cell, torch.zeros(2, 3), cell.initial_state(2))
 
 
 def test_autocast_takes_the_reference():
@@ -73,6 +88,7 @@ def test_the_choice_is_logged_once(caplog):
 
 def test_every_row_is_known_to_the_native_code():
     assert sorted(row.kernel for row in kernels.ROWS) == sorted(native.cells())
+    assert sorted(kernels.table.STEPS) == sorted(native.step_cells())
 
 
 def test_report_names_what_runs():

@@ -57,7 +57,11 @@ class Deep(Cell):
         return state._replace(h=_through(self.transition, state.h)) if self.transition else state
 
     def output(self, gates: Float[Tensor, "batch gates"], state: Any) -> Float[Tensor, "batch output_width"]:
-        return _through(self.deep_output, self.cell.output(gates, state))
+        return self.up(self.cell.output(gates, state))
+
+    def up(self, output: Float[Tensor, "batch output_width"]) -> Float[Tensor, "batch output_width"]:
+        """The layers of the deep output."""
+        return _through(self.deep_output, output)
 
 
 def _through(layers: nn.ModuleList, h: Tensor) -> Tensor:

@@ -116,8 +116,12 @@ class RecurrentCell(Cell):
         """Gates, and with zoneout the share of every unit that is kept, one column per unit of h (and of c)."""
         if not self.zoneout:
             return gates
-        share = gates.new_full((len(gates), self._zones), self.zoneout)
-        return torch.cat([gates, share.bernoulli() if self.training else share], 1)
+        return torch.cat([gates, self.shares(len(gates)).expand(len(gates), -1)], 1)
+
+    def shares(self, steps: int) -> Float[Tensor, "steps zones"]:
+        """The shares of zoneout of every step, drawn; at evaluation one row for all."""
+        share = self.weight_ih.new_full((steps if self.training else 1, self._zones), self.zoneout)
+        return share.bernoulli() if self.training else share
 
     @property
     def _zones(self) -> int:

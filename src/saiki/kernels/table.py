@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from saiki.cells.base import Cell, LinearCell, RecurrentCell
+from saiki.cells._deep import Deep
+from saiki.cells.base import Cell, GatedCell, LinearCell
 
 logger = logging.getLogger("saiki.kernels")
 
@@ -49,6 +50,8 @@ ROWS = (
 )
 #: the fused scan: it takes the coefficients of any linear cell, whatever its weights
 SCAN = Row("linear", "scan", weights=0)
+#: cells step by step, with all their options, on gates that torch projects
+STEPS = {name: Row(name, f"{name}_steps", weights=0) for name in (native.step_cells() if native else ())}
 
 
 def match(cell: str, options: Mapping[str, Any], weights: int, device: str, dtype: torch.dtype) -> Row | str:
@@ -81,29 +84,35 @@ def _runs(row: Row, cell: str, device: str, dtype: torch.dtype) -> Row | str:
 
 def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     """`match` for a cell and what it is given, after what only the objects tell."""
-    kind, linear = type(cell), isinstance(cell, LinearCell)
+    inner = cell.cell if type(cell) is Deep else cell
+    kind, linear = type(inner), isinstance(cell, LinearCell)
     own = kind.step is not LinearCell.step if linear else not kind.__module__.startswith("saiki.cells.")
-    if own or vars(cell).keys() & {"recur", "step", "advance"}:
+    if own or (vars(cell).keys() | vars(inner).keys()) & {"recur", "step", "advance"}:
         return f"no kernel for {kind.__name__}, whose step is its own"
     name = kind.__module__.rpartition(".")[2].lstrip("_")
-    if not linear and name not in {row.cell for row in ROWS}:
+    if not linear and name not in {row.cell for row in (*ROWS, *STEPS.values())}:
         return f"no kernel for the cell {name}"
-    if isinstance(cell, RecurrentCell) and not cell.plain:
-        return f"no kernel for {name} with layer norm, zoneout or state dropout"
-    weights = tuple(cell.parameters()) if linear else cell.weights()
-    others = [t for t in (*weights, *state) if t is not None]
-    if any(t.dtype is not x.dtype or t.device != x.device for t in others):
+    if any(t.dtype is not x.dtype or t.device != x.device for t in (*cell.parameters(), *state)):
         return "input, state and weights differ in dtype or device"
-    if linear:
-        found = _runs(SCAN, name, x.device.type, x.dtype)
+    found = _fused(cell, name, x)
+    if not isinstance(found, Row) and name in STEPS:
+        found = _runs(STEPS[name], name, x.device.type, x.dtype)
+    if found is SCAN or found in STEPS.values():
         if torch.compiler.is_compiling():
-            return "torch.compile: a scan is no operator of its own; linear cells run step by step"
-    else:
-        options = {option: getattr(cell, option) for row in ROWS if row.cell == name for option in row.options}
-        found = match(name, options, len(weights), x.device.type, x.dtype)
+            return f"torch.compile: the kernel of {name} is no operator of its own; the cell runs step by step"
     if isinstance(found, Row) and torch.is_autocast_enabled(found.device):
         return "autocast: the reference computes in the dtypes that torch chooses"
     return found
+
+
+def _fused(cell: Cell, name: str, x: Tensor) -> Row | str:
+    """The row that computes the whole cell, input product and all, or the scan."""
+    if isinstance(cell, LinearCell):
+        return _runs(SCAN, name, x.device.type, x.dtype)
+    if not isinstance(cell, GatedCell) or not cell.plain:
+        return f"no kernel for {name} with layer norm, zoneout, state dropout or layers around it"
+    options = {option: getattr(cell, option) for row in ROWS if row.cell == name for option in row.options}
+    return match(name, options, len(cell.weights()), x.device.type, x.dtype)
 
 
 def choose(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | None:
@@ -133,4 +142,4 @@ def report() -> dict[str, Any]:
         return {**facts, "kernels": [], "why_not": why_no_native}
     facts |= {"isa": native.isa(), "isa_available": native.available(), "vector_bytes": native.vector_bytes()}
     facts["threads_of"] = "torch's OpenMP" if native.borrows_threads() else "saiki's pool"
-    return {**facts, "kernels": [row.kernel for row in (*ROWS, SCAN)]}
+    return {**facts, "kernels": [row.kernel for row in (*ROWS, SCAN, *STEPS.values())]}

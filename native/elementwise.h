@@ -1,0 +1,134 @@
+// Cells whose units see their own past alone: no product, one or two vectors of weights.
+#pragma once
+#include "elman.h"
+#include "steprows.h"
+
+namespace saiki::SAIKI_ISA {
+
+// h = f(x + u h); vector 0: u.
+template <class T> struct IndRnn {
+  using Scalar = T;
+  using V = Vec<T>;
+  static constexpr int states = 1, outputs = 1, vectors = 1;
+  static constexpr bool holds = false;
+  static long kept(const Steps& c) { return 2 * c.width; }  // h before, h
+
+  static void forward(const StepRows<T>& s) { s.call.relu ? forward_as<Relu<T>>(s) : forward_as<Tanh<T>>(s); }
+  static void backward(const StepRows<T>& s) { s.call.relu ? backward_as<Relu<T>>(s) : backward_as<Tanh<T>>(s); }
+
+ private:
+  template <class Function> static void forward_as(const StepRows<T>& s) {
+    const T* weight = s.vector(0);
+    for (long j = 0; j < s.n; ++j) {
+      const T* x = s.x(j);
+      T *h = s.state(0, j), *kept = s.kept(j);
+      each_unit<T>(s.call.width, [&](long u, long left) SAIKI_LAMBDA {
+        const V before = load(h + u, left), now = Function::value(load(x + u, left) + load(weight + u, left) * before);
+        store(kept + u, before, left), store(kept + s.call.width + u, now, left), store(h + u, now, left);
+      });
+    }
+  }
+  template <class Function> static void backward_as(const StepRows<T>& s) {
+    const T* weight = s.vector(0);
+    T* sum = s.sum(0);
+    for (long j = 0; j < s.n; ++j) {
+      const T* kept = s.kept(j);
+      T *dh = s.dstate(0, j), *dx = s.dx(j);
+      each_unit<T>(s.call.width, [&](long u, long left) SAIKI_LAMBDA {
+        const V g = load(dh + u, left) * Function::slope(load(kept + s.call.width + u, left));
+        store(dx + u, g, left), store(dh + u, g * load(weight + u, left), left);
+        add(sum + u, g * load(kept + u, left), left);
+      });
+    }
+  }
+};
+
+// Gates: taken, f, r, highway; states h and c; vector 0: what f and r see of c.
+template <class T> struct Sru {
+  using Scalar = T;
+  using V = Vec<T>;
+  static constexpr int states = 2, outputs = 1, vectors = 1;
+  static constexpr bool holds = false;
+  enum { Before, F, R, C, Taken, Highway, Parts };
+  static long kept(const Steps& c) { return Parts * c.width; }
+
+  static void forward(const StepRows<T>& s) {
+    const long w = s.call.width;
+    const T* see = s.vector(0);
+    for (long j = 0; j < s.n; ++j) {
+      const T* x = s.x(j);
+      T *h = s.state(0, j), *c = s.state(1, j), *kept = s.kept(j);
+      each_unit<T>(w, [&](long u, long left) SAIKI_LAMBDA {
+        auto gate = [&](int i) SAIKI_LAMBDA { return load(x + i * w + u, left); };
+        auto keep = [&](int part, V v) SAIKI_LAMBDA { store(kept + part * w + u, v, left); };
+        const V before = load(c + u, left), taken = gate(0), highway = gate(3);
+        const V f = sigmoid<T>(gate(1) + load(see + u, left) * before), r = sigmoid<T>(gate(2) + load(see + w + u, left) * before);
+        const V now = taken + f * (before - taken);
+        store(c + u, now, left), store(h + u, highway + r * (now - highway), left);
+        keep(Before, before), keep(F, f), keep(R, r), keep(C, now), keep(Taken, taken), keep(Highway, highway);
+      });
+    }
+  }
+
+  static void backward(const StepRows<T>& s) {
+    const long w = s.call.width;
+    const T* see = s.vector(0);
+    T* sum = s.sum(0);
+    for (long j = 0; j < s.n; ++j) {
+      const T* kept = s.kept(j);
+      T *dh = s.dstate(0, j), *dc = s.dstate(1, j), *dx = s.dx(j);
+      each_unit<T>(w, [&](long u, long left) SAIKI_LAMBDA {
+        auto of = [&](int part) SAIKI_LAMBDA { return load(kept + part * w + u, left); };
+        const V before = of(Before), f = of(F), r = of(R), d = load(dh + u, left), to_c = load(dc + u, left) + d * r;
+        const V to_f = to_c * (before - of(Taken)) * f * (T(1) - f), to_r = d * (of(C) - of(Highway)) * r * (T(1) - r);
+        store(dx + u, to_c * (T(1) - f), left), store(dx + w + u, to_f, left);
+        store(dx + 2 * w + u, to_r, left), store(dx + 3 * w + u, d * (T(1) - r), left);
+        store(dh + u, V{}, left);
+        store(dc + u, to_c * f + to_f * load(see + u, left) + to_r * load(see + w + u, left), left);
+        add(sum + u, to_f * before, left), add(sum + w + u, to_r * before, left);
+      });
+    }
+  }
+};
+
+// A complex state that turns: real' = C real - S imaginary + x, imaginary' = C imaginary + S real + y; vectors C and S; both go up.
+template <class T> struct Lru {
+  using Scalar = T;
+  using V = Vec<T>;
+  static constexpr int states = 2, outputs = 2, vectors = 2;
+  static constexpr bool holds = false;
+  static long kept(const Steps& c) { return 2 * c.width; }  // both parts before
+
+  static void forward(const StepRows<T>& s) {
+    const long w = s.call.width;
+    const T *cosine = s.vector(0), *sine = s.vector(1);
+    for (long j = 0; j < s.n; ++j) {
+      const T* x = s.x(j);
+      T *re = s.state(0, j), *im = s.state(1, j), *kept = s.kept(j);
+      each_unit<T>(w, [&](long u, long left) SAIKI_LAMBDA {
+        const V a = load(re + u, left), b = load(im + u, left), c = load(cosine + u, left), d = load(sine + u, left);
+        store(kept + u, a, left), store(kept + w + u, b, left);
+        store(re + u, c * a - d * b + load(x + u, left), left), store(im + u, c * b + d * a + load(x + w + u, left), left);
+      });
+    }
+  }
+
+  static void backward(const StepRows<T>& s) {
+    const long w = s.call.width;
+    const T *cosine = s.vector(0), *sine = s.vector(1);
+    T *dcosine = s.sum(0), *dsine = s.sum(1);
+    for (long j = 0; j < s.n; ++j) {
+      const T* kept = s.kept(j);
+      T *re = s.dstate(0, j), *im = s.dstate(1, j), *dx = s.dx(j);
+      each_unit<T>(w, [&](long u, long left) SAIKI_LAMBDA {
+        const V a = load(kept + u, left), b = load(kept + w + u, left), c = load(cosine + u, left), d = load(sine + u, left);
+        const V to_a = load(re + u, left), to_b = load(im + u, left);
+        store(dx + u, to_a, left), store(dx + w + u, to_b, left);
+        store(re + u, c * to_a + d * to_b, left), store(im + u, c * to_b - d * to_a, left);
+        add(dcosine + u, to_a * a + to_b * b, left), add(dsine + u, to_b * a - to_a * b, left);
+      });
+    }
+  }
+};
+
+}  // namespace saiki::SAIKI_ISA

@@ -1,0 +1,199 @@
+// The loop over time of a cell on projected gates, forward and backward. Lanes share the rows and never wait. States live in the
+// tensors of the final states, their gradients in those of the initial ones: a row that has ended keeps what it had.
+#pragma once
+#include "steprows.h"
+
+namespace saiki::SAIKI_ISA {
+
+template <class Cell> class StepLoop {
+  using T = typename Cell::Scalar;
+  using V = Vec<T>;
+  const Steps& call;
+  const Batch& batch;
+  Team& team;
+  const StepSizes<T> sizes;
+  Panels<T> panels[max_products];
+  StepLane<T>* lanes;
+  const bool training;  // the backward pass
+
+ public:
+  StepLoop(const Steps& c, Team& t, bool back) : call(c), batch(c.batch), team(t), sizes(c, Cell::states, Cell::kept(c)), training(back) {
+    for (int k = 0; k < c.products; ++k) panels[k] = pack_space(c.product[k]);
+    lanes = take<StepLane<T>>(team, team.lanes);
+    for (int i = 0; i < team.lanes; ++i) lanes[i] = space(i);
+  }
+
+  void operator()(int index) {
+    for (int k = 0; k < call.products; ++k) pack(k, index);
+    StepLane<T>& lane = lanes[index];
+    for (int s = 0; s < Cell::states; ++s) begin(lane, s);
+    meet(team);
+    if (!training) {
+      for (long p = 0; p < batch.time; ++p) forward(rows(lane, p));
+      return;
+    }
+    std::memset(lane.sums, 0, size_t(2 * sizes.sums) * sizeof(T));
+    for (long p = batch.time - 1; p >= 0; --p) {
+      backward(rows(lane, p));
+      StepRows<T>::sum_rows(lane.sums, lane.step_sums, sizes.sums);
+      std::memset(lane.step_sums, 0, size_t(sizes.sums) * sizeof(T));
+    }
+    meet(team);
+    if (index == 0) write();
+  }
+
+ private:
+  Panels<T> pack_space(const Product& of) {
+    const long depth = training ? of.rows : of.depth, columns = training ? of.depth : of.rows, L = lanes_of<T>, total = (columns + L - 1) / L;
+    return {take<T>(team, Panels<T>::size(depth, total)), training ? nullptr : take<T>(team, total * L), depth, total, plain_vectors};
+  }
+
+  void pack(int k, int index) {
+    const Product& of = call.product[k];
+    const Share share(panels[k].count(), index, team.lanes);
+    const T* weight = cast<T>(of.weight);
+    if (training) pack_rows(panels[k], [&](long i) { return weight + i * of.depth; }, of.depth, share);
+    else pack_gates(panels[k], weight, of.gain ? nullptr : cast<T>(of.bias), 1, of.rows, share);
+  }
+
+  StepLane<T> space(int index) {
+    const long most = (batch.rows + team.lanes - 1) / team.lanes;
+    StepLane<T> lane{};
+    lane.first = index, lane.stride = team.lanes;
+    lane.result = take<T>(team, most * sizes.result_row);
+    lane.carry = take<T>(team, most * sizes.states);
+    lane.lines = take<const T*>(team, most + 1);
+    if (!call.saved) lane.saved = take<T>(team, most * sizes.saved_row);
+    for (int k = 0; k < call.products; ++k)
+      if (!call.product[k].entered) lane.entered[k] = take<T>(team, most * call.product[k].depth);
+    if (training) lane.sums = take<T>(team, 2 * sizes.sums), lane.step_sums = lane.sums + sizes.sums;
+    return lane;
+  }
+
+  StepRows<T> rows(StepLane<T>& lane, long p) {
+    const long count = batch.count(p), n = count > lane.first ? (count - lane.first + lane.stride - 1) / lane.stride : 0;
+    return {call, sizes, lane, panels, p, n};
+  }
+
+  void begin(StepLane<T>& lane, int s) {
+    for (long b = lane.first; b < batch.rows; b += lane.stride) {
+      T* to = cast<T>(training ? call.dinitial[s] : call.final[s]) + b * call.size[s];
+      const void* from = training ? call.dfinal[s] : call.initial[s];
+      if (from) copy(to, cast<T>(from) + b * call.size[s], 0, call.size[s]);
+      else std::memset(to, 0, size_t(call.size[s]) * sizeof(T));
+    }
+  }
+
+  void forward(const StepRows<T>& s) {
+    if (call.zones) each_state(s, [&](T* old, int part, long j) { copy(old, s.state(part, j), 0, call.size[part]); });
+    Cell::forward(s);
+    if (call.zones) hold(s);
+    for (int i = 0; i < call.transitions; ++i) transition(s, i);
+    long row = 0;
+    for (int part = 0; part < Cell::outputs; ++part) row += call.size[part];
+    for (long j = 0; j < s.n; ++j) {
+      T* y = cast<T>(call.y) + s.at(j) * row;
+      for (int part = 0; part < Cell::outputs; y += call.size[part++]) copy(y, s.state(part, j), 0, call.size[part]);
+    }
+  }
+
+  void backward(const StepRows<T>& s) {
+    long row = 0;
+    for (int part = 0; part < Cell::outputs; ++part) row += call.size[part];
+    for (long j = 0; call.dy && j < s.n; ++j) {
+      const T* dy = cast<T>(call.dy) + s.at(j) * row;
+      for (int part = 0; part < Cell::outputs; dy += call.size[part++]) s.sum_rows(s.dstate(part, j), dy, call.size[part]);
+    }
+    for (int i = call.transitions; i-- > 0;) transition_back(s, i);
+    if (call.zones) hold_back(s);
+    Cell::backward(s);
+    if (call.zones) each_state(s, [&](T* carried, int part, long j) { s.sum_rows(s.dstate(part, j), carried, call.size[part]); });
+  }
+
+  template <class Body> void each_state(const StepRows<T>& s, Body body) {
+    for (long j = 0; j < s.n; ++j) {
+      T* at = s.carry(j);
+      for (int part = 0; part < Cell::states; at += call.size[part++]) body(at, part, j);
+    }
+  }
+  const T* share(const StepRows<T>& s, int part, long j) { return s.zones(j) + (part ? call.size[0] : 0); }
+
+  // Zoneout: a state between the new one and the old one.
+  void hold(const StepRows<T>& s) {
+    if constexpr (Cell::holds) return Cell::hold(s);
+    each_state(s, [&](T* old, int part, long j) {
+      T* now = s.state(part, j);
+      const T* z = share(s, part, j);
+      each_unit<T>(call.size[part], [&](long u, long left) SAIKI_LAMBDA {
+        const V fresh = load(now + u, left);
+        store(now + u, fresh + load(z + u, left) * (load(old + u, left) - fresh), left);
+      });
+    });
+  }
+  void hold_back(const StepRows<T>& s) {
+    if constexpr (Cell::holds) return Cell::hold_back(s);
+    each_state(s, [&](T* carried, int part, long j) {
+      T* d = s.dstate(part, j);
+      const T* z = share(s, part, j);
+      each_unit<T>(call.size[part], [&](long u, long left) SAIKI_LAMBDA {
+        const V all = load(d + u, left), stays = all * load(z + u, left);
+        store(carried + u, stays, left), store(d + u, all - stays, left);
+      });
+    });
+  }
+
+  // Deep transition: h = tanh(W h + b).
+  void transition(const StepRows<T>& s, int i) {
+    const int k = call.products - call.transitions + i;
+    for (long j = 0; j < s.n; ++j) copy(s.entered(k, j), s.state(0, j), 0, call.size[0]);
+    s.multiply(k);
+    for (long j = 0; j < s.n; ++j) {
+      T *h = s.state(0, j), *keep = s.kept(j) + sizes.transition + i * call.size[0];
+      const T* r = s.result(j);
+      each_unit<T>(call.size[0], [&](long u, long left) SAIKI_LAMBDA {
+        const V out = tanh<T>(load(r + u, left));
+        store(h + u, out, left), store(keep + u, out, left);
+      });
+    }
+  }
+  void transition_back(const StepRows<T>& s, int i) {
+    const int k = call.products - call.transitions + i;
+    for (long j = 0; j < s.n; ++j) {
+      T *dh = s.dstate(0, j), *g = s.gradient(k, j);
+      const T* kept = s.kept(j) + sizes.transition + i * call.size[0];
+      each_unit<T>(call.size[0], [&](long u, long left) SAIKI_LAMBDA {
+        const V out = load(kept + u, left);
+        store(g + u, load(dh + u, left) * (T(1) - out * out), left);
+      });
+    }
+    s.back(k, false);
+    for (long j = 0; j < s.n; ++j) copy(s.dstate(0, j), s.result(j), 0, call.size[0]);
+  }
+
+  void write() {
+    auto put = [&](void* to, long at, long count) {
+      for (long i = 0; to && i < count; ++i) {
+        T sum = 0;
+        for (int l = 0; l < team.lanes; ++l) sum += lanes[l].sums[at + i];
+        cast<T>(to)[i] = sum;
+      }
+    };
+    for (int k = 0; k < call.products; ++k) {
+      put(call.product[k].dbias, sizes.bias_at[k], call.product[k].rows);
+      put(call.product[k].dgain, sizes.gain_at[k], call.product[k].rows);
+    }
+    for (int v = 0; v < max_vectors_of_cell; ++v) put(call.dvector[v], sizes.vector_at[v], call.vector_size[v]);
+  }
+};
+
+template <class Cell> long saved_row_of(const Steps& call) { return StepSizes<typename Cell::Scalar>(call, Cell::states, Cell::kept(call)).saved_row; }
+template <class Cell> void steps_forward(const Steps& call, Team& team) {
+  StepLoop<Cell> loop(call, team, false);
+  on_all_lanes(team, loop);
+}
+template <class Cell> void steps_backward(const Steps& call, Team& team) {
+  StepLoop<Cell> loop(call, team, true);
+  on_all_lanes(team, loop);
+}
+
+}  // namespace saiki::SAIKI_ISA

@@ -1,0 +1,271 @@
+"""Run a cell step by step in native code: what depends on inputs alone is projected by torch, what must follow time is not.
+
+    gates = project(x) of all steps;   y_t, s_t = step(gates_t, s_{t-1})
+
+A `Plan` says what a cell is to the native code: the products inside a step with the layer norm behind them, its vectors, shares of
+zoneout, the mask of state dropout, layers of a deep transition. Gradients of the weights are one large product each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from saiki.cells._deep import Deep
+from saiki.cells.base import Cell, RecurrentCell, State
+from saiki.kernels.table import native, say_once
+from saiki.shapes import Float, Int
+
+
+@dataclass
+class Product:
+    """A product inside a step: places of weight, bias and gain among the plan's tensors, and the part of them that it takes."""
+
+    weight: int
+    bias: int | None = None
+    gain: int | None = None
+    part: slice | int = field(default_factory=lambda: slice(None))
+    shared: int = -1  # column of the gates whose gradient is that of the result too
+
+
+@dataclass
+class Plan:
+    """A cell as the native code runs it, for one unroll."""
+
+    kernel: str
+    width: int  # units
+    project: Callable[[Tensor], Tensor]  # x [steps, features] to the gates of the kernel
+    step: Callable[[Tensor, State], State]  # the reference, on those gates
+    outputs: int = 1  # parts of the state that go up
+    tensors: list[Tensor] = field(default_factory=list)
+    products: list[Product] = field(default_factory=list)
+    vectors: list[int | None] = field(default_factory=list)
+    zones: Tensor | None = None
+    mask: Tensor | None = None
+    coupled: bool = False
+    relu: bool = False
+    before: bool = False
+    transitions: int = 0
+
+    def keep(self, tensor: Tensor | None) -> int | None:
+        """The place of a tensor among those with a gradient."""
+        if tensor is None:
+            return None
+        self.tensors.append(tensor)
+        return len(self.tensors) - 1
+
+    def about(self, gates: Tensor, state: Sequence[Tensor], tensors: Sequence[Tensor], counts: Tensor, reverse: bool):
+        """What the native code takes, forward and backward."""
+
+        def of(place: int | None, part: slice | int = slice(None)) -> Tensor | None:
+            return None if place is None else tensors[place][part].detach().contiguous()
+
+        products = tuple(
+            (of(p.weight, p.part), of(p.bias, p.part), of(p.gain, p.part), p.shared) for p in self.products
+        )
+        vectors = tuple(of(v) for v in self.vectors)
+        how = self.coupled, self.relu, self.before, self.transitions
+        return (
+            gates, tuple(s.contiguous() for s in state), products, vectors, self.zones, self.mask, counts, reverse, how, self.width,
+        )  # fmt: skip
+
+
+class OnGates(Cell):
+    """The reference of a plan: a cell whose input is the gates, for gradients of gradients."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.step, self.outputs, self.zones = plan.step, plan.outputs, plan.zones
+
+    def project(self, x: Float[Tensor, "steps gates"], **given: Tensor) -> Float[Tensor, "steps more"]:
+        return x if self.zones is None else torch.cat([x, self.zones.expand(len(x), -1)], 1)
+
+    def output(self, gates: Float[Tensor, "batch gates"], state: State) -> Tensor:
+        return torch.cat(state[: self.outputs], 1)
+
+
+def unroll_steps(
+    cell: Cell,
+    x: Float[Tensor, "steps features"],
+    counts: Int[Tensor, "time"],
+    state: State,
+    reverse: bool,
+    reference: Callable[..., tuple[Tensor, State]],
+) -> tuple[Float[Tensor, "steps output_width"], State]:
+    """Outputs of every step and the final state of a cell that has a plan.
+
+    Args:
+        reference: `(cell, x, counts, state, reverse) -> (y, final)`: for gradients of gradients, and where no row has a step.
+    """
+    if not len(x):
+        return reference(cell, x, counts, state, reverse)
+    plan = plan_of(cell, len(x))
+    gates = plan.project(x).contiguous()
+    y, *final = _Steps.apply(plan, counts, reverse, reference, type(state), len(state), x, gates, *state, *plan.tensors)
+    return finish(cell, x, y), type(state)(*final)
+
+
+class _Steps(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, plan: Plan, counts, reverse, reference, kind, states, x, gates, *tensors):
+        state, weights = tensors[:states], tensors[states:]
+        about = plan.about(gates, state, weights, counts, reverse)
+        y = gates.new_empty(len(gates), sum(s.shape[1] for s in state[: plan.outputs]))
+        final = tuple(torch.empty_like(s) for s in about[1])
+        saved, entered = None, ()
+        if any(ctx.needs_input_grad):
+            saved = gates.new_empty(len(gates), native.steps_saved(plan.kernel, about))
+            entered = tuple(gates.new_empty(len(gates), p[0].shape[1]) for p in about[2])
+        native.steps_forward(plan.kernel, about, y, final, saved, entered, torch.get_num_threads())
+        ctx.how = plan, reverse, reference, kind, states, gates.shape, len(entered)
+        ctx.save_for_backward(x, counts, saved, *entered, *tensors)
+        ctx.set_materialize_grads(False)
+        return y, *final
+
+    @staticmethod
+    def backward(ctx: Any, dy, *dfinal):
+        plan, reverse, reference, kind, states, shape, products = ctx.how
+        x, counts, saved, *rest = ctx.saved_tensors
+        entered, tensors = rest[:products], rest[products:]
+        none = (None,) * 7
+        if dy is None and all(d is None for d in dfinal):
+            return *none, None, *(None for _ in tensors)
+        if torch.is_grad_enabled():
+            return *none, *_differentiable(plan, x, kind(*tensors[:states]), counts, reverse, reference, dy, dfinal)
+        dgates = x.new_empty(shape)
+        state, weights = tensors[:states], tensors[states:]
+        about = plan.about(dgates, state, weights, counts, reverse)
+        dstate = tuple(torch.empty_like(s) for s in about[1])
+        dweights = [torch.empty_like(w, memory_format=torch.contiguous_format) for w in weights]
+        into = tuple(_into(plan, p, dweights, dgates) for p in plan.products)
+        dvectors = tuple(None if v is None else dweights[v] for v in plan.vectors)
+        dfinal = tuple(None if d is None else d.contiguous() for d in dfinal)
+        dy = None if dy is None else dy.contiguous()
+        native.steps_backward(
+            plan.kernel, about, saved, dy, dfinal, dgates, dstate, into, dvectors, torch.get_num_threads()
+        )
+        for p, (own, _, _), before in zip(plan.products, into, entered, strict=True):
+            to = dweights[p.weight][p.part]
+            gradient = dgates[:, p.shared : p.shared + len(to)] if own is None else own
+            torch.mm(gradient.t(), before, out=to)
+        return *none, dgates, *dstate, *dweights
+
+
+def _into(plan: Plan, p: Product, dweights: list[Tensor], dgates: Tensor):
+    """Where the native code writes the gradients of a product: its result, its bias, its gain."""
+    rows = len(dweights[p.weight][p.part])
+    own = dgates.new_empty(len(dgates), rows) if p.gain is not None or p.shared < 0 else None
+    return own, *(None if place is None else dweights[place][p.part] for place in (p.bias, p.gain))
+
+
+def _differentiable(plan: Plan, x, state, counts, reverse, reference, dy, dfinal) -> list[Tensor | None]:
+    """Gradients that can be differentiated again (create_graph=True): the reference computes them, the kernel cannot."""
+    say_once("create_graph=True: gradients come from the reference, not from the kernel")
+    gates = plan.project(x)
+    y, final = reference(OnGates(plan), gates, counts, state, reverse)
+    pairs = [(o, g) for o, g in zip((y, *final), (dy, *dfinal), strict=True) if g is not None and o.requires_grad]
+    inputs = [gates, *state, *plan.tensors]
+    wanted = [t for t in inputs if t.requires_grad]
+    if not pairs:
+        return [None] * len(inputs)
+    found = iter(
+        torch.autograd.grad([o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=True, allow_unused=True)
+    )
+    return [next(found) if t.requires_grad else None for t in inputs]
+
+
+def _product(plan: Plan, weight: Tensor, bias: Tensor | None, gain: Tensor | None = None, shared: int = -1) -> Product:
+    return Product(*(plan.keep(t) for t in (weight, bias, gain)), shared=shared)
+
+
+def _recurrent(cell: Any, step: Callable[..., State], parts: Sequence[tuple[Any, int]], **how: Any) -> Plan:
+    """The plan of a cell with a recurrent matrix, in parts: (rows of it, column of the gates that they share)."""
+    plan = Plan(type(cell).__module__.rpartition(".")[2], cell.width, cell.see, step, **how)
+    whole = _product(plan, cell.weight_hh, cell.bias_hh, cell.gain_hh if cell.layer_norm else None)
+    plan.products = [replace(whole, part=part, shared=shared) for part, shared in parts]
+    plan.mask = cell._mask
+    return plan
+
+
+def _lstm(cell: Any, step: Any) -> Plan:
+    plan = _recurrent(cell, step, [(slice(None), 0)], coupled=cell.coupled)
+    if cell.weight_hr is not None:
+        plan.products.append(_product(plan, cell.weight_hr, None))
+    norm = (cell.gain_c, cell.shift_c) if cell.layer_norm else (None, None)
+    plan.vectors = [plan.keep(t) for t in (cell.weight_c, *norm)]
+    return plan
+
+
+def _gru(cell: Any, step: Any) -> Plan:
+    if cell.reset == "after":
+        return _recurrent(cell, step, [(slice(None), -1)])
+    gates = 2 * cell.width
+    return _recurrent(cell, step, [(slice(0, gates), 0), (slice(gates, None), gates)], before=True)
+
+
+def _elementwise(cell: Any, step: Any, **how: Any) -> Plan:
+    plan = Plan(type(cell).__module__.rpartition(".")[2], cell.width, cell.project, step, **how)
+    plan.vectors = [plan.keep(cell.weight_hh)]
+    return plan
+
+
+def _lru(cell: Any, _: Any) -> Plan:
+    """The state turns by two vectors; its projection out is left to `finish`, so that the gates are the inflow alone."""
+    radius, phase = torch.exp(-cell.nu_log.exp()), cell.theta_log.exp()
+    cosine, sine = radius * phase.cos(), radius * phase.sin()
+
+    def project(x: Tensor) -> Tensor:
+        scale = cell.gamma_log.exp()[:, None]
+        return torch.nn.functional.linear(x, torch.cat([cell.B_re * scale, cell.B_im * scale]))
+
+    def step(gates: Tensor, state: Any) -> State:
+        real, imaginary = state
+        inflow, inflow_imaginary = gates.chunk(2, 1)
+        return type(state)(
+            cosine * real - sine * imaginary + inflow, cosine * imaginary + sine * real + inflow_imaginary
+        )
+
+    plan = Plan("lru", cell.width, project, step, outputs=2)
+    plan.vectors = [plan.keep(cosine), plan.keep(sine)]
+    return plan
+
+
+_PLANS: dict[str, Callable[[Any, Any], Plan]] = {
+    "elman": lambda cell, step: _recurrent(cell, step, [(slice(None), 0)], relu=cell.nonlinearity == "relu"),
+    "gru": _gru,
+    "lstm": _lstm,
+    "slstm": lambda cell, step: _recurrent(cell, step, [(slice(None), 0)]),
+    "rhn": lambda cell, step: _recurrent(cell, step, [(layer, -1 if layer else 0) for layer in range(cell.depth)]),
+    "indrnn": lambda cell, step: _elementwise(cell, step, relu=cell.nonlinearity == "relu"),
+    "sru": _elementwise,
+    "lru": _lru,
+}
+
+
+def plan_of(cell: Cell, steps: int) -> Plan:
+    """The plan of a cell that has one, with what is random at every one of `steps` steps drawn."""
+    inner: Any = cell.cell if isinstance(cell, Deep) else cell
+    plan = _PLANS[type(inner).__module__.rpartition(".")[2]](inner, cell.step)
+    if isinstance(inner, RecurrentCell) and inner.zoneout:
+        plan.zones = inner.shares(steps)
+    if isinstance(cell, Deep):
+        plan.transitions = len(cell.transition)
+        for layer in cell.transition:
+            assert isinstance(layer, torch.nn.Linear)
+            plan.products.append(_product(plan, layer.weight, layer.bias))
+    return plan
+
+
+def finish(cell: Cell, x: Float[Tensor, "steps features"], y: Float[Tensor, "steps states"]) -> Tensor:
+    """What goes up, from the parts of the state that do."""
+    if isinstance(cell, Deep):
+        return cell.up(finish(cell.cell, x, y))
+    if type(cell).__module__.endswith(".lru"):
+        turned: Any = cell
+        out = torch.nn.functional.linear(y, torch.cat([turned.C_re, -turned.C_im], 1))
+        return out + torch.nn.functional.linear(x, turned.D)
+    return y
