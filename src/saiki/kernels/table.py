@@ -97,9 +97,8 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     found = _fused(cell, name, x)
     if not isinstance(found, Row) and name in STEPS:
         found = _runs(STEPS[name], name, x.device.type, x.dtype)
-    if found is SCAN or found in STEPS.values():
-        if torch.compiler.is_compiling():
-            return f"torch.compile: the kernel of {name} is no operator of its own; the cell runs step by step"
+    if (found is SCAN or found in STEPS.values()) and torch.compiler.is_compiling():
+        return f"torch.compile: the kernel of {name} is no operator of its own; the cell runs step by step"
     if isinstance(found, Row) and torch.is_autocast_enabled(found.device):
         return "autocast: the reference computes in the dtypes that torch chooses"
     return found
