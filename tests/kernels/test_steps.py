@@ -55,7 +55,11 @@ def problem(case, lengths=LENGTHS, width=11, dtype=torch.float64, seed=0):
 
     counts = (torch.arange(max(lengths))[:, None] < torch.tensor(lengths)).sum(1)
     x = draw(sum(lengths), FEATURES).requires_grad_()
-    state = type(zero := cell.initial_state(len(lengths)))(*(draw(*part.shape).requires_grad_() for part in zero))
+    state = type(zero := cell.initial_state(len(lengths)))(*(draw(*part.shape) for part in zero))
+    if "n" in state._fields:
+        state.n.abs_().add_(1)  # a normaliser is positive
+    for part in state:
+        part.requires_grad_()
     into = [draw(sum(lengths), cell.output_width), *(draw(*part.shape) for part in zero)]
     return cell, x, counts, state, into
 
@@ -90,3 +94,97 @@ def test_a_kernel_gives_the_answers_of_the_reference(case, training, nan_filled)
         torch.set_num_threads(threads)
         runs = [answers(how, cell, x, counts, state, into, reverse) for how in (by_kernel, unroll_reference)]
         assert_close(*runs, tolerance=1e-10)
+
+
+def _without(name):
+    return lambda plan: setattr(plan, name, None)
+
+
+def _louder(plan):
+    plan.tensors[plan.vectors[0]] = plan.tensors[plan.vectors[0]] * 1.01
+
+
+def _turned(plan):
+    project = plan.project
+    plan.project = lambda x: project(x).roll(plan.width, 1)
+
+
+def _layers_exchanged(plan):
+    first, second = plan.products
+    first.part, second.part = second.part, first.part
+
+
+SABOTAGE = [
+    ("elman", {"zoneout": 0.3}, _without("zones")),
+    ("gru", {"state_dropout": 0.4}, _without("mask")),
+    ("gru", {"reset": "before"}, _turned),
+    ("lstm", {"peephole": True}, _louder),
+    ("slstm", {}, _turned),
+    ("rhn", {"depth": 2}, _layers_exchanged),
+    ("indrnn", {}, _louder),
+    ("sru", {}, _louder),
+    ("lru", {}, _louder),
+]
+
+
+@pytest.mark.parametrize(("cell", "options", "sabotage"), SABOTAGE, ids=[name_of(case) for case in SABOTAGE])
+def test_a_broken_kernel_is_found(cell, options, sabotage, monkeypatch):
+    from saiki.kernels import steps
+
+    made = problem((cell, options))
+    good, plan_of = answers(unroll_reference, *made), steps.plan_of
+
+    def broken(*given):
+        plan = plan_of(*given)
+        sabotage(plan)
+        return plan
+
+    monkeypatch.setattr(steps, "plan_of", broken)
+    cell, x, counts, state, _ = made
+    torch.manual_seed(0)
+    y, final = by_kernel(cell.drawn(len(LENGTHS)), x, counts, state, False)
+    with pytest.raises(AssertionError):
+        assert_close([y, *final], good[: 1 + len(final)], tolerance=1e-10)
+
+
+@pytest.mark.parametrize("case", [("gru", {"zoneout": 0.3, "layer_norm": True}), ("lru", {}), ("sru", {})], ids=name_of)
+def test_gradients_of_gradients_are_those_of_the_reference(case):
+    cell, x, counts, state, _ = problem(case, lengths=[3, 2, 0], width=5)
+    found = []
+    for how in (by_kernel, unroll_reference):
+        torch.manual_seed(0)
+        y, _ = how(cell, x, counts, state, False)
+        (first,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        found.append([first, *torch.autograd.grad(first.square().sum(), [x, *cell.parameters()])])
+    assert_close(*found, tolerance=1e-10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case",
+    [
+        *((cell, {"layer_norm": True, "zoneout": 0.3}) for cell in ("elman", "gru", "lstm", "slstm", "rhn")),
+        *((cell, {}) for cell in ("slstm", "indrnn", "sru", "lru")),
+    ],
+    ids=name_of,
+)
+def test_float32_is_as_close_to_float64_as_the_reference(case):
+    sums: dict[int, list[float]] = {}
+    for seed in range(100):
+        exact = problem(case, [12, 9, 2], 11, torch.float64, seed)
+        single = problem(case, [12, 9, 2], 11, torch.float32, seed)
+        wide, narrow = ([x, *state, *into, *cell.parameters()] for cell, x, _, state, into in (exact, single))
+        for to, value in zip(wide, narrow, strict=True):
+            to.data.copy_(value.data)  # the same numbers: float64 starts from the rounded ones
+        for made in (exact, single):
+            made[0].eval()  # masks are drawn in each dtype
+        truth = answers(unroll_reference, *exact)
+        runs = [answers(how, *single) for how in (by_kernel, unroll_reference)]
+        for i, (t, g, r) in enumerate(zip(truth, *runs, strict=True)):
+            if t is None:
+                continue
+            slack = (2 * torch.finfo(torch.float32).eps * t.abs().max().item()) ** 2
+            squares = [(v.double() - t).square().mean().item() for v in (g, r)]
+            sums[i] = [a + b for a, b in zip(sums.get(i, [0.0] * 3), [*squares, slack], strict=True)]
+    for i, (ours, theirs, slack) in sums.items():
+        assert ours**0.5 <= 2 * theirs**0.5 + slack**0.5, f"tensor {i}"
