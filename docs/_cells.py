@@ -10,7 +10,7 @@ import torch
 from saiki import catalog
 from saiki.cells import DEEP, INSIDE, Cell, cell_class, make_cell, options_of
 from saiki.cells.base import LinearCell
-from saiki.kernels.table import ROWS
+from saiki.kernels.table import ROWS, STEPS
 from saiki.network.options import CELL_OPTIONS
 from saiki.network.unroll import needed, unroll_reference
 
@@ -70,6 +70,8 @@ def _runs(name: str, kind: type[Cell]) -> str:
     for row in (row for row in ROWS if row.cell == name):
         given = [f"{option}={value}" for option, value in row.options.items()]
         said.append("kernel" + (f" ({', '.join(given)})" if given else ""))
+    if name in STEPS:
+        said.append("kernel step by step" + (" (all other options)" if said else ""))
     return "; ".join(said) or "loop"
 
 
