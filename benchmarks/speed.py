@@ -439,6 +439,9 @@ def main() -> None:
     facts = environment(args.threads)
     print(facts)
     points = [p for p in grid(args.quick) if args.cell in (None, p.cell) and (p.ragged or not args.ragged)]
+    points.sort(
+        key=lambda p: p.time * p.batch * p.width**2
+    )  # the short ones first: a run that is stopped has most points
     stored = json.loads(RESULTS.read_text()) if RESULTS.exists() and not args.quick else {}
     for _ in range(0 if args.report else args.passes):
         for point in points:
