@@ -26,6 +26,7 @@ from saiki.cells.base import GatedCell
 from saiki.errors import DataError, OptionError
 from saiki.kernels.table import say_once
 from saiki.network.attention import Attention, AttentionPool, CausalAttention
+from saiki.network.eager import not_compiled
 from saiki.network.layers import Recurrent, check_dropout, check_flags, check_sizes
 from saiki.network.packing import checked_lengths, packing
 from saiki.network.readout import Readout, StepReadout
@@ -190,7 +191,7 @@ class _Recurrent(nn.Module):
         found = [getattr(self, name) for name in self._weight_names[number]]
         return tuple(found) if self.bias else (*found[:2], None, None, *found[2:])
 
-    @torch.compiler.disable(recursive=True)
+    @not_compiled
     def _reference(self, x, state: Parts, weights: tuple[Tensor | None, ...], counts, reverse) -> tuple[Tensor, Parts]:
         cell = self._formula[0].using(weights)
         return unroll_reference(cell, x, counts, self._state_kind(*state), reverse)

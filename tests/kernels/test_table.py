@@ -101,12 +101,15 @@ PROBE = """
 import sys
 sys.modules["saiki.kernels._native"] = None
 import torch
+import saiki
 from saiki import kernels
 from saiki.cells import make_cell
 from saiki.network.unroll import unroll
 cell = make_cell("gru", 3, 5)
 assert "native extension" in kernels.find(cell, torch.zeros(2, 3), cell.initial_state(2))
 assert unroll(cell, torch.zeros(2, 3), torch.tensor([2]), cell.initial_state(2))[0].shape == (2, 5)
+saiki.nn.GRU(3, 5)(torch.zeros(4, 2, 3), lengths=torch.tensor([4, 2]))[0].sum().backward()
+assert "torch._dynamo" not in sys.modules, "the compiler costs two seconds at every start"
 print(kernels.report()["why_not"])
 """
 

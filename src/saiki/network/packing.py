@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from saiki.errors import DataError
+from saiki.network.eager import not_compiled
 from saiki.shapes import Float, Int
 
 
@@ -114,7 +115,7 @@ def checked_lengths(lengths: Tensor, batch: int, time: int) -> Int[Tensor, "batc
     return None if shortest == time else lengths
 
 
-@torch.compiler.disable  # how many steps there are is known only from the numbers
+@not_compiled  # how many steps there are is known only from the numbers
 def _ragged_packing(lengths: Tensor, batch: int, time: int, device: torch.device | None, batch_first: bool) -> Packing:
     if (given := checked_lengths(lengths, batch, time)) is None:
         return packing(None, batch, time, device, batch_first)
