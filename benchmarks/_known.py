@@ -54,10 +54,16 @@ def chorales(data: Path, seed: int, judge: str = "test") -> float:
     )
     x, y = _next(train)
     torch.manual_seed(seed)
-    net = StepReadout(_Dropped(Recurrent("gru", 88, 256, batch_first=True, state_dropout=0.25), 0.2, 0.5), 88)
-    options: dict[str, Any] = {"batch": 16, "learning_rate": 4e-3, "weight_decay": 0.1, "average": 0.99}
+    net = StepReadout(_Dropped(Recurrent("gru", 88, 256, batch_first=True), 0.1), 88)
+    options: dict[str, Any] = {
+        "batch": 16,
+        "learning_rate": 1.5e-2,
+        "weight_decay": 0.05,
+        "warmup": 0.02,
+        "average": 0.98,
+    }
     valid_part = _next(valid)
-    saiki.fit(net, x, y, loss=frame_nll, valid=valid_part, bptt=200, epochs=90, validations=90, seed=seed, **options)
+    saiki.fit(net, x, y, loss=frame_nll, valid=valid_part, bptt=200, epochs=70, seed=seed, **options)
     x, y = valid_part if judge == "valid" else _next(test)
     padded, truth = Batch.of(x), Batch.of(y)
     inside = torch.arange(padded.values.shape[1]) < padded.lengths[:, None]
@@ -76,19 +82,17 @@ def _next(rolls: list[np.ndarray]) -> tuple[Ragged, Ragged]:
 
 
 class _Dropped(nn.Module):
-    """A layer with the same inputs and outputs dropped at all steps of a sequence."""
+    """A layer of whose outputs the same are dropped at all steps of a sequence."""
 
-    def __init__(self, layer: Recurrent, before: float, after: float) -> None:
+    def __init__(self, layer: Recurrent, share: float) -> None:
         super().__init__()
-        self.layer, self.before, self.after = layer, before, after
+        self.layer, self.share = layer, share
         self.output_size = layer.output_size
 
     def forward(self, x: Tensor, states: Any = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
-        out, states = self.layer(self._drop(x, self.before), states, lengths=lengths)
-        return self._drop(out, self.after), states
-
-    def _drop(self, x: Tensor, share: float) -> Tensor:
-        return x * nn.functional.dropout(x.new_ones(len(x), 1, x.shape[2]), share, self.training)
+        out, states = self.layer(x, states, lengths=lengths)
+        mask = nn.functional.dropout(out.new_ones(len(out), 1, out.shape[2]), self.share, self.training)
+        return out * mask, states
 
 
 def adding(seed: int, cell: str, steps: int, time: int = 600, width: int = 64, **options: Any) -> float:
