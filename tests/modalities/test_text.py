@@ -40,7 +40,7 @@ def test_what_is_not_known_is_one_unit():
 def test_unicode_is_normalised():
     codec = text.fit(["e\u0301"], TextOptions(units="characters"))
     assert (codec.encode("é") == codec.encode("e\u0301")).all()
-    codec = text.fit(["ＡＢ ﾊﾝｶｸ"], TextOptions(units="characters", normalise="nfkc", lower=True))
+    codec = text.fit(["ＡＢ ﾊﾝｶｸ"], TextOptions(units="characters", unicode="nfkc", lower=True))
     assert codec.decode(codec.encode("ab ハンカク")) == "ab ハンカク"
 
 

@@ -125,12 +125,12 @@ def fit(parts: Iterable[str], options: TextOptions, *, spaces: bool = True, head
     """
     units, lower = options.units or "characters", bool(options.lower)
     split = options.split if options.split is not None else units == "words" and is_split(head)
-    given = {"units": units, "normalise": options.normalise, "lower": lower, "split": split, "spaces": spaces}
+    given = {"units": units, "normalise": options.unicode, "lower": lower, "split": split, "spaces": spaces}
     if options.tokenizer is not None:
         if options.units not in (None, "bytepair"):
             raise OptionError(f"got a tokenizer and units {options.units}; expected units bytepair with a tokenizer")
         return TextCodec(**{**given, "units": "bytepair"}, symbols=(), tokenizer=_bytepair.loaded(options.tokenizer))
-    clean = (cleaned(part, options.normalise, lower) for part in parts)
+    clean = (cleaned(part, options.unicode, lower) for part in parts)
     if units == "bytepair":
         return TextCodec(**given, symbols=(), tokenizer=_bytepair.learned(clean, options.vocabulary or BYTEPAIRS))
     counts: Counter[str] = Counter()

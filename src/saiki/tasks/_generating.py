@@ -62,7 +62,7 @@ class GenerateTask(Task):
         if not isinstance(base.task, GenerateTask):
             raise ModelError(f"--from: a model of the task {base.name} cannot go on as generate")
         old = base.task.options
-        kept = {n: getattr(old, n) for n in ("units", "normalise", "lower", "embedding", "vectors", "tied", "softmax")}
+        kept = {n: getattr(old, n) for n in ("units", "unicode", "lower", "embedding", "vectors", "tied", "softmax")}
         options = options.model_copy(update=kept)
         return cls._fitted(options, data, columns, base.task.codec)
 
@@ -149,8 +149,8 @@ class GenerateTask(Task):
             embedding=embedding,
             tied=units > 512 and not adaptive if own.tied is None else own.tied,
             adaptive=adaptive,
-            embedding_dropout=own.embedding_dropout,
-            input_dropout=own.input_dropout,
+            embedding_dropout=own.embedding_dropout or 0.0,
+            input_dropout=own.input_dropout or 0.0,
             output_dropout=options.dropout if own.output_dropout is None else own.output_dropout,
             activation=own.activation_regularisation,
             change=own.temporal_regularisation,

@@ -17,16 +17,10 @@ class Generate(TextOptions):
         "whole", description="A text file is one text, or each of its lines is a document."
     )
     holdout: float = Field(0.1, ge=0, lt=1, description="Share of the text held out at its end, for validation.")
-    embedding: int | None = Field(None, ge=1, description="Numbers in the vector of a unit.")
-    vectors: Path | None = Field(None, description="Text file of first vectors: a unit and its numbers in every line.")
     tied: bool | None = Field(None, description="The vectors of the units are the weights of their scores too.")
     softmax: Literal["full", "adaptive"] = Field(
         "full", description="Adaptive: rare units of a large vocabulary share few numbers; faster, not tied."
     )
-    embedding_dropout: float = Field(
-        0.0, ge=0, lt=1, description="Share of units left out wherever they stand in a batch."
-    )
-    input_dropout: float = Field(0.0, ge=0, lt=1, description="Dropout of the vectors, the same at all steps.")
     output_dropout: float | None = Field(None, ge=0, lt=1, description="Dropout below the scores [as --dropout].")
     activation_regularisation: float = Field(0.0, ge=0, description="Weight of the mean square of the outputs.")
     temporal_regularisation: float = Field(0.0, ge=0, description="Weight of the mean square of their change per step.")
