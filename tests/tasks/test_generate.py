@@ -170,7 +170,14 @@ def test_the_command_writes_completes_and_compares(made, capsys):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"cell": "gru", "norm": "after"}, {"cell": "mingru"}, {"connection": "highway", "norm": "before"}]
+    "options",
+    [
+        {},
+        {"cell": "gru", "norm": "after"},
+        {"cell": "mingru"},
+        {"connection": "highway", "norm": "before"},
+        {"attention": "causal"},
+    ],
 )
 def test_a_stack_streams_as_it_steps(options):
     torch.manual_seed(0)

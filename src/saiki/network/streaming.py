@@ -56,6 +56,7 @@ class StackStream:
         self._layers = [self._layer(cell, number) for number, (cell,) in enumerate(stack.cells)]
         self._plain = all(isinstance(n, torch.nn.Identity) for n in (*stack.before, *stack.after))
         self._connections = list(stack.connections)
+        self._past = None if stack.attention is None else stack.attention.initial_state(1)
 
     @staticmethod
     def _layer(cell: Cell, number: int) -> _Native | _Reference:
@@ -75,13 +76,19 @@ class StackStream:
             x = connect(x, layer.push(into.contiguous()))
             if not self._plain:
                 x = cast("Any", self.stack.after)[number](x)
+        if self.stack.attention is not None:
+            up, self._past = self.stack.attention(x[None, None], None, self._past)
+            x = up[0, 0]
         return x
 
     @property
     def state(self) -> list[list[Any]]:
-        return [[layer.state] for layer in self._layers]
+        states = [[layer.state] for layer in self._layers]
+        return states if self._past is None else [*states, [self._past]]
 
     @state.setter
     def state(self, states: list[list[Any]]) -> None:
-        for layer, (state,) in zip(self._layers, states, strict=True):
+        for layer, (state,) in zip(self._layers, states, strict=False):
             layer.state = state
+        if self.stack.attention is not None:
+            (self._past,) = states[-1]
