@@ -12,6 +12,7 @@ from saiki import metrics
 from saiki.metrics._classes import chosen, confusion
 from saiki.modalities.label import LabelCodec
 from saiki.network.labeller import Labellers
+from saiki.readers import read_frame
 from saiki.tasks._evaluation import Evaluation, Table
 from saiki.tasks._labelling import LabelTask
 from saiki.tasks.classify import Classify
@@ -33,6 +34,27 @@ class ClassifyTask(LabelTask):
     name = "classify"
     options: Classify
     label: LabelCodec
+
+    @classmethod
+    def fit(cls, options: Classify, data: Any, columns: dict[str, Any]) -> LabelTask:
+        """Series, or documents where the source is a column of text."""
+        if not isinstance(data, np.ndarray):
+            from saiki.data.texts import text_column
+            from saiki.tasks._documents import DocumentTask
+
+            data = read_frame(data)
+            if (column := text_column(data, columns)) is not None:
+                return DocumentTask.fit_documents(options, data, column, columns)
+        return super().fit(options, data, columns)
+
+    @classmethod
+    def from_json(cls, options: Any, stored: dict[str, Any]) -> LabelTask:
+        """As what was saved: series, or documents."""
+        if "text" in stored:
+            from saiki.tasks._documents import DocumentTask
+
+            return DocumentTask.from_json(options, stored)
+        return super().from_json(options, stored)
 
     @classmethod
     def fit_label(cls, answers: pl.Series) -> LabelCodec:

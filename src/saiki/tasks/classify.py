@@ -1,4 +1,4 @@
-"""Classify: one label per series, from its channels over time."""
+"""Classify: one label per series, from its channels over time, or per document, from its text."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from saiki.modalities._text_options import TextOptions
 from saiki.tasks._label_options import LabelOptions
 
 
-class Classify(LabelOptions):
+class Classify(LabelOptions, TextOptions):
     """Which of several classes a series is of. None stands for a value that is derived from the data."""
 
     class_weight: Literal["none", "balanced"] = Field(

@@ -1,0 +1,115 @@
+"""Tables of documents with one answer each: a column of text, a row per document."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+
+from saiki.data._layout import Layout, present
+from saiki.data.columns import as_polars
+from saiki.data.roles import TARGET
+from saiki.errors import DataError
+from saiki.readers import read_frame
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Many documents, and what is known of each.
+
+    ids      [documents] the column --id, or the number of the row
+    texts    [documents] as they stand in the table, "" where there is none
+    answers  [documents] labels, None where unknown; None if the column is absent
+    group    [documents] what must not be split, as codes; None without --group
+    """
+
+    ids: np.ndarray
+    texts: list[str]
+    answers: pl.Series | None
+    group: np.ndarray | None
+    layout: Layout
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Characters of every document, without spaces around it."""
+        return np.array([len(text.strip()) for text in self.texts], np.int64)
+
+    def select(self, rows: np.ndarray | Sequence[int]) -> Documents:
+        """Only these documents, in this order."""
+        rows = np.asarray(rows, np.int64)
+        answers = None if self.answers is None else self.answers.gather(rows)
+        group = None if self.group is None else self.group[rows]
+        return replace(self, ids=self.ids[rows], texts=[self.texts[k] for k in rows], answers=answers, group=group)
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which documents have an answer."""
+        return np.zeros(len(self), bool) if self.answers is None else (~self.answers.is_null()).to_numpy()
+
+    def fingerprint(self) -> str:
+        """A hash of all of it: equal data, equal hash, whatever the file format."""
+        answers = [] if self.answers is None else self.answers.to_list()
+        return hashlib.sha256(str([self.ids.tolist(), self.texts, answers]).encode("utf-8", "replace")).hexdigest()
+
+    def describe(self) -> list[tuple[str, str]]:
+        """What was understood, as pairs of a word and what it says."""
+        low, middle, high = (int(q) for q in np.quantile(self.lengths, [0, 0.5, 1], method="nearest"))
+        rows = [
+            ("documents", f"{len(self):,}, column {self.layout.source[0]}"),
+            ("characters", f"{int(self.lengths.sum()):,} ({low:,} to {high:,} in each, median {middle:,})"),
+        ]
+        return rows + [("note", note) for note in self.notes]
+
+
+def text_column(frame: nw.DataFrame, columns: dict[str, Any]) -> str | None:
+    """The column of documents: the source that was named, if it is text; else the only column of text, without numbers beside."""
+    kinds = {name: isinstance(kind, nw.String | nw.Categorical) for name, kind in frame.schema.items()}
+    source = columns.get("source")
+    named = [source] if isinstance(source, str) else list(source or [])
+    if named:
+        return named[0] if len(named) == 1 and kinds.get(named[0]) else None
+    taken = {columns.get("id"), columns.get("time"), _target(columns)}
+    others = [name for name in frame.columns if name not in taken]
+    return others[0] if len(others) == 1 and kinds[others[0]] else None
+
+
+def _target(columns: dict[str, Any]) -> str:
+    target = columns.get("target")
+    if isinstance(target, list | tuple):
+        if len(target) != 1:
+            raise DataError(f"target: got {len(target)} columns; expected the one column of labels")
+        target = target[0]
+    return target or TARGET
+
+
+def layout_for(column: str, columns: dict[str, Any], group: str | None) -> Layout:
+    """Which column is what."""
+    return Layout((column,), _target(columns), columns.get("id"), None, (), group, 1)
+
+
+def documents(data: Any, layout: Layout, training: bool = False) -> Documents:
+    """Read a table; the columns of answers and groups may be absent unless it is for training."""
+    frame = read_frame(data)
+    table = {name: as_polars(frame[name]) for name in frame.columns}
+    if not len(frame):
+        raise DataError("the table has no rows; expected one document per row")
+    needed = [*layout.source, *filter(None, [layout.id]), *([layout.target] if training else [])]
+    for name in [*needed, *([layout.group] if training and layout.group else [])]:
+        present(name, table)
+    texts = table[layout.source[0]]
+    if texts.dtype not in (pl.String, pl.Categorical, pl.Null):
+        raise DataError(f"column {layout.source[0]!r} holds {texts.dtype}; the model reads text there")
+    group = table.get(layout.group) if layout.group else None
+    ids = table[layout.id].to_numpy() if layout.id else np.arange(1, len(frame) + 1)
+    codes = None if group is None else group.cast(pl.String).cast(pl.Categorical).to_physical().fill_null(0).to_numpy()
+    given = texts.cast(pl.String).fill_null("").to_list()
+    return Documents(ids, given, table.get(layout.target), codes, layout)

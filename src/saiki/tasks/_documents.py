@@ -1,0 +1,150 @@
+"""The task classify for documents: a column of text is cut into units, read, pooled and labelled."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from saiki.baselines import majority, tfidf
+from saiki.data.texts import Documents, documents, layout_for
+from saiki.errors import DataError, OptionError
+from saiki.modalities import text as modality
+from saiki.modalities._vectors import load as load_vectors
+from saiki.modalities.label import LabelCodec
+from saiki.modalities.text import TextCodec
+from saiki.network.labeller import LabelPlan
+from saiki.network.reader import TextLabellers
+from saiki.sequence import Ragged
+from saiki.tasks._classifying import ClassifyTask
+from saiki.tasks._label_problem import Encoded, LabelProblem
+from saiki.tasks._labelling import FEWEST
+from saiki.tasks.classify import Classify
+
+#: numbers in the vector of a word, and of a character
+WORD, CHARACTER = 100, 32
+#: units of a document that are read, the last ones: longer ones cost time, and their ends say most
+MOST_UNITS = 2000
+#: characters from which is found how words are cut
+HEAD = 100_000
+#: networks that are averaged, of fewer documents than these and of more
+SMALL, FEW_MEMBERS = 3000, 3
+
+
+class DocumentTask(ClassifyTask):
+    """`ClassifyTask` whose series are documents. `codec` is that of the text."""
+
+    text: TextCodec
+    vectors: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    @classmethod
+    def fit_documents(cls, options: Classify, data: Any, column: str, columns: dict[str, Any]) -> DocumentTask:
+        """Units of the text, classes, sizes, and the baselines on all of it."""
+        layout = layout_for(column, columns, options.group)
+        everything = documents(data, layout, training=True)
+        known = np.flatnonzero(everything.known & (everything.lengths > 0))
+        if len(known) < FEWEST:
+            raise DataError(
+                f"{len(known)} of {len(everything)} documents have text and a label in column {layout.target!r}; "
+                f"expected at least {FEWEST} to learn from"
+            )
+        if len(known) < len(everything):
+            everything.notes.append(f"{len(everything) - len(known)} documents without text or label are left out.")
+        training = everything.select(known)
+        assert training.answers is not None
+        label = LabelCodec.fit(training.answers)
+        head = "\n".join(training.texts)[:HEAD]
+        units = options.units or ("bytepair" if options.tokenizer else modality.natural_units(head, words_first=True))
+        lower = units != "characters" if options.lower is None else options.lower
+        options = options.model_copy(update={"units": units, "lower": lower})
+        text = modality.fit(iter(training.texts), options, spaces=False, head=head)
+        vectors = load_vectors(options.vectors, text) if options.vectors else None
+        size = options.embedding or (vectors[1].shape[1] if vectors else WORD if units != "characters" else CHARACTER)
+        if vectors and vectors[1].shape[1] != size:
+            raise OptionError(f"embedding {size}, but the vectors have {vectors[1].shape[1]} numbers")
+        members = options.ensemble or (FEW_MEMBERS if len(training) < SMALL else 1)
+        plan = LabelPlan(size, 0, len(label.classes), 1, options.pooling, members)
+        task = cls(options, layout, None, label, plan, {}, training)  # type: ignore[arg-type]
+        task.text = text
+        task.vectors = (torch.from_numpy(vectors[0]), torch.from_numpy(vectors[1])) if vectors else None
+        task.fitted = task._baselines(np.arange(len(training)))
+        return task
+
+    def read(self, data: Any) -> Documents:  # type: ignore[override]
+        return documents(data, self.layout)
+
+    def network_defaults(self) -> dict[str, Any]:
+        return {"bidirectional": True, "layers": 1, "dropout": 0.5}
+
+    def training_defaults(self) -> dict[str, Any]:
+        size = len(self._own)
+        return {
+            "batch": 32 if size < 3000 else 64,
+            "learning_rate": 3e-3,
+            "most_epochs": 60 if size < 3000 else 25,
+            "average": 0.99,
+        }
+
+    def network(self, options: Any, width: int, seed: int) -> TextLabellers:  # type: ignore[override]
+        own = self.options
+        drops = tuple(
+            usual if given is None else given
+            for given, usual in ((own.embedding_dropout, 0.1), (own.input_dropout, 0.3))
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return TextLabellers(self.plan, options, width, self.text.size, drops, self.vectors)  # type: ignore[arg-type]
+
+    def _encode(self, data: Any, truth: np.ndarray | None = None) -> Encoded:
+        units = [self.text.encode(document)[-MOST_UNITS:] for document in data.texts]
+        values = np.concatenate([*units, np.empty(0, np.int32)]).astype(np.int64)[:, None]
+        steps = Ragged(values, np.array([len(u) for u in units], np.int64))
+        truth = np.zeros(len(data), np.int64) if truth is None else truth
+        return Encoded(steps, np.zeros((len(data), 0), np.float32), truth, 0)
+
+    def problem(self, batch: int, valid: Any = None, whole: bool = False) -> LabelProblem:
+        if self.options.augment:
+            raise OptionError("--augment changes series of numbers, and has no meaning for text; leave it out")
+        made = super().problem(batch, valid, whole)
+        made.changes = ()
+        return made
+
+    def _baselines(self, rows: np.ndarray) -> dict[str, Any]:
+        truth, texts = self._encoded.truth[rows], [self._own.texts[k] for k in rows]  # type: ignore[attr-defined]
+        return {
+            "majority": majority.fit(np.zeros((len(rows), 0)), truth, self.plan.outputs),
+            "tfidf": tfidf.fit(texts, truth, self.plan.outputs),
+        }
+
+    def _by_baselines(self, fitted: dict[str, Any], data: Any) -> dict[str, np.ndarray]:
+        return {
+            "majority": majority.answer(fitted["majority"], np.zeros((len(data), 0))),
+            "tfidf": tfidf.answer(fitted["tfidf"], data.texts),
+        }
+
+    def facts(self) -> list[tuple[str, str]]:
+        several = f"{self.plan.members} networks, averaged; " if self.plan.members > 1 else ""
+        return [
+            ("units", self.text.describe()),
+            ("answers", f"{several}pooled by {' and '.join(self.plan.pooling)}"),
+            ("stream", "no: the answer is pooled over the whole document"),
+        ]
+
+    def describe(self) -> list[tuple[str, str]]:
+        return [*super().describe(), ("units", self.text.describe())]
+
+    def to_json(self) -> dict[str, Any]:
+        plan, text = asdict(self.plan), self.text.to_json()
+        known = {"layout": self.layout.to_json(), "label": self.label.to_json(), "baselines": self.fitted}
+        return {**known, "plan": plan, "text": text}
+
+    @classmethod
+    def from_json(cls, options: Any, stored: dict[str, Any]) -> DocumentTask:
+        plan = LabelPlan(**stored["plan"] | {"pooling": tuple(stored["plan"]["pooling"])})
+        layout = layout_for(stored["layout"]["source"][0], stored["layout"], stored["layout"]["group"])
+        label = LabelCodec.from_json(stored["label"])
+        task = cls(options, layout, None, label, plan, stored["baselines"])  # type: ignore[arg-type]
+        task.text = TextCodec.from_json(stored["text"])
+        return task

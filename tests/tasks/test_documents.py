@@ -1,0 +1,96 @@
+"""Documents are classified from a column of text: a planted rule is found, and series are still series."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+import saiki
+from saiki.baselines import tfidf
+from saiki.data.texts import text_column
+from saiki.errors import DataError, OptionError
+from saiki.readers import read_frame
+
+NOUNS = ["cat", "dog", "tree", "house", "river", "stone"]
+
+
+def planted(seed, rows):
+    """The label is whether "not" stands before "good" or before "bad": a bag of words cannot tell."""
+    rng = np.random.default_rng(seed)
+    texts, labels = [], []
+    for _ in range(rows):
+        words = list(rng.choice(NOUNS, rng.integers(3, 8)))
+        good = bool(rng.integers(2))
+        first, second = ("good", "bad") if good else ("bad", "good")
+        words[1:1] = [first, str(rng.choice(NOUNS))]
+        words += [str(rng.choice(NOUNS)), second]
+        texts.append(" ".join(words))
+        labels.append("up" if good else "down")
+    return pl.DataFrame({"review": texts, "label": labels})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("documents")
+    model = saiki.train(
+        "classify", planted(0, 120), source="review", target="label", out=folder / "m", steps=60, width=12, embedding=8,
+        ensemble=1, dropout=0.0, input_dropout=0.0, learning_rate=0.02, batch=32, seed=1, average=0.0, validations=2,
+    )  # fmt: skip
+    return model, folder / "m"
+
+
+def test_the_order_of_words_is_learned_and_the_bag_of_words_is_beaten(made):
+    model, path = made
+    found = model.evaluate(planted(1, 100))
+    assert found.scores["saiki"]["accuracy"] > 0.9
+    assert found.beats_baselines
+    assert set(found.scores) == {"saiki", "majority", "tfidf"}
+    loaded = saiki.load(path)
+    assert loaded.evaluate(planted(1, 100)).to_json() == found.to_json()
+    answer = loaded.predict(planted(2, 5).drop("label"))
+    assert answer.columns == ["unique_id", "saiki", "saiki-down", "saiki-up"]
+    assert len(answer) == 5
+
+
+def test_documents_together_are_as_one_by_one(made):
+    model, _ = made
+    frame = planted(3, 6)
+    together = model.predict(frame)["saiki-up"].to_numpy()
+    alone = [model.predict(frame[k : k + 1])["saiki-up"][0] for k in range(6)]
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_a_column_of_text_is_told_from_series():
+    frame = read_frame(planted(0, 3))
+    assert text_column(frame, {"target": "label"}) == "review"
+    assert text_column(frame, {"target": "label", "source": ["review"]}) == "review"
+    numbers = read_frame(pl.DataFrame({"unique_id": ["a"], "x": [1.0], "y": ["b"]}))
+    assert text_column(numbers, {}) is None
+    assert text_column(numbers, {"source": "x"}) is None
+
+
+def test_bad_documents_are_one_line(made):
+    frame = planted(0, 30)
+    one = frame.with_columns(label=pl.lit("up"))
+    with pytest.raises(DataError, match="holds only 'up'; expected two classes"):
+        saiki.train("classify", one, source="review", target="label", steps=1)
+    with pytest.raises(DataError, match="no column 'lable'; did you mean 'label'"):
+        saiki.train("classify", frame, source="review", target="lable", steps=1)
+    with pytest.raises(OptionError, match="vocabulary 900 is larger than the data"):
+        saiki.train("classify", frame, source="review", target="label", vocabulary=900, steps=1)
+    with pytest.raises(OptionError, match="--augment changes series of numbers"):
+        saiki.train("classify", frame, source="review", target="label", augment="noise", steps=1)
+    with pytest.raises(DataError, match="no series has an answer in column 'label' that training knows"):
+        made[0].evaluate(frame.with_columns(label=pl.lit("sideways")))
+    with pytest.raises(DataError, match="holds Int64; the model reads text there"):
+        made[0].predict(pl.DataFrame({"review": [1]}))
+
+
+def test_tfidf_knows_words_it_has_seen_and_answers_for_none():
+    texts = ["good film", "bad film"] * 20
+    fitted = tfidf.fit(texts, np.array([1, 0] * 20), 2)
+    found = tfidf.answer(fitted, ["a good one", "bad bad", ""])
+    np.testing.assert_allclose(found.sum(1), 1)
+    assert found[0].argmax() == 1
+    assert found[1].argmax() == 0
+    nothing = tfidf.fit(["", " "], np.array([0, 1]), 2)
+    np.testing.assert_allclose(tfidf.answer(nothing, ["x"]), [[0.5, 0.5]])
