@@ -68,6 +68,14 @@ def test_a_column_of_text_is_told_from_series():
     assert text_column(numbers, {"source": "x"}) is None
 
 
+def test_copies_in_training_and_validation_are_told():
+    frame = planted(0, 30)
+    model = saiki.train("classify", pl.concat([frame, frame]), source="review", target="label", steps=1, width=4)
+    assert any("stand in the table more than once" in says for _, says in model.understood)
+    clean = saiki.train("classify", frame.unique(), source="review", target="label", steps=1, width=4)
+    assert not any("more than once" in says for _, says in clean.understood)
+
+
 def test_bad_documents_are_one_line(made):
     frame = planted(0, 30)
     one = frame.with_columns(label=pl.lit("up"))

@@ -132,6 +132,15 @@ class DocumentTask(ClassifyTask):
             ("stream", "no: the answer is pooled over the whole document"),
         ]
 
+    def _leaks(self) -> list[str]:
+        """Documents that stand in training and in validation too."""
+        parts: dict[str, set[int]] = {}
+        for text, part in zip(self._own.texts, self._folds.tolist(), strict=True):  # type: ignore[attr-defined]
+            parts.setdefault(text, set()).add(part)
+        count = sum(len(where) > 1 for where in parts.values())
+        told = "copies in training and validation flatter the scores; remove them, or name what they share with --group"
+        return [f"LEAK: {count} documents stand in the table more than once: {told}."] if count else []
+
     def describe(self) -> list[tuple[str, str]]:
         return [*super().describe(), ("units", self.text.describe())]
 

@@ -131,8 +131,12 @@ class LabelTask(Task):
         """A table read as the training data were."""
         return labelled(data, layout=self.layout)
 
+    def _leaks(self) -> list[str]:
+        """Ways in which the answers of what is held out are told, as sentences."""
+        return audit_labelled(self._own, self._folds)
+
     def describe(self) -> list[tuple[str, str]]:
-        leaks = audit_labelled(self._own, self._folds)
+        leaks = self._leaks()
         return self._own.describe() + [("leak", sentence) for sentence in leaks]
 
     def fingerprint(self, data: Any = None) -> str:
