@@ -55,4 +55,17 @@ struct Scan {
   void *ddecay, *dinflow, *dinitial;
 };
 
+// A reservoir with a constant sparse matrix, packed: drive and y are [steps, width], states [rows, width]; row u of the matrix has
+// the weights starts[u] .. starts[u + 1] - 1.
+struct Reservoir {
+  Batch batch;
+  long width;
+  double leak;
+  bool squash;  // tanh, or the identity
+  const int64_t* starts;
+  const int32_t* columns;
+  const void *weights, *drive, *initial;
+  void *y, *final;
+};
+
 }  // namespace saiki

@@ -31,14 +31,14 @@ using namespace saiki;
 // A compact tensor in this machine's memory, read through torch's own Python attributes: a tenth of what DLPack costs.
 struct View {
   char* memory = nullptr;
-  int scalar = -1;  // 0 float32, 1 float64, 2 int64
+  int scalar = -1;  // 0 float32, 1 float64, 2 int64, 3 int32
   int dimensions = 0;
   long shape[3] = {0, 0, 0};
 };
 
-// What `view` looks at, and torch's three dtypes; set once by `torch_dtypes`.
+// What `view` looks at, and torch's four dtypes; set once by `torch_dtypes`.
 PyObject *name_of_dtype, *name_of_shape, *name_of_pointer, *name_of_compact, *name_of_cpu;
-PyObject* dtypes[3];
+PyObject* dtypes[4];
 
 nb::object checked(PyObject* o) {
   if (!o) throw nb::python_error();
@@ -50,9 +50,9 @@ nb::object call(nb::handle tensor, PyObject* name) { return checked(PyObject_Cal
 View view(nb::handle tensor) {
   View v;
   const nb::object dtype = get(tensor, name_of_dtype), shape = get(tensor, name_of_shape);
-  for (int i = 0; i < 3; ++i)
+  for (int i = 0; i < 4; ++i)
     if (dtype.ptr() == dtypes[i]) v.scalar = i;
-  if (v.scalar < 0) throw std::invalid_argument("saiki kernel: tensors must be float32, float64 or int64");
+  if (v.scalar < 0) throw std::invalid_argument("saiki kernel: tensors must be float32, float64, int64 or int32");
   v.dimensions = int(PyTuple_GET_SIZE(shape.ptr()));
   for (int i = 0; i < v.dimensions && i < 3; ++i) v.shape[i] = PyLong_AsLong(PyTuple_GET_ITEM(shape.ptr(), i));
   if (get(tensor, name_of_cpu).ptr() != Py_True) throw std::invalid_argument("saiki kernel: tensors must be on the CPU");
@@ -406,6 +406,39 @@ void steps_backward(const std::string& cell, nb::tuple about, nb::handle saved, 
   g.run(g.kernels.backward, threads);
 }
 
+void reservoir(nb::handle drive, nb::handle starts, nb::handle columns, nb::handle weights, double leak, bool squash, nb::handle initial,
+               nb::handle counts, bool reverse, nb::handle y, nb::handle final, int threads) {
+  const View d = view(drive), first = view(initial), n = view(counts), w = view(weights);
+  if (d.dimensions != 2 || first.dimensions != 2 || n.dimensions != 1 || n.scalar != 2 || d.scalar > 1 || w.dimensions != 1)
+    wrong("drive, initial, counts and weights", "of 2, 2, 1 and 1 dimensions, counts int64");
+  Shape s{};
+  s.scalar = d.scalar, s.rows = first.shape[0], s.steps = d.shape[0], s.width = d.shape[1], s.time = n.shape[0];
+  if (s.time < 1 || s.width < 1) wrong("time and width", "at least 1");
+  count_packed(s, reinterpret_cast<const int64_t*>(n.memory), s.rows);
+  Reservoir r{};
+  r.batch = {s.time, s.rows, s.counts.data(), s.offsets.data(), reverse, s.starts.data(), s.places.data(), s.origins.data(), 0};
+  r.width = s.width, r.leak = leak, r.squash = squash;
+  const long entries = w.shape[0];
+  r.starts = static_cast<const int64_t*>(present(starts, 2, {s.width + 1}, "starts"));
+  r.columns = static_cast<const int32_t*>(present(columns, 3, {entries}, "columns"));
+  for (long u = 0; u < s.width; ++u)
+    if (r.starts[u] > r.starts[u + 1]) wrong("starts", "non-decreasing");
+  if (r.starts[0] != 0 || r.starts[s.width] != entries) wrong("starts", "from 0 to the number of weights");
+  for (long k = 0; k < entries; ++k)
+    if (r.columns[k] < 0 || r.columns[k] >= s.width) wrong("columns", "units of the reservoir");
+  r.weights = present(weights, s.scalar, {entries}, "weights");
+  r.drive = present(drive, s.scalar, {s.steps, s.width}, "drive");
+  r.initial = present(initial, s.scalar, {s.rows, s.width}, "the initial state");
+  r.y = present(y, s.scalar, {s.steps, s.width}, "y"), r.final = present(final, s.scalar, {s.rows, s.width}, "the final state");
+  prefer_large_pages(r.y, (s.scalar ? sizeof(double) : sizeof(float)) * size_t(s.steps * s.width));
+  constexpr long worth_waking = 1 << 15, worth_a_barrier = 1 << 12;  // products of a call, and of one step
+  const long products = entries + 10 * s.width;
+  const bool share = s.steps * products >= worth_waking && (s.rows >= threads || products >= worth_a_barrier);
+  nb::gil_scoped_release release;
+  Pool::Lease lease(share ? threads : 1);
+  chosen()->reservoir[s.scalar](r, lease.team);
+}
+
 // A sequence that arrives step by step.
 class Stream {
   const CellKernels& kernels_;
@@ -465,8 +498,8 @@ NB_MODULE(_native, m) {
   }, "Numbers per step that forward keeps for backward.");
   m.def("poison", [](bool on) { poison = on; }, "Tests: fill the workspace with NaN before each call, check its guards after it.");
   m.def("torch_dtypes", [](nb::tuple given) {
-    for (int i = 0; i < 3; ++i) dtypes[i] = nb::object(given[i]).release().ptr();
-  }, "Tell once what torch.float32, torch.float64 and torch.int64 are.");
+    for (int i = 0; i < 4; ++i) dtypes[i] = nb::object(given[i]).release().ptr();
+  }, "Tell once what torch.float32, torch.float64, torch.int64 and torch.int32 are.");
   m.def("forward", &forward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
         nb::arg().none(), nb::arg());
   m.def("backward", &backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
@@ -477,6 +510,7 @@ NB_MODULE(_native, m) {
   m.def("steps_backward", &steps_backward, nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
         nb::arg(), nb::arg());
   m.def("scan_forward", &scan_forward);
+  m.def("reservoir", &reservoir);
   m.def("scan_backward", &scan_backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(),
         nb::arg(), nb::arg(), nb::arg());
   name_of_dtype = PyUnicode_InternFromString("dtype");

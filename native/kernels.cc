@@ -8,6 +8,7 @@
 #include "forward.h"
 #include "gru.h"
 #include "lstm.h"
+#include "reservoir.h"
 #include "scan.h"
 #include "stream.h"
 
@@ -54,6 +55,7 @@ const Kernels kernels = {SAIKI_NAME(SAIKI_ISA),
                           {cell<Gru<float>>, cell<Gru<double>>}},
                          {scan_forward<float>, scan_forward<double>},
                          {scan_backward<float>, scan_backward<double>},
+                         {reservoir<float>, reservoir<double>},
                          {rate<float>, rate<double>}};
 
 }  // namespace saiki::SAIKI_ISA

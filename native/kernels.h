@@ -25,6 +25,7 @@ struct Kernels {
   CellKernels cells[cell_count][2];  // float, double
   void (*scan_forward[2])(const Scan&, Team&);
   void (*scan_backward[2])(const Scan&, Team&);
+  void (*reservoir[2])(const Reservoir&, Team&);
   double (*rate[2])(double seconds);   // GFLOP/s of the micro-kernel alone, on data that fits the first-level cache
 };
 

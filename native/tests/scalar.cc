@@ -203,6 +203,53 @@ void solve_scan(const std::vector<int64_t>& lengths, long width, bool reverse, i
 
 }  // namespace
 
+// A reservoir against its plain loop.
+bool reservoir_is_the_loop(const std::vector<int64_t>& lengths, long width, bool reverse, int lanes) {
+  const long rows = long(lengths.size()), time = lengths[0];
+  std::vector<int64_t> counts, offsets{0}, zeros, starts{0};
+  for (int64_t t = 0; t < time; ++t) {
+    int64_t n = 0;
+    for (const int64_t length : lengths) n += length > t;
+    counts.push_back(n), offsets.push_back(offsets.back() + n);
+  }
+  std::vector<int64_t> begins(offsets.begin(), offsets.end() - 1), rows_in_order(rows);
+  for (long b = 0; b < rows; ++b) rows_in_order[b] = b;
+  std::mt19937 random(7);
+  std::normal_distribution<double> normal;
+  std::vector<int32_t> columns;
+  Numbers weights, drive(offsets.back() * width), initial(rows * width), y(drive.size()), final(initial.size());
+  for (long u = 0; u < width; ++u) {
+    for (long v = u % 3; v < width; v += 3) columns.push_back(int32_t(v)), weights.push_back(0.3 * normal(random));
+    starts.push_back(int64_t(columns.size()));
+  }
+  for (double& v : drive) v = normal(random);
+  for (double& v : initial) v = normal(random);
+  Reservoir r{};
+  r.batch = {time, rows, counts.data(), offsets.data(), reverse, begins.data(), rows_in_order.data(), rows_in_order.data(), 0};
+  r.width = width, r.leak = 0.4, r.squash = true, r.starts = starts.data(), r.columns = columns.data(), r.weights = weights.data();
+  r.drive = drive.data(), r.initial = initial.data(), r.y = y.data(), r.final = final.data();
+  Pool::Lease lease(lanes);
+  baseline::kernels.reservoir[1](r, lease.team);
+  double worst = 0;
+  for (long b = 0; b < rows; ++b) {
+    Numbers h(initial.begin() + b * width, initial.begin() + (b + 1) * width);
+    for (int64_t i = 0; i < lengths[b]; ++i) {
+      const long at = (offsets[reverse ? lengths[b] - 1 - i : i] + b) * width;
+      Numbers next(width);
+      for (long u = 0; u < width; ++u) {
+        double sum = drive[at + u];
+        for (int64_t k = starts[u]; k < starts[u + 1]; ++k) sum += weights[k] * h[columns[k]];
+        next[u] = 0.6 * h[u] + 0.4 * std::tanh(sum);
+        worst = std::fmax(worst, std::fabs(next[u] - y[at + u]));
+      }
+      h = next;
+    }
+    for (long u = 0; u < width; ++u) worst = std::fmax(worst, std::fabs(h[u] - final[b * width + u]));
+  }
+  if (!(worst < 1e-12)) std::printf("reservoir of %ld units, %d lanes: differs by %g\n", width, lanes, worst);
+  return worst < 1e-12;
+}
+
 int main() {
   const std::vector<std::vector<int64_t>> batches = {{1}, {7}, {5, 5, 5, 5, 5, 5, 5, 5, 5}, {9, 9, 6, 3, 3, 1, 1, 0, 0}, {40, 1, 1}};
   const long sizes[][2] = {{1, 1}, {3, 5}, {17, 16}, {8, 33}, {2, 70}};

@@ -26,7 +26,19 @@ _PUBLIC = {
     "OptionError": "saiki.errors",
     "ModelError": "saiki.errors",
 }
-_MODULES = ("nn", "cells", "network", "training", "tasks", "metrics", "baselines", "readers", "data", "modalities")
+_MODULES = (
+    "nn",
+    "reservoir",
+    "cells",
+    "network",
+    "training",
+    "tasks",
+    "metrics",
+    "baselines",
+    "readers",
+    "data",
+    "modalities",
+)
 
 __all__ = [*_PUBLIC, *_MODULES, "__version__"]
 

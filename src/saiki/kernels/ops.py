@@ -18,9 +18,10 @@ from torch import Tensor
 
 from saiki.cells.base import Cell, LinearCell, State
 from saiki.errors import SaikiError
+from saiki.kernels.reservoir import unroll_reservoir
 from saiki.kernels.scan import unroll_linear
 from saiki.kernels.steps import unroll_steps
-from saiki.kernels.table import SCAN, STEPS, Row, native, say_once, why_no_native
+from saiki.kernels.table import RESERVOIR, SCAN, STEPS, Row, native, say_once, why_no_native
 
 #: the same answer by plain torch, for what the kernels cannot do: (x, state, weights, counts, reverse) -> (y, final)
 Reference = Callable[
@@ -84,6 +85,8 @@ def run(
         return unroll_linear(cell, cell.project(x, **given), counts, state, reverse)
     if row in STEPS.values():
         return unroll_steps(cell, x, counts, state, reverse, reference)
+    if row is RESERVOIR:
+        return unroll_reservoir(cell, cell.project(x, **given), counts, state, reverse)
     weights = cell.weights()
 
     def again(x: Tensor, before: tuple[Tensor, ...], weights: tuple[Tensor | None, ...], counts: Tensor, reverse: bool):

@@ -22,7 +22,7 @@ def _load() -> tuple[ModuleType | None, str]:
         from saiki.kernels import _native
     except ImportError as error:
         return None, f"the native extension is not available ({error}); recurrent layers run on plain torch"
-    _native.torch_dtypes((torch.float32, torch.float64, torch.int64))
+    _native.torch_dtypes((torch.float32, torch.float64, torch.int64, torch.int32))
     return _native, ""
 
 
@@ -52,6 +52,8 @@ ROWS = (
 SCAN = Row("linear", "scan", weights=0)
 #: cells step by step, with all their options, on gates that torch projects
 STEPS = {name: Row(name, f"{name}_steps", weights=0) for name in (native.step_cells() if native else ())}
+#: a reservoir with constant weights: no gradient passes
+RESERVOIR = Row("echo_state", "reservoir", weights=0)
 
 
 def match(cell: str, options: Mapping[str, Any], weights: int, device: str, dtype: torch.dtype) -> Row | str:
@@ -90,14 +92,16 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     if own or (vars(cell).keys() | vars(inner).keys()) & {"recur", "step", "advance"}:
         return f"no kernel for {kind.__name__}, whose step is its own"
     name = kind.__module__.rpartition(".")[2].lstrip("_")
-    if not linear and name not in {row.cell for row in (*ROWS, *STEPS.values())}:
+    if not linear and name not in {row.cell for row in (*ROWS, RESERVOIR, *STEPS.values())}:
         return f"no kernel for the cell {name}"
-    if any(t.dtype is not x.dtype or t.device != x.device for t in (*cell.parameters(), *state)):
+    if name == RESERVOIR.cell and torch.is_grad_enabled() and any(t.requires_grad for t in (x, *state, *cell.parameters())):
+        return "no kernel for echo_state where a gradient passes through it"
+    if any(t.dtype is not x.dtype or t.device != x.device for t in (*cell.parameters(), *cell.buffers(), *state)):
         return "input, state and weights differ in dtype or device"
     found = _fused(cell, name, x)
     if not isinstance(found, Row) and name in STEPS:
         found = _runs(STEPS[name], name, x.device.type, x.dtype)
-    if (found is SCAN or found in STEPS.values()) and torch.compiler.is_compiling():
+    if (found in (SCAN, RESERVOIR) or found in STEPS.values()) and torch.compiler.is_compiling():
         return f"torch.compile: the kernel of {name} is no operator of its own; the cell runs step by step"
     if isinstance(found, Row) and torch.is_autocast_enabled(found.device):
         return "autocast: the reference computes in the dtypes that torch chooses"
@@ -108,6 +112,8 @@ def _fused(cell: Cell, name: str, x: Tensor) -> Row | str:
     """The row that computes the whole cell, input product and all, or the scan."""
     if isinstance(cell, LinearCell):
         return _runs(SCAN, name, x.device.type, x.dtype)
+    if name == RESERVOIR.cell and not isinstance(cell, Deep):
+        return _runs(RESERVOIR, name, x.device.type, x.dtype)
     if not isinstance(cell, GatedCell) or not cell.plain:
         return f"no kernel for {name} with layer norm, zoneout, state dropout or layers around it"
     options = {option: getattr(cell, option) for row in ROWS if row.cell == name for option in row.options}
@@ -141,4 +147,4 @@ def report() -> dict[str, Any]:
         return {**facts, "kernels": [], "why_not": why_no_native}
     facts |= {"isa": native.isa(), "isa_available": native.available(), "vector_bytes": native.vector_bytes()}
     facts["threads_of"] = "torch's OpenMP" if native.borrows_threads() else "saiki's pool"
-    return {**facts, "kernels": [row.kernel for row in (*ROWS, SCAN, *STEPS.values())]}
+    return {**facts, "kernels": [row.kernel for row in (*ROWS, SCAN, RESERVOIR, *STEPS.values())]}

@@ -25,6 +25,11 @@ CELL_OPTIONS = (
     "deep_output",
     "kernel",
     "output_gate",
+    "leak",
+    "spectral_radius",
+    "density",
+    "input_scale",
+    "bias_scale",
 )
 
 
@@ -56,8 +61,8 @@ class Network(BaseModel):
         "a weighted mean of earlier ones. Of translate, between answer and source: additive, dot or general.",
     )
     lookback: int = Field(64, ge=1, description="Earlier states that attention causal sees; a stream keeps so many.")
-    nonlinearity: Literal["tanh", "relu"] | None = Field(
-        None, description="Squashing function of the cells elman and indrnn."
+    nonlinearity: Literal["tanh", "relu", "identity"] | None = Field(
+        None, description="Squashing function: tanh or relu of elman and indrnn, tanh or identity of echo_state."
     )
     projection: int | None = Field(None, ge=1, description="Width of the projected output of the cell lstm.")
     depth: int | None = Field(None, ge=1, description="Layers inside one step of the cell rhn.")
@@ -95,6 +100,21 @@ class Network(BaseModel):
     deep_output: int | None = Field(None, ge=0, description="Layers that the output of any cell passes on its way up.")
     kernel: int | None = Field(None, ge=1, description="Steps that the cell qrnn sees at once.")
     output_gate: bool | None = Field(None, description="Whether the cell qrnn has an output gate.")
+    leak: float | None = Field(
+        None, gt=0, le=1, description="Share of the state of the cell echo_state that is new at a step."
+    )
+    spectral_radius: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="Largest absolute eigenvalue of the matrix of the cell echo_state."
+    )
+    density: float | None = Field(
+        None, gt=0, le=1, description="Share of the recurrent weights of the cell echo_state that are not 0."
+    )
+    input_scale: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="Largest input weight of the cell echo_state."
+    )
+    bias_scale: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="Largest bias of the cell echo_state."
+    )
 
     @model_validator(mode="after")
     def _one_concept(self) -> Network:

@@ -1,0 +1,163 @@
+"""Echo state networks: the readout on the reservoir's states, sequences and blocks of any length, free runs, saving."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from saiki.errors import DataError, OptionError, SaikiError
+from saiki.reservoir import EchoStateNetwork
+from saiki.reservoir import network as module
+
+
+def waves(steps=900, seed=0):
+    t = np.arange(steps)
+    return np.sin(t / 5) + 0.5 * np.sin(t / 7.3 + seed)
+
+
+def by_hand(network, x):
+    """States of a network with one reservoir, step by step in NumPy."""
+    w = {name: value.numpy() for name, value in network.reservoirs[0].state_dict().items()}
+    h, out = np.zeros(network.units), []
+    for step in x:
+        h = np.tanh(w["weight_ih"] @ np.atleast_1d(step) + w["weight_hh"] @ h + w["bias"])
+        out.append(h)
+    return np.array(out)
+
+
+def test_states_are_the_equations():
+    network = EchoStateNetwork(20, seed=3).build(1, 1)
+    x = waves(50)
+    states = network.states(x)
+    np.testing.assert_allclose(states[:, 0], x)
+    np.testing.assert_allclose(states[:, 1:], by_hand(network, x), atol=1e-12)
+
+
+@pytest.mark.parametrize("density", [None, 0.05, 1.0])
+@pytest.mark.parametrize("radius", [0.0, 0.5, 1.3])
+def test_spectral_radius_is_exact(density, radius):
+    (cell,) = EchoStateNetwork(60, density=density, spectral_radius=radius).build(1, 1).reservoirs
+    weight = cell.weight_hh
+    assert torch.linalg.eigvals(weight).abs().max().item() == pytest.approx(radius, rel=1e-10)
+    entries = {None: 10, 0.05: 3, 1.0: 60}[density]
+    assert radius == 0 or ((weight != 0).sum(1) == entries).all()
+
+
+def test_one_step_ahead_of_waves():
+    x = waves()
+    network = EchoStateNetwork(80, seed=1).fit(x[:600], x[1:601])
+    said = network.predict(x[600:-1])[100:, 0]
+    assert np.abs(said - x[701:]).max() < 1e-3
+    free = network.generate(50, x[:700])[:, 0]
+    assert np.abs(free - x[700:750]).max() < 0.05
+
+
+def test_blocks_and_sequences_change_nothing(monkeypatch):
+    """A long sequence in blocks is the sequence in one piece, teacher forcing included; several sequences each wash out."""
+    x = waves(400)
+    for feedback in (None, 0.3):
+        options = {"washout": 30, "ridge": 1e-4, "seed": 2, "feedback_scale": feedback}
+        whole = EchoStateNetwork(30, **options).fit(x[:-1], x[1:])
+        monkeypatch.setattr(module, "LEAST_BLOCK", 1)
+        monkeypatch.setattr(module, "ROWS_PER_COLUMN", 1)
+        blocks = EchoStateNetwork(30, **options).fit(x[:-1], x[1:])
+        monkeypatch.undo()
+        torch.testing.assert_close(whole.solution.weight, blocks.solution.weight, rtol=1e-6, atol=1e-8)
+    parts = [x[:200], x[200:]]
+    several = EchoStateNetwork(30, washout=30, ridge=1e-4, seed=2).fit(parts, parts)
+    states = np.vstack([several.states(part)[30:] for part in parts])
+    targets = np.concatenate([part[30:] for part in parts])
+    a, b = states - states.mean(0), targets - targets.mean()
+    expected = np.linalg.solve(a.T @ a + 1e-4 * np.eye(31), a.T @ b)
+    np.testing.assert_allclose(several.solution.weight[:, 0], expected, rtol=1e-6, atol=1e-8)
+
+
+def test_parts_of_a_sequence_carry_their_memory():
+    x = waves()
+    for feedback in (None, 0.3):
+        network = EchoStateNetwork(40, feedback_scale=feedback, ridge=1e-3).fit(x[:-1], x[1:])
+        whole = network.predict(x[:60])
+        first, memory = network.predict_from(x[:25])
+        second, _ = network.predict_from(x[25:60], memory)
+        np.testing.assert_allclose(np.vstack([first, second]), whole, atol=1e-9)
+
+
+def test_in_series_and_side_by_side():
+    x = waves()
+    network = EchoStateNetwork(15, layers=3, parallel=2, leak=[1.0, 0.5, 0.25], seed=4).fit(x[:-1], x[1:])
+    assert network.columns == 15 * 3 * 2 + 1
+    states = network.states(x[:40])[:, 1:].reshape(40, 3, 2, 15)
+    weight = network.reservoirs[2].state_dict()  # second layer, first column
+    h = np.zeros(15)
+    for t in range(40):
+        drive = weight["weight_ih"].numpy() @ states[t, 0, 0] + weight["bias"].numpy()
+        h = 0.5 * h + 0.5 * np.tanh(drive + weight["weight_hh"].numpy() @ h)
+        np.testing.assert_allclose(states[t, 1, 0], h, atol=1e-12)
+    assert not np.allclose(states[:, :, 0], states[:, :, 1])
+
+
+def test_feedback_generates_without_inputs_of_its_own():
+    """The classical pattern generator: a constant input, the output fed back."""
+    y = waves()
+    network = EchoStateNetwork(100, feedback_scale=0.5, input_scale=0.1, ridge=1e-8, seed=1)
+    network.fit(np.ones(800), y[:800])
+    states, said = network.initial_memory()
+    for rows, _, memory in network._run(torch.ones(300, 1, dtype=torch.float64), torch.from_numpy(y[:300, None])):
+        states, said = memory
+    free = network.predict(np.ones(30), (states, said))
+    assert np.abs(free[:, 0] - y[300:330]).max() < 0.1
+    assert rows.shape[1] == network.columns
+
+
+def test_missing_targets_are_not_learned_from():
+    x = waves()
+    y = x[1:].copy()
+    holes = y.copy()
+    holes[::3] = np.nan
+    network = EchoStateNetwork(40).fit(x[:-1], holes)
+    assert np.abs(network.predict(x[:-1])[150:, 0] - y[150:]).max() < 1e-2
+
+
+def test_online_learning_reaches_the_closed_form():
+    x = waves(600)
+    online = EchoStateNetwork(20, seed=1)
+    said = np.array([online.learn(x[t], x[t + 1], strength=1e-6) for t in range(599)])[:, 0]
+    assert np.abs(said[400:] - x[401:]).max() < 0.01
+    offline = EchoStateNetwork(20, seed=1, ridge=1e-6, washout=0).fit(x[:-1], x[1:])
+    np.testing.assert_allclose(online.predict(x)[100:], offline.predict(x)[100:], atol=1e-3)
+
+
+def test_seed_and_state_dict_round_trip():
+    x = waves()
+    one = EchoStateNetwork(30, seed=5).fit(x[:-1], x[1:])
+    before = torch.get_rng_state()
+    again = EchoStateNetwork(30, seed=5).fit(x[:-1], x[1:])
+    assert torch.equal(before, torch.get_rng_state())
+    assert np.array_equal(one.predict(x), again.predict(x))
+    other = EchoStateNetwork(30, seed=6).build(1, 1)
+    other.load_state_dict(one.state_dict())
+    assert np.array_equal(one.predict(x), other.predict(x))
+
+
+def test_errors_are_one_line():
+    x = waves()
+    with pytest.raises(SaikiError, match="learned nothing"):
+        EchoStateNetwork(5).build(1, 1).predict(x)
+    with pytest.raises(OptionError, match="units"):
+        EchoStateNetwork(0)
+    with pytest.raises(OptionError, match="2 values for 3 layers"):
+        EchoStateNetwork(5, layers=3, leak=[0.1, 0.2])
+    with pytest.raises(OptionError, match="leak"):
+        EchoStateNetwork(5, leak=1.5).fit(x, x)
+    with pytest.raises(DataError, match="steps of inputs and 3 of targets"):
+        EchoStateNetwork(5).fit(x, x[:3])
+    with pytest.raises(DataError, match="after the washout"):
+        EchoStateNetwork(5).fit(x[:50], x[:50])
+    with pytest.raises(DataError, match="at step 7"):
+        EchoStateNetwork(5).fit(np.where(np.arange(900) == 7, np.nan, x), x)
+    network = EchoStateNetwork(5).fit(np.stack([x, x], 1), x)
+    with pytest.raises(OptionError, match="2 inputs and 1 outputs"):
+        network.generate(3, np.stack([x, x], 1))
+    with pytest.raises(DataError, match=r"expected \[time, 2\]"):
+        network.predict(x)
