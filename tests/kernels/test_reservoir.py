@@ -30,7 +30,7 @@ def draw(lengths, width, dtype=torch.float64, **options):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     lengths=st.lists(st.integers(0, 9), min_size=1, max_size=7).filter(any),
     width=st.integers(1, 200),

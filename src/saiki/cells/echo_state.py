@@ -31,10 +31,12 @@ class EchoState(Cell):
     [width, fed_back] are buffers: saved with the model, seen by no optimiser. Every unit has the same number of
     recurrent weights that are not 0 (`density` · width; by default 10), uniform in ±1 and then scaled together so that
     the largest absolute eigenvalue of W_hh is `spectral_radius`, computed in float64 from all eigenvalues. Input weights
-    are uniform in ±input_scale, biases in ±bias_scale, feedback weights in ±feedback_scale.
+    are uniform in ±input_scale / √features, so that the drive is as large for many inputs as for one, feedback weights in
+    ±feedback_scale / √fed_back, biases in ±bias_scale.
 
     Args:
         fed_back: numbers of the output y that are fed back, given to `project` as `feedback` (y of the step before).
+        dtype: of the weights; the spectral radius is as exact as it allows.
 
     Raises:
         OptionError: an option out of its range, or a matrix so sparse that all its eigenvalues are 0.
@@ -58,6 +60,7 @@ class EchoState(Cell):
         fed_back: int = 0,
         feedback_scale: float = 1.0,
         nonlinearity: str = "tanh",
+        dtype: torch.dtype | None = None,
     ) -> None:
         if nonlinearity not in ("tanh", "identity"):
             raise OptionError(f"nonlinearity: got {nonlinearity!r}; the cell echo_state takes 'tanh' or 'identity'")
@@ -80,10 +83,10 @@ class EchoState(Cell):
         self.density = min(1.0, CONNECTIONS / width) if density is None else density
         self.input_scale, self.bias_scale, self.feedback_scale = input_scale, bias_scale, feedback_scale
         self.needs = frozenset({"feedback"} if fed_back else ())
-        self.register_buffer("weight_ih", torch.empty(width, features))
-        self.register_buffer("weight_hh", torch.empty(width, width))
-        self.register_buffer("bias", torch.empty(width))
-        self.register_buffer("weight_fb", torch.empty(width, fed_back) if fed_back else None)
+        self.register_buffer("weight_ih", torch.empty(width, features, dtype=dtype))
+        self.register_buffer("weight_hh", torch.empty(width, width, dtype=dtype))
+        self.register_buffer("bias", torch.empty(width, dtype=dtype))
+        self.register_buffer("weight_fb", torch.empty(width, fed_back, dtype=dtype) if fed_back else None)
         self.reset_parameters()
 
     weight_ih: Tensor
@@ -93,10 +96,10 @@ class EchoState(Cell):
 
     def reset_parameters(self) -> None:
         """Draw a new reservoir."""
-        nn.init.uniform_(self.weight_ih, -self.input_scale, self.input_scale)
-        nn.init.uniform_(self.bias, -self.bias_scale, self.bias_scale)
+        _uniform(self.weight_ih, self.input_scale / max(1, self.features) ** 0.5)
+        _uniform(self.bias, self.bias_scale)
         if self.weight_fb is not None:
-            nn.init.uniform_(self.weight_fb, -self.feedback_scale, self.feedback_scale)
+            _uniform(self.weight_fb, self.feedback_scale / self.fed_back**0.5)
         with torch.no_grad():
             self.weight_hh.copy_(_reservoir(self.width, self.density, self.spectral_radius))
 
@@ -117,6 +120,10 @@ class EchoState(Cell):
 
     def extra_repr(self) -> str:
         return f"{self.features}, {self.width}, leak={self.leak}, spectral_radius={self.spectral_radius}"
+
+
+def _uniform(weight: Tensor, largest: float) -> None:
+    nn.init.uniform_(weight, -largest, largest)
 
 
 def _reservoir(width: int, density: float, radius: float) -> Tensor:

@@ -27,20 +27,22 @@ def memory_capacity(
 ) -> tuple[float, Float[np.ndarray, "lags"]]:
     """Short-term memory: how much of the input of k steps ago a linear readout finds in the state of now.
 
-        MC = Σ_k r²(u_{t-k}, û_{t-k}),   k = 1 … longest,   u ~ U(-0.5, 0.5)
+        MC = Σ_k r²(u_{t-k}, û_{t-k}),   k = 0 … longest,   u ~ U(-0.5, 0.5)
 
-    r² is taken on steps that the readout was not fitted to, so that finite samples add nothing. For independent inputs MC is
-    at most the number of units, and equals it for a linear reservoir whose states span all directions.
+    r² is one minus the share of the variance that is missed, on steps that the readout was not fitted to: in a finite
+    sample a lag that is forgotten adds nothing, but takes a little away. For independent inputs MC is
+    at most the number of units, and a linear reservoir whose states span all directions has it all: the input of now
+    (k = 0) is one of those directions, so a sum from k = 1 on reaches one less.
 
     Args:
         longest: largest lag; by default twice the number of units.
         steps: steps to fit to; half as many again are scored.
 
     Returns:
-        MC, and r² of every lag.
+        MC, and r² of every lag from 0 on.
 
     Source: Jaeger, "Short term memory in echo state networks", 2001 (GMD report 152), definition 1 and proposition 2,
-    with held-out steps.
+    with lag 0 and held-out steps.
     """
     network = _network(network)
     if network.features != 1:
@@ -49,8 +51,8 @@ def memory_capacity(
     longest = 2 * units if longest is None else longest
     u = np.random.default_rng(seed).uniform(-0.5, 0.5, longest + steps + steps // 2)
     start = u.size - steps - steps // 2
-    lagged = torch.from_numpy(np.lib.stride_tricks.sliding_window_view(u, longest + 1)[:, ::-1][:, 1:].copy())
-    ridge, held = Ridge(units, longest), []
+    lagged = torch.from_numpy(np.lib.stride_tricks.sliding_window_view(u, longest + 1)[:, ::-1].copy())
+    ridge, held = Ridge(units, longest + 1), []
     for rows, begin, _ in network._run(torch.from_numpy(u)[:, None], None):
         rows = rows[:, network.features :] if network.see_input else rows
         first = min(max(start - begin, 0), len(rows))
@@ -62,9 +64,7 @@ def memory_capacity(
     found = ridge.solve()
     said = torch.cat([rows for rows, _ in held]) @ found.weight + found.intercept
     truth = torch.cat([wanted for _, wanted in held])
-    said, truth = said - said.mean(0), truth - truth.mean(0)
-    scale = said.square().sum(0) * truth.square().sum(0)
-    squared = torch.where(scale > 0, (said * truth).sum(0).square() / scale, 0.0).numpy()
+    squared = (1 - (said - truth).square().sum(0) / (truth - truth.mean(0)).square().sum(0)).numpy()
     return float(squared.sum()), squared
 
 

@@ -106,7 +106,7 @@ class EchoStateNetwork(nn.Module):
             for leak, radius in zip(*self._each, strict=True):
                 into = self.units if cells else features
                 options: dict[str, Any] = {**self._shared, **more, "leak": leak, "spectral_radius": radius}
-                cells += [EchoState(into, self.units, **options).double() for _ in range(self.parallel)]
+                cells += [EchoState(into, self.units, **options, dtype=torch.float64) for _ in range(self.parallel)]
         self.cells = nn.ModuleList(cells)
         self.solution = self._online = self._memory = None
         return self

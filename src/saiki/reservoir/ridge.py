@@ -68,9 +68,11 @@ class Ridge:
         if self.rows < 2:
             raise DataError(f"ridge: got {self.rows} rows; expected at least 2")
         x, y = self.factor[1:, 1 : 1 + self.features], self.factor[1:, 1 + self.features :]
+        strength = (0.0,) if strength == 0 else strength
         if strength is not None and not isinstance(strength, tuple):
             return self._solution(self._one(x, y, _checked(strength)), float(strength))
         u, s, vh = torch.linalg.svd(x, full_matrices=False)
+        s = torch.where(s > self._rounding(), s, 0.0)
         top = s.max().square().item() if s.numel() else 0.0
         tried = tuple(share * top for share in SHARES) if strength is None else tuple(map(_checked, strength))
         if not top:
@@ -88,10 +90,13 @@ class Ridge:
         weight = vh.T @ (inverse[:, None] * into)
         return self._solution(weight, best, tried, tuple(score / self.outputs for score in scores))
 
+    def _rounding(self) -> Tensor:
+        """What a singular value of x must exceed to be more than rounding, the means that were taken off included."""
+        x = self.factor[:, 1 : 1 + self.features]
+        return torch.linalg.matrix_norm(x) * (max(x.shape) * torch.finfo(x.dtype).eps)
+
     def _one(self, x: Tensor, y: Tensor, strength: float) -> Tensor:
-        """For one strength a triangular factor is enough."""
-        if not strength:
-            return torch.linalg.lstsq(x, y, driver="gelsd").solution
+        """For one strength above 0 a triangular factor is enough."""
         penalty = torch.eye(self.features, dtype=x.dtype) * strength**0.5
         q = torch.linalg.qr(
             torch.cat([torch.cat([x, y], 1), torch.nn.functional.pad(penalty, (0, self.outputs))]), "r"
