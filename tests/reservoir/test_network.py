@@ -103,11 +103,10 @@ def test_feedback_generates_without_inputs_of_its_own():
     network = EchoStateNetwork(100, feedback_scale=0.5, input_scale=0.1, ridge=1e-8, seed=1)
     network.fit(np.ones(800), y[:800])
     states, said = network.initial_memory()
-    for rows, _, memory in network._run(torch.ones(300, 1, dtype=torch.float64), torch.from_numpy(y[:300, None])):
+    for _rows, _, memory in network._run(torch.ones(300, 1, dtype=torch.float64), torch.from_numpy(y[:300, None])):
         states, said = memory
     free = network.predict(np.ones(30), (states, said))
     assert np.abs(free[:, 0] - y[300:330]).max() < 0.1
-    assert rows.shape[1] == network.columns
 
 
 def test_missing_targets_are_not_learned_from():

@@ -158,7 +158,7 @@ class EchoStateNetwork(nn.Module):
         into = [x] * self.parallel
         for number, cell in enumerate(self.reservoirs):
             column = number % self.parallel
-            into[column], state = unroll(cell, into[column], counts, states[number], **given)
+            into[column], state = unroll(cell, into[column], counts, states[number], False, **given)
             seen.append(into[column])
             after.append(state)
         return torch.cat(seen, 1), after
