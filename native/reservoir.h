@@ -19,11 +19,13 @@ template <class T> struct ReservoirPass {
     const long begin = by_units ? part.units.begin * L : 0;
     const long last = by_units ? part.units.end * L : call.width, end = last < call.width ? last : call.width;
     T* const final = cast<T>(call.final);
-    for (long b = part.row; b < batch.rows; b += part.stride)
+    for (long j = 0; j < part.rows(batch.rows); ++j) {
+      const long b = part.row(j);
       copy(final + b * call.width, cast<T>(call.initial) + b * call.width, begin, end);
+    }
     for (long p = 0; p < batch.time; ++p) {
       for (long j = 0; j < part.rows(batch.count(p)); ++j) {
-        const long b = part.row + j * part.stride, at = (batch.row(p) + b) * call.width;
+        const long b = part.row(j), at = (batch.row(p) + b) * call.width;
         const T* const before = b < batch.count(p - 1) ? cast<T>(call.y) + (batch.row(p - 1) + b) * call.width : cast<T>(call.initial) + b * call.width;
         T* const y = cast<T>(call.y) + at;
         for (long u = begin; u < end; ++u) y[u] = product(u, before);
