@@ -66,6 +66,7 @@ def test_rhn_begins_by_carrying_and_wants_a_layer():
 
 
 @pytest.mark.parametrize("name", ["indrnn", "rhn", "slstm", "sru"])
-def test_no_kernel_is_mistaken_for_theirs(name):
+def test_no_other_kernel_is_mistaken_for_theirs(name):
     cell = make_cell(name, 3, 5)
-    assert kernels.find(cell, torch.zeros(2, 3), cell.initial_state(2)) == f"no kernel for the cell {name}"
+    found = kernels.find(cell, torch.zeros(2, 3), cell.initial_state(2))
+    assert isinstance(found, str) or found.kernel == f"{name}_steps"

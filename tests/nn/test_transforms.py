@@ -178,7 +178,13 @@ def test_autocast_falls_back_and_says_so_once(name, x, said):
         for lengths in (None, torch.tensor([5, 2])):
             y, _ = ours(x, lengths=lengths)
             y.float().sum().backward()
-        torch.testing.assert_close(ours(x)[0].float(), torchs(x)[0].float(), rtol=0.03, atol=0.03)
+        got = ours(x)[0].float()
+        try:
+            expected = torchs(x)[0].float()
+        except RuntimeError:  # torch's own LSTM has no bfloat16 on every processor: then its float32 is the measure
+            with torch.autocast("cpu", enabled=False):
+                expected = torchs(x)[0]
+        torch.testing.assert_close(got, expected, rtol=0.03, atol=0.03)
     assert ours.weight_hh_l0.grad.dtype == torch.float32
     assert said("autocast") == 1
     torch.testing.assert_close(ours(x), torchs(x))
