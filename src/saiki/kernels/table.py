@@ -94,7 +94,11 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     name = kind.__module__.rpartition(".")[2].lstrip("_")
     if not linear and name not in {row.cell for row in (*ROWS, RESERVOIR, *STEPS.values())}:
         return f"no kernel for the cell {name}"
-    if name == RESERVOIR.cell and torch.is_grad_enabled() and any(t.requires_grad for t in (x, *state, *cell.parameters())):
+    if (
+        name == RESERVOIR.cell
+        and torch.is_grad_enabled()
+        and any(t.requires_grad for t in (x, *state, *cell.parameters()))
+    ):
         return "no kernel for echo_state where a gradient passes through it"
     if any(t.dtype is not x.dtype or t.device != x.device for t in (*cell.parameters(), *cell.buffers(), *state)):
         return "input, state and weights differ in dtype or device"

@@ -110,7 +110,10 @@ class Network(BaseModel):
         None, gt=0, le=1, description="Share of the recurrent weights of the cell echo_state that are not 0."
     )
     input_scale: float | None = Field(
-        None, ge=0, allow_inf_nan=False, description="Largest input weight of the cell echo_state, over the root of the number of inputs."
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Largest input weight of the cell echo_state, over the root of the number of inputs.",
     )
     bias_scale: float | None = Field(
         None, ge=0, allow_inf_nan=False, description="Largest bias of the cell echo_state."
