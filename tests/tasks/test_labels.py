@@ -32,7 +32,7 @@ def test_the_planted_class_is_found():
     assert model.validation.beats_baselines
     found = model.evaluate(classify.toy(2, series=100)).scores
     assert found["saiki"]["accuracy"] > 0.95
-    assert found["logistic_summary"]["accuracy"] < 0.75
+    assert found["logistic_summary"]["accuracy"] < found["saiki"]["accuracy"] - 0.05  # when things happen tells a part
 
 
 @pytest.mark.slow

@@ -51,7 +51,10 @@ ROWS = (
 #: the fused scan: it takes the coefficients of any linear cell, whatever its weights
 SCAN = Row("linear", "scan", weights=0)
 #: cells step by step, with all their options, on gates that torch projects
-STEPS = {name: Row(name, f"{name}_steps", weights=0) for name in (native.step_cells() if native else ())}
+STEPS = {
+    name: Row(name, f"{name}_steps", weights=0)
+    for name in ("elman", "gru", "lstm", "slstm", "rhn", "indrnn", "sru", "lru")
+}
 #: a reservoir with constant weights: no gradient passes
 RESERVOIR = Row("echo_state", "reservoir", weights=0)
 

@@ -34,7 +34,7 @@ OPTIONS = Classify
 def toy(seed: int = 0, series: int = 120):
     """A long table with a planted answer: two channels of noise; the class is which of them has its bump first.
 
-    Lengths from 20 to 40; each channel alone says nothing, and neither do means, spreads or extremes.
+    Lengths from 20 to 40. Means, spreads and extremes say nothing; summaries of when something happens say a part.
     """
     import numpy as np
     import polars as pl
