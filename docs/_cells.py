@@ -10,7 +10,7 @@ import torch
 from saiki import catalog
 from saiki.cells import DEEP, INSIDE, Cell, cell_class, make_cell, options_of
 from saiki.cells.base import LinearCell
-from saiki.kernels.table import ROWS, STEPS
+from saiki.kernels.table import RESERVOIR, ROWS, STEPS
 from saiki.network.options import CELL_OPTIONS
 from saiki.network.unroll import needed, unroll_reference
 
@@ -66,7 +66,7 @@ def _runs(name: str, kind: type[Cell]) -> str:
     """What computes whole sequences on a CPU."""
     if issubclass(kind, LinearCell):
         return "fused scan" if kind.step is LinearCell.step else "loop"
-    said = []
+    said = ["kernel (where no gradient passes)"] if name == RESERVOIR.cell else []
     for row in (row for row in ROWS if row.cell == name):
         given = [f"{option}={value}" for option, value in row.options.items()]
         said.append("kernel" + (f" ({', '.join(given)})" if given else ""))
