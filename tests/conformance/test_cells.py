@@ -26,9 +26,16 @@ def _has_a_kernel(name: str, options: dict) -> bool:
     return isinstance(kernels.find(cell, torch.zeros(1, conformance.FEATURES), cell.initial_state(1)), kernels.Row)
 
 
+def _tier(options: dict, run: str) -> tuple:
+    """The kernel of a variant is compared in the unit tier, its readable loop in the slow one."""
+    return (pytest.mark.slow,) if options and run == "reference" else ()
+
+
 #: both ways to run, where there are two: a cell without a kernel is run by the reference either way
 RUNS_OF = [
-    (name, options, run) for name, options in VARIANTS for run in (RUNS if _has_a_kernel(name, options) else ["chosen"])
+    pytest.param(name, options, run, marks=_tier(options, run))
+    for name, options in VARIANTS
+    for run in (RUNS if _has_a_kernel(name, options) else ["chosen"])
 ]
 
 
