@@ -113,3 +113,39 @@ def _onnxruntime(cell: str, weights: Answers, x: np.ndarray, gradient: np.ndarra
         return [a.reshape(x.shape[0], -1, width) if i == 0 else a[0] for i, a in enumerate(session.run(None, {"x": x}))]
 
     return Peer("onnxruntime", run, None)
+
+
+def step_onnxruntime(cell: str, module: nn.Module, threads: int = 1) -> Callable[[Tensor], np.ndarray]:
+    """A layer that takes one more step of one sequence, its state handed back to it."""
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = [p.detach().numpy() for p in module.parameters()]
+    width, order = weights[1].shape[1], ONNX_GATES[cell]
+    w_ih, w_hh, b_ih, b_hh = (w.reshape(len(order), width, -1)[order].reshape(w.shape) for w in weights)
+    constants = {"w": w_ih[None], "r": w_hh[None], "b": np.concatenate([b_ih, b_hh])[None]}
+    states = ["h", "c"][: 2 if cell == "lstm" else 1]
+    node = helper.make_node(
+        cell.upper(), ["x", *constants, "", *states], ["", *(f"{s}_n" for s in states)], hidden_size=width,
+        **({"linear_before_reset": 1} if cell == "gru" else {}),
+    )  # fmt: skip
+    sizes = {"x": (1, 1, w_ih.shape[1]), **dict.fromkeys(states, (1, 1, width))}
+    graph = helper.make_graph(
+        [node],
+        "step",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in sizes.items()],
+        [helper.make_tensor_value_info(f"{s}_n", TensorProto.FLOAT, None) for s in states],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    given: dict[str, Any] = {s: np.zeros((1, 1, width), np.float32) for s in states}
+
+    def push(x: Tensor) -> np.ndarray:
+        given["x"] = x.numpy().reshape(1, 1, -1)
+        given.update(zip(states, session.run(None, given), strict=True))
+        return given["h"]
+
+    return push

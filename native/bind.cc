@@ -406,6 +406,21 @@ void steps_backward(const std::string& cell, nb::tuple about, nb::handle saved, 
   g.run(g.kernels.backward, threads);
 }
 
+// C = A B', with `turned` A' B, with neither A B: the panel GEMM on its own.
+void product(nb::handle a, nb::handle b, nb::handle c, bool across, bool turned, int threads) {
+  const View left = view(a), right = view(b), to = view(c);
+  if (left.dimensions != 2 || right.dimensions != 2 || to.dimensions != 2 || left.scalar > 1 || (across && turned)) wrong("a, b and c", "matrices of numbers");
+  Matrices m{};
+  m.across = across, m.turned = turned;
+  m.rows = left.shape[turned], m.depth = left.shape[!turned], m.columns = right.shape[!across];
+  m.a = left.memory, m.b = present(b, left.scalar, across ? std::vector<long>{m.columns, m.depth} : std::vector<long>{m.depth, m.columns}, "b");
+  m.c = present(c, left.scalar, {m.rows, m.columns}, "c");
+  if (m.rows < 1 || m.columns < 1 || m.depth < 1) wrong("a, b and c", "not empty");
+  nb::gil_scoped_release release;
+  Pool::Lease lease(threads);
+  chosen_steps().product[left.scalar](m, lease.team);
+}
+
 void reservoir(nb::handle drive, nb::handle starts, nb::handle columns, nb::handle weights, double leak, bool squash, nb::handle initial,
                nb::handle counts, bool reverse, nb::handle y, nb::handle final, int threads) {
   const View d = view(drive), first = view(initial), n = view(counts), w = view(weights);
@@ -510,6 +525,8 @@ NB_MODULE(_native, m) {
   m.def("steps_backward", &steps_backward, nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
         nb::arg(), nb::arg());
   m.def("scan_forward", &scan_forward);
+  m.def("product", &product, nb::arg(), nb::arg(), nb::arg(), nb::arg("across") = false, nb::arg("turned") = false, nb::arg("threads") = 1,
+        "One product of matrices by the panel GEMM, into c.");
   m.def("reservoir", &reservoir);
   m.def("scan_backward", &scan_backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(),
         nb::arg(), nb::arg(), nb::arg());

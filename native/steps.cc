@@ -3,6 +3,7 @@
 #include "elman_steps.h"
 #include "gru_steps.h"
 #include "lstm_steps.h"
+#include "product.h"
 #include "rhn.h"
 #include "slstm.h"
 #include "steploop.h"
@@ -15,6 +16,7 @@ template <class Cell> constexpr StepKernels stepwise = {Cell::states, Cell::outp
 
 extern const StepTable step_table;
 const StepTable step_table = {{SAIKI_BOTH(ElmanSteps), SAIKI_BOTH(GruSteps), SAIKI_BOTH(LstmSteps), SAIKI_BOTH(Slstm), SAIKI_BOTH(Rhn),
-                               SAIKI_BOTH(IndRnn), SAIKI_BOTH(Sru), SAIKI_BOTH(Lru)}};
+                               SAIKI_BOTH(IndRnn), SAIKI_BOTH(Sru), SAIKI_BOTH(Lru)},
+                              {matrix_product<float>, matrix_product<double>}};
 
 }  // namespace saiki::SAIKI_ISA

@@ -37,6 +37,14 @@ struct Steps {
   void *dgates, *dinitial[max_states];
 };
 
+// One product of matrices; see product.h.
+struct Matrices {
+  long rows, columns, depth;
+  bool across, turned;  // A B'; A' B; neither: A B
+  const void *a, *b;
+  void* c;
+};
+
 constexpr const char* step_names[] = {"elman", "gru", "lstm", "slstm", "rhn", "indrnn", "sru", "lru"};
 constexpr int step_count = int(sizeof step_names / sizeof *step_names);
 
@@ -49,6 +57,7 @@ struct StepKernels {
 
 struct StepTable {
   StepKernels cells[step_count][2];  // float, double
+  void (*product[2])(const Matrices&, Team&);
 };
 
 }  // namespace saiki
