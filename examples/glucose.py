@@ -45,7 +45,7 @@ if __name__ == "__main__":
     people = table["unique_id"].unique().sort().to_list()
     test = people[:: len(people) // 4][:4]  # four people whom training never sees
     seen, judged = (table.filter(pl.col("unique_id").is_in(test) == new) for new in (False, True))
-    options = {"horizon": 6, "season": 1, "history": 24, "patch": 1, "holdout": "id", "seed": 1}
+    options = {"horizon": 6, "season": 1, "history": 24, "patch": 1, "scale": "last", "holdout": "id", "seed": 1}
     model = saiki.train("forecast", seen, **options, **asked.budget)
     found = model.evaluate(judged, windows=200, step=1)
     for name, scores in found.scores.items():

@@ -14,13 +14,13 @@ from saiki.metrics._zones import known, shares
 
 BETTER = "higher"
 #: (truth, forecast) from the axis outwards; beyond it begins the zone
-ABOVE = {
+ABOVE: dict[str, list[tuple[float, float]]] = {
     "B": [(0, 50), (30, 50), (140, 170), (280, 380), (430, 550)],
     "C": [(0, 60), (30, 60), (50, 80), (70, 110), (260, 550)],
     "D": [(0, 100), (25, 100), (50, 125), (80, 215), (125, 550)],
     "E": [(0, 150), (35, 155), (50, 550)],
 }
-BELOW = {
+BELOW: dict[str, list[tuple[float, float]]] = {
     "B": [(50, 0), (50, 30), (170, 145), (385, 300), (550, 450)],
     "C": [(120, 0), (120, 30), (260, 130), (550, 250)],
     "D": [(250, 0), (250, 40), (550, 150)],
@@ -31,7 +31,7 @@ def zones(truth: np.ndarray, forecast: np.ndarray) -> np.ndarray:
     """Codes 0 to 4 for A to E, of the shape of `truth`; -1 where one of them is missing."""
     r, f = np.asarray(truth, float), np.asarray(forecast, float)
     above = sum((f > _line(points, r)).astype(int) for points in ABOVE.values())
-    below = sum((r > _line([p[::-1] for p in points], f)).astype(int) for points in BELOW.values())
+    below = sum((r > _line([(y, x) for x, y in points], f)).astype(int) for points in BELOW.values())
     return np.where(known(r, f), np.maximum(above, below), -1)
 
 
