@@ -66,19 +66,22 @@ def score(event: Event, origins: Origins, forecast: np.ndarray) -> dict[str, flo
     """
     inside = event.holds(origins.last) | np.isnan(origins.last)
     series, ends, truth = origins.series[~inside], origins.ends[~inside], origins.truth[~inside]
-    held, alarm = event.holds(truth), event.holds(forecast[~inside]).any(1)
+    held: np.ndarray = event.holds(truth)
+    alarm: np.ndarray = event.holds(forecast[~inside]).any(axis=1)
     horizon = truth.shape[1]
-    comes, onset = held.any(1), held.argmax(1)
+    comes: np.ndarray = held.any(axis=1)
+    onset = held.argmax(1)
     place = np.stack([series, ends + onset], 1)[comes]
     every, which = np.unique(place, axis=0, return_inverse=True)
     early = np.zeros(len(every), int)
     np.maximum.at(early, which.ravel(), np.where(alarm[comes], onset[comes] + 1, 0))
+    nothing = alarm & ~comes
     seen = np.unique(np.stack([np.repeat(series, horizon), (ends[:, None] + np.arange(horizon)).ravel()], 1), axis=0)
     return {
         "events": len(every),
         "sensitivity": float((early > 0).mean()) if len(every) else math.nan,
         "lead": float(np.median(early[early > 0])) if (early > 0).any() else math.nan,
-        "false_alarms": _apart(series[alarm & ~comes], ends[alarm & ~comes], horizon),
+        "false_alarms": _apart(series[nothing], ends[nothing], horizon),
         "steps": len(seen),
     }
 
