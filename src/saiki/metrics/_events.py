@@ -66,10 +66,10 @@ def score(event: Event, origins: Origins, forecast: np.ndarray) -> dict[str, flo
     """
     inside = event.holds(origins.last) | np.isnan(origins.last)
     series, ends, truth = origins.series[~inside], origins.ends[~inside], origins.truth[~inside]
-    held: np.ndarray = event.holds(truth)
-    alarm: np.ndarray = event.holds(forecast[~inside]).any(axis=1)
+    held = event.holds(truth)
+    alarm = np.asarray(event.holds(forecast[~inside]).any(axis=1))
     horizon = truth.shape[1]
-    comes: np.ndarray = held.any(axis=1)
+    comes = np.asarray(held.any(axis=1))
     onset = held.argmax(1)
     place = np.stack([series, ends + onset], 1)[comes]
     every, which = np.unique(place, axis=0, return_inverse=True)
