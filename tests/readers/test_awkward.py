@@ -56,17 +56,25 @@ def test_lines_within_quotes(tmp_path):
 
 
 FAULTS = {
-    "latin-1": ("a.csv", PLAIN.encode("latin-1"), "a.csv, line 2: not UTF-8 text; save the file as UTF-8"),
+    "latin-1": (
+        "a.csv",
+        PLAIN.encode("latin-1"),
+        "a.csv, line 2: byte 1 of the line, 0xe4, is not UTF-8; save the file as UTF-8",
+    ),
     "late latin-1": (
         "a.csv",
         (PLAIN + "x,2024-01-11,1\n").encode() + b"\xe4,2024-01-12,1\n",
-        "a.csv, line 13: not UTF",
+        "a.csv, line 13: byte 1 of the line, 0xe4, is not UTF-8",
     ),
-    "latin-1 lines": ("a.jsonl", b'{"y": 1}\n{"y": "\xe4"}\n', "a.jsonl, line 2: not UTF-8 text"),
+    "latin-1 lines": (
+        "a.jsonl",
+        b'{"y": 1}\n{"y": "\xe4"}\n',
+        "a.jsonl, line 2: byte 8 of the line, 0xe4, is not UTF-8",
+    ),
     "too many": ("a.csv", (PLAIN + "ä,2024-01-20,3,4\n").encode(), "a.csv, line 12 (4 fields, the header has 3)"),
     "header alone": ("a.csv", b"unique_id,ds,y\n", "a.csv has no rows"),
     "a name twice": ("a.csv", b"ds,y,y\n1,2,3\n", "a.csv: two columns are called 'y'"),
-    "cut short": ("a.csv.gz", gzip.compress(PLAIN.encode())[:-20], "a.csv.gz: not a readable CSV file"),
+    "cut short": ("a.csv.gz", gzip.compress(PLAIN.encode())[:-20], "a.csv.gz: cannot be read (Compressed file ended"),
     "text": (
         "a.csv",
         PLAIN.replace("7.5", "oops").encode(),

@@ -7,7 +7,7 @@ import pytest
 from saiki import readers
 from saiki.data.documents import text_parts
 from saiki.errors import DataError, OptionError
-from saiki.readers import _encoding
+from saiki.readers import _text
 from saiki.readers import text as plain
 
 JAPANESE = "吾輩は猫である。\n名前はまだ無い。\nどこで生れたかとんと見当がつかぬ。\n"
@@ -37,7 +37,7 @@ def test_the_encoding_is_given(tmp_path):
 
 @pytest.mark.parametrize("part", [4, 7, 1 << 20])
 def test_a_bad_byte_is_told_with_its_line_and_place(tmp_path, monkeypatch, part):
-    monkeypatch.setattr(_encoding, "PART", part)
+    monkeypatch.setattr(_text, "PART", part)
     path = tmp_path / "t.txt"
     path.write_bytes("one\r\ntwo\r\nné".encode() + b"\xff!\n")
     with pytest.raises(DataError, match=r"line 3: byte \d+ of the line, 0xff"):
@@ -46,7 +46,7 @@ def test_a_bad_byte_is_told_with_its_line_and_place(tmp_path, monkeypatch, part)
 
 @pytest.mark.parametrize("part", [1, 2, 3, 5, 1 << 20])
 def test_parts_put_together_are_the_text(tmp_path, monkeypatch, part):
-    monkeypatch.setattr(_encoding, "PART", part)
+    monkeypatch.setattr(_text, "PART", part)
     path = tmp_path / "t.txt.gz"
     path.write_bytes(gzip.compress("é\r\n\r\nb\rc\n\n日本".encode()))
     assert whole(path) == "é\n\nb\nc\n\n日本"
@@ -62,7 +62,7 @@ def test_what_is_no_text_is_one_line(tmp_path):
     with pytest.raises(DataError, match="is empty"):
         whole(path)
     path = tmp_path / "t.txt.gz"
-    path.write_bytes(b"no archive")
+    path.write_bytes(b"\x1f\x8b no archive")
     with pytest.raises(DataError, match="cannot be read"):
         whole(path)
 

@@ -10,7 +10,8 @@ import narwhals as nw
 
 from saiki import catalog
 from saiki.errors import DataError, near_misses
-from saiki.readers._files import check_file, separated
+from saiki.readers._files import check_file
+from saiki.readers._separated import separated
 from saiki.readers._times import first_odd, parse_times
 from saiki.record import Record
 

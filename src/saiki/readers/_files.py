@@ -27,17 +27,6 @@ def check_file(path: Path) -> None:
         raise DataError(f"{path} is empty (0 bytes); expected a file with something in it")
 
 
-def separated(path: Path) -> bool:
-    """Whether the first line of a file without a suffix is values between tabs or commas."""
-    with path.open("rb") as file:
-        head = file.readline(1_000_000)
-    try:
-        line = head.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return "\t" in line or line.count(",") > 1
-
-
 def reading(path: Path, form: str, load: Callable[[], pl.DataFrame], where: Callable[[], str] = str) -> pl.DataFrame:
     """`load()`, with whatever goes wrong in it told as one line; `where` finds the position of the fault."""
     import polars as pl

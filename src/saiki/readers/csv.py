@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from saiki.errors import DataError
-from saiki.readers import _text
 from saiki.readers._files import reading, records
+from saiki.readers._separated import rows, separator
+from saiki.readers._text import encoding_of, head, in_utf8
 from saiki.readers._times import parse_times
 from saiki.record import Record
 
@@ -32,7 +33,7 @@ MISSING = ["", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "NaT",
 class Reader:
     """Separator: tab for `.tsv`; else what stands most often in the header: comma, semicolon, tab or bar.
 
-    Text is UTF-8, or UTF-16 with its mark. Spaces after separators and blank lines mean nothing.
+    Text is UTF-8, UTF-16 or UTF-32 with its mark, or Japanese. Spaces after separators and blank lines mean nothing.
     """
 
     suffixes = SUFFIXES
@@ -41,18 +42,21 @@ class Reader:
         """The whole table, columns of times parsed; DataError names the line that is broken."""
         import polars as pl
 
-        form = _form(path)
-        load = lambda: pl.read_csv(_text.source(path), infer_schema_length=None, **form)  # noqa: E731
-        frame = reading(path, "CSV", load, lambda: _position(path, form["separator"]))
-        frame = _without_blank_lines(_with_zeros(frame, path, form), path, form)
+        encoding = encoding_of(path)
+        form = _form(path, encoding)
+        load = lambda: pl.read_csv(in_utf8(path, encoding), infer_schema_length=None, **form)  # noqa: E731
+        frame = reading(path, "CSV", load, lambda: _position(path, encoding, form["separator"]))
+        frame = _without_blank_lines(_with_zeros(frame, path, encoding, form), path, encoding, form)
         return nw.from_native(with_times(_named(_unpadded(_without_spaces(frame)), form)))
 
     def read(self, path: Path) -> Iterator[Record]:
         """The rows as records, lazily; times stay text."""
         import polars as pl
 
-        form = _form(path)
-        return records(path, _named(pl.scan_csv(_text.source(path), infer_schema_length=10_000, **form), form), "CSV")
+        encoding = encoding_of(path)
+        form = _form(path, encoding)
+        lazy = pl.scan_csv(in_utf8(path, encoding), infer_schema_length=10_000, **form)
+        return records(path, _named(lazy, form), "CSV")
 
 
 def _named(frame: Any, form: dict) -> Any:
@@ -81,29 +85,28 @@ def _unpadded(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(**found) if found else frame
 
 
-def _with_zeros(frame: pl.DataFrame, path: Path, form: dict) -> pl.DataFrame:
+def _with_zeros(frame: pl.DataFrame, path: Path, encoding: str, form: dict) -> pl.DataFrame:
     """Numbers that are written with zeros in front, such as 007, are names: those columns stay text."""
     import polars as pl
 
     whole = [name for name, kind in frame.schema.items() if kind.is_integer()]
-    head = pl.read_csv(_text.head(path).encode(), infer_schema=False, **form) if whole else frame
-    named = [name for name in whole if name in head.columns and head[name].str.contains(r"^[-+]?0\d").any()]
+    first = pl.read_csv(head(path, encoding).encode(), infer_schema=False, **form) if whole else frame
+    named = [name for name in whole if name in first.columns and first[name].str.contains(r"^[-+]?0\d").any()]
     if not named:
         return frame
     overrides = dict.fromkeys(named, pl.String)
-    texts = pl.read_csv(_text.source(path), columns=named, schema_overrides=overrides, **form)
+    texts = pl.read_csv(in_utf8(path, encoding), columns=named, schema_overrides=overrides, **form)
     return frame.with_columns(*texts.iter_columns())
 
 
-def _without_blank_lines(frame: pl.DataFrame, path: Path, form: dict) -> pl.DataFrame:
+def _without_blank_lines(frame: pl.DataFrame, path: Path, encoding: str, form: dict) -> pl.DataFrame:
     """Lines with nothing on them are no rows; lines of separators alone are."""
     import polars as pl
 
     if frame.width < 2 or not frame.select(pl.all_horizontal(pl.all().is_null()).any()).item():
         return frame
-    blank = pl.Series(
-        [not fields for _, fields in _text.rows(path, form["separator"])][form["has_header"] :], dtype=pl.Boolean
-    )
+    empty = [not fields for _, fields in rows(path, encoding, form["separator"])]
+    blank = pl.Series(empty[form["has_header"] :], dtype=pl.Boolean)
     return frame.filter(~blank) if len(blank) == len(frame) else frame
 
 
@@ -124,20 +127,20 @@ def with_times(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(**parsed) if parsed else frame
 
 
-def _form(path: Path) -> dict:
+def _form(path: Path, encoding: str) -> dict:
     """How the file is written, in polars' words; DataError for a name that stands twice in the header."""
-    head = _text.head(path)
-    end = "\r" if "\r" in head and "\n" not in head else "\n"
-    header, _, rest = head.partition(end)
-    separator = "\t" if ".tsv" in path.name.lower() else _text.separator(header)
-    named = not _numbers_alone(header.strip("\r").removesuffix(separator).split(separator))
-    fields = next(csv.reader([header.rstrip("\r")], delimiter=separator), [])
+    start = head(path, encoding)
+    end = "\r" if "\r" in start and "\n" not in start else "\n"
+    header, _, rest = start.partition(end)
+    between = "\t" if ".tsv" in path.name.lower() else separator(header)
+    named = not _numbers_alone(header.strip("\r").removesuffix(between).split(between))
+    fields = next(csv.reader([header.rstrip("\r")], delimiter=between), [])
     names = Counter(name.strip() for name in fields if named)
     if twice := [name for name, count in names.items() if count > 1 and name]:
         raise DataError(f"{path}: two columns are called {twice[0]!r}; expected every column once")
-    mark = re.escape(separator)
-    comma = separator != "," and re.search(rf"(^|{mark})-?\d+,\d+({mark}|\r?$)", rest, re.MULTILINE) is not None
-    form = {"separator": separator, "decimal_comma": comma, "null_values": MISSING}
+    mark = re.escape(between)
+    comma = between != "," and re.search(rf"(^|{mark})-?\d+,\d+({mark}|\r?$)", rest, re.MULTILINE) is not None
+    form = {"separator": between, "decimal_comma": comma, "null_values": MISSING}
     return form | {"eol_char": end, "has_header": named}
 
 
@@ -150,14 +153,14 @@ def _numbers_alone(names: list[str]) -> bool:
     return len(names) > 1 and (any(v % 1 != 0 for v in values) or len(set(values)) < len(values))
 
 
-def _position(path: Path, separator: str) -> str:
-    """`, line 12 (…)` for the first line whose number of fields is not the header's, or that is no UTF-8."""
+def _position(path: Path, encoding: str, separator: str) -> str:
+    """`, line 12 (…)` for the first line whose number of fields is not the header's; DataError for a bad byte."""
     width = None
     try:
-        for line, fields in _text.rows(path, separator):
+        for line, fields in rows(path, encoding, separator):
             width = width or len(fields)
             if fields and len(fields) != width:
                 return f", line {line} ({len(fields)} fields, the header has {width})"
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error):
+    except csv.Error:
         pass
     return ""

@@ -8,7 +8,7 @@ from pathlib import Path
 import narwhals as nw
 
 from saiki.errors import DataError
-from saiki.readers._encoding import decoded, encoding_of
+from saiki.readers import _text
 from saiki.readers._files import check_file
 from saiki.record import Record
 
@@ -44,7 +44,7 @@ def parts(path: str | Path, encoding: str | None = None) -> Iterator[str]:
     path = Path(path)
     check_file(path)
     held = ""
-    for text in decoded(path, encoding_of(path, encoding)):
+    for text in _text.decoded(path, _text.encoding_of(path, encoding)):
         whole = held + text
         cut = whole.rfind("\n") + 1 or len(whole)
         held = whole[cut:]
@@ -55,12 +55,7 @@ def parts(path: str | Path, encoding: str | None = None) -> Iterator[str]:
 
 def lines(path: str | Path, encoding: str | None = None) -> Iterator[str]:
     """The lines of a file, without their ends."""
-    held = ""
-    for part in parts(path, encoding):
-        *whole, held = (held + part).split("\n")
-        yield from whole
-    if held:
-        yield held
+    yield from _text.lines(parts(path, encoding))
 
 
 def files(folder: str | Path) -> list[Path]:
