@@ -1,4 +1,4 @@
-"""For all tests: shapes are checked, uninitialised memory is NaN, two threads, fixed seeds."""
+"""For all tests: shapes are checked, uninitialised memory is NaN, two threads, fixed seeds; a process per core."""
 
 from __future__ import annotations
 
@@ -19,6 +19,20 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads that spin
 
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
+
+MOST_PROCESSES = 4  # each holds torch and the models of its tests: half a gigabyte
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads its options
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """A run of the whole suite is dealt out to a process per core, file by file; `pytest -n 0` keeps it in one."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    given = config.getoption(
+        "numprocesses", 0
+    )  # 0 where pytest-xdist is not installed, None where nothing was asked for
+    if whole and given is None and not config.getoption("usepdb") and "PYTEST_XDIST_WORKER" not in os.environ:
+        config.option.numprocesses, config.option.dist = min(os.cpu_count() or 1, MOST_PROCESSES), "loadfile"
+
 
 settings.register_profile("saiki", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("saiki")

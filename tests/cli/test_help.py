@@ -34,6 +34,7 @@ def test_help_imports_nothing_heavy():
     assert not _imported(*pages, ["--version"], ["list"], ["list", "cells"])
 
 
+@pytest.mark.slow
 def test_the_import_check_can_fail():
     assert "torch" in _imported(["inspect", "--system"])
 

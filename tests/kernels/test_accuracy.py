@@ -9,7 +9,9 @@ SEEDS = 100
 ULPS = 2 * torch.finfo(torch.float32).eps
 
 
-@pytest.mark.parametrize("kernel", ["elman_tanh", "elman_relu", "lstm", "gru"])
+@pytest.mark.parametrize(
+    "kernel", ["elman_tanh", "gru", *(pytest.param(k, marks=pytest.mark.slow) for k in ("elman_relu", "lstm"))]
+)
 def test_float32_is_as_close_to_float64_as_torch(problem, kernel):
     squares: dict[int, list[float]] = {}
     for seed in range(SEEDS):

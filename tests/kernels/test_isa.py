@@ -41,6 +41,7 @@ def test_threads_of_its_own():
     assert done.returncode == 0, done.stdout[-3000:]
 
 
+@pytest.mark.slow
 def test_a_wish_that_cannot_be_met_is_said():
     code = "from saiki import kernels; print(kernels.report()['why_not'])"
     done = subprocess.run(

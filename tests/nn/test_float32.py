@@ -19,18 +19,18 @@ FULL = Case(3, 10, 5, 17)
 RAGGED = Case(3, 7, 6, 8, bidirectional=True, lengths=(7, 0, 3))
 
 
-def pooled(kind: str, case: Case, batch_first: bool = False) -> dict[str, list[float]]:
+def pooled(kind: str, case: Case, batch_first: bool = False, seeds: int = SEEDS) -> dict[str, list[float]]:
     """For every tensor: our mean square distance from float64, torch's, and the allowed units squared."""
     sums: dict[str, list[float]] = {}
-    for seed in range(SEEDS):
+    for seed in range(seeds):
         single = Pair(kind, case, torch.float32, batch_first, seed)
         truth = single.to_double().everything("torch")
         ours, torchs = single.everything("ours"), single.everything("torch")
         for name, exact in truth.items():
             into = sums.setdefault(name, [0.0, 0.0, 0.0])
-            into[0] += (ours[name].double() - exact).square().mean().item() / SEEDS
-            into[1] += (torchs[name].double() - exact).square().mean().item() / SEEDS
-            into[2] += (ULPS * exact.abs().max().item()) ** 2 / SEEDS
+            into[0] += (ours[name].double() - exact).square().mean().item() / seeds
+            into[1] += (torchs[name].double() - exact).square().mean().item() / seeds
+            into[2] += (ULPS * exact.abs().max().item()) ** 2 / seeds
     return sums
 
 
@@ -43,9 +43,9 @@ def far_off(sums: dict[str, list[float]]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("kind", ["rnn-tanh", "lstm"])
-def test_as_close_as_torch(kind):
-    assert not far_off(pooled(kind, RAGGED))
+def test_as_close_as_torch():
+    """One kind at full count; the others, and other shapes, in the slow tier."""
+    assert not far_off(pooled("rnn-tanh", RAGGED))
 
 
 @pytest.mark.slow
@@ -67,4 +67,4 @@ def test_the_rule_can_fail(monkeypatch):
     """An answer rounded to bfloat16 is seen."""
     honest = Pair.ours_outputs
     monkeypatch.setattr(Pair, "ours_outputs", lambda self: [out.bfloat16().float() for out in honest(self)])
-    assert any(line.startswith("output") for line in far_off(pooled("gru", RAGGED)))
+    assert any(line.startswith("output") for line in far_off(pooled("gru", RAGGED, seeds=5)))

@@ -17,7 +17,7 @@ from saiki import kernels
 from saiki.kernels import table
 
 NAMES = ["RNN", "GRU", "LSTM"]
-#: compiling takes seconds: one layer at once, the others in the slow tier
+#: compiling takes seconds: one layer in the unit tier, the others in the slow one
 COMPILED = ["GRU", *(pytest.param(name, marks=pytest.mark.slow) for name in ("RNN", "LSTM"))]
 needs_kernels = pytest.mark.skipif(not kernels.report()["native"], reason="the native extension is not built")
 
@@ -59,7 +59,8 @@ def test_compile_without_graph_breaks(name, x):
             torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 def test_compile_with_lengths(name, x):
     torch._dynamo.reset()
     layer = getattr(saiki.nn, name)(3, 4, bidirectional=True)

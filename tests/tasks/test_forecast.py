@@ -109,6 +109,7 @@ def test_a_stream_equals_predict_on_the_prefix(missing):
 
 def test_streams_of_several_ids_do_not_mix(model, table):
     stream = model.stream()
+    table = table.filter(pl.col("ds") < 40)
     rows = table.sort("ds", "unique_id").to_dicts()
     last = {row["unique_id"]: stream.push(row)[0] for row in rows}
     expected = model.predict(table)
