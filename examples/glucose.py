@@ -47,7 +47,13 @@ if __name__ == "__main__":
     seen, judged = (table.filter(pl.col("unique_id").is_in(test) == new) for new in (False, True))
     options = {"horizon": 6, "season": 1, "history": 24, "patch": 1, "scale": "last", "holdout": "id", "seed": 1}
     model = saiki.train("forecast", seen, **options, **asked.budget)
-    found = model.evaluate(judged, windows=200, step=1)
+    usual = ["last_value", "linear_lags", "theta"]
+    found = model.evaluate(judged, windows=200, step=1, baselines=usual, grid="clarke", event=["below:70", "above:180"])
     for name, scores in found.scores.items():
         print(f"  {name:15} MAE {scores['mae']:.1f}  RMSE {scores['rmse']:.1f} mg/dL")
+    for table in found.tables:
+        if table.title.startswith(("Error grid", "Event")):
+            print(f"{table.title}. {table.note}")
+            for row in [table.header, *table.rows]:
+                print("  " + "".join(f"{cell:>18}" for cell in row))
     print(found.sentence())

@@ -74,7 +74,8 @@ class Model:
         """Scores beside the baselines'; a forecast takes history and truth in `data`, or the history apart.
 
         With `windows`, `step` or `refit` the scores are those of `cross_validation`, by step, by cutoff and by series too.
-        A forecast takes `baselines`, names of those to compare with, and `level`, as `predict` does.
+        A forecast takes `baselines`, names of those to compare with, `level`, as `predict` does, and for a clinic `grid` (clarke
+        or parkes) and `event` (such as below:70).
         """
         if windows is not None or step is not None or refit != "never":
             if history is not None:

@@ -40,6 +40,14 @@ def command(
     level: Annotated[
         list[float] | None, typer.Option(metavar="PERCENT…", help="Forecast: intervals, of any level, such as 80 95.")
     ] = None,
+    grid: Annotated[
+        str | None,
+        typer.Option(metavar="clarke|parkes", help="Forecast: zones of an error grid, for glucose in mg/dL."),
+    ] = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SIDE:NUMBER…", help="Forecast: events to foretell, such as below:70 above:180."),
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a report of one HTML file too.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
@@ -51,12 +59,13 @@ def command(
     console = Console(quiet, json)
     rolling = {"windows": windows, "step": step, "refit": refit}
     chosen = {"baselines": baselines or None, "level": level or None}
-    found = trained.evaluate(data, history, **rolling, **chosen)
+    clinical = {"grid": grid, "event": event or None}
+    found = trained.evaluate(data, history, **rolling, **chosen, **clinical)
     for note in found.notes:
         console.say(f"note: {note}")
     facts = found.to_json() | {"beats_baselines": found.beats_baselines, "sentence": found.sentence()}
     lines = [*table(rows(found.scores), "saiki")]
-    for extra in found.tables if windows else ():
+    for extra in found.tables if windows or grid or event else ():
         lines += ["", f"{extra.title} ({extra.note})", *table([extra.header, *extra.rows[:SHOWN]])]
         if len(extra.rows) > SHOWN:
             lines.append(f"  … {len(extra.rows) - SHOWN} more with --html or --json")

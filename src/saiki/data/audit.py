@@ -62,6 +62,22 @@ def audit_labelled(data: Labelled, fold: np.ndarray | None = None) -> list[str]:
     return found
 
 
+def marks(ids: np.ndarray) -> frozenset[str]:
+    """A short mark of every series, from its name alone: a model keeps these, not the names of patients."""
+    return frozenset(hashlib.sha256(str(name).encode()).hexdigest()[:12] for name in ids)
+
+
+def audit_series(seen: frozenset[str], ids: np.ndarray) -> list[str]:
+    """Whether series that are scored were in training too, by their marks: right for a forecast of the same patients alone."""
+    judged = marks(ids)
+    if not (both := len(judged & seen)):
+        return []
+    return [
+        f"{both} of {len(judged)} series that are scored were in training too: this says how well the same ones are forecast "
+        "later, not new ones. For new patients, keep theirs out of training, and validate with --holdout id."
+    ]
+
+
 def audit_windows(seen: np.ndarray, judged: np.ndarray) -> list[str]:
     """Windows `[windows, 3]` of series, first step and end (not included): those of training, and the steps that are scored."""
     where = np.lexsort((seen[:, 1], seen[:, 0]))

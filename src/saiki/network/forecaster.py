@@ -124,7 +124,7 @@ class Forecaster(nn.Module):
         # forks before the last one must not see what comes after them, and all forks share one scale
         scale = self._scale(y, observed)
         # levels are taken out in double precision: a series may vary little at a high level
-        x = normalise(y, observed, scale, clip=plan.scale == "window").to(self.encode.weight.dtype)
+        x = batch["x"] if "x" in batch else self._normal(y, observed, scale)
         state = self._read(x, observed, scale, batch)[:, plan.tokens - forks :]
         ends = fork_ends(plan, forks).to(x.device)
         point = self.point(state)
@@ -146,12 +146,20 @@ class Forecaster(nn.Module):
             return window_scale(*self._base(y, observed), self.plan.log)
         return level_scale(*self._base(y, observed), self.plan.scale == "last", self.plan.unit)
 
+    def window(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch history"]:
+        """The values in units of their window; as `x` in a batch, others may stand in for them in the same units."""
+        observed = batch["y"].isfinite()
+        return self._normal(batch["y"], observed, self._scale(batch["y"], observed))
+
+    def _normal(self, y: Tensor, observed: Tensor, scale: Scale) -> Tensor:
+        return normalise(y, observed, scale, clip=self.plan.scale == "window").to(self.encode.weight.dtype)
+
     def attention(self, batch: dict[str, Tensor]) -> Tensor:
         """How much every token of the window counts, `[batch, tokens]`, or at every token `[batch, tokens, tokens]`."""
         y = batch["y"]
         observed = y.isfinite()
         scale = self._scale(y, observed)
-        x = normalise(y, observed, scale, clip=self.plan.scale == "window").to(self.encode.weight.dtype)
+        x = self._normal(y, observed, scale)
         tokens, share = self._tokens(x, observed, scale, batch)
         return self.stack.attention_weights(tokens, observed=share)
 

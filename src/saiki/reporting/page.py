@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import saiki
 from saiki.errors import DataError
 from saiki.metrics import better
+from saiki.reporting import charts
 from saiki.reporting.outlook import chosen, outlook
 from saiki.reporting.plot import curve_svg, forecast_svg, span
 from saiki.reporting.scores import label, number
@@ -39,6 +40,8 @@ def render(model: Model, evaluation: Evaluation, title: str) -> str:
     from markupsafe import Markup
 
     pictures = [outlook(evaluation, series) for series in chosen(evaluation)] if evaluation.forecasts else []
+    found = model.task.insight(model.network, evaluation)
+    behind = charts.pictures(evaluation.details, evaluation.best_baseline, found)
     curve = model.run.get("curve") or []
     loader = PackageLoader("saiki", "reporting")
     page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -50,6 +53,7 @@ def render(model: Model, evaluation: Evaluation, title: str) -> str:
         sentence=evaluation.sentence(),
         scores=score_table(evaluation.scores),
         pictures=[(p.name, span(p.ahead), Markup(forecast_svg(p))) for p in pictures],
+        behind=[(name, says, Markup(picture)) for name, says, picture in behind],
         tables=evaluation.tables,
         notes=evaluation.notes,
         understood=model.understood,

@@ -15,6 +15,7 @@ from saiki.data.frames import forecast_frame, native
 from saiki.data.panel import Panel
 from saiki.errors import DataError, OptionError
 from saiki.metrics import mase
+from saiki.metrics._events import Origins
 from saiki.tasks._evaluation import Evaluation, Table
 
 if TYPE_CHECKING:
@@ -68,6 +69,12 @@ class Found:
     def whole(self) -> dict[str, np.ndarray]:
         """Every forecast by name: `[rows, horizon]`."""
         return {name: np.concatenate([f[name] for f in self.forecasts]) for name in self.forecasts[0]}
+
+    def origins(self) -> Origins:
+        """Where the forecasts begin, the last value seen and what came, one row per series and cutoff."""
+        series, ends = np.concatenate(self.series), np.concatenate(self.ends)
+        last = self.panel.y[self.panel.starts[series] + ends - 1]
+        return Origins(series, ends, last, np.concatenate(self.truth))
 
     def cutoffs(self) -> np.ndarray:
         """The time of the last step that was seen: `[rows]`."""

@@ -32,6 +32,7 @@ class Evaluation:
     tables     what a report shows beside the scores
     details    numbers of the tables, for programs
     forecasts, truth, panel  of forecasts only: the answers themselves, for pictures
+    judged     of forecasts only: the panel and the origins of every row, for what stands behind them
     """
 
     about: str
@@ -43,6 +44,7 @@ class Evaluation:
     ranked_by: tuple[str, ...] = ("mase", "mae")
     tables: list[Table] = field(default_factory=list, repr=False)
     details: dict[str, Any] = field(default_factory=dict, repr=False)
+    judged: Any = field(default=None, repr=False)
 
     def _rank(self, name: str) -> float:
         """The score that ranks, turned so that lower is better; infinite where there is none."""

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from saiki import baselines, metrics
-from saiki.data.audit import audit_panel
+from saiki.data.audit import audit_panel, audit_series, marks
 from saiki.data.frames import forecast_frame, native
 from saiki.data.frequency import Frequency, infer
 from saiki.data.panel import Panel, panel
@@ -23,12 +23,15 @@ from saiki.data.roles import Roles
 from saiki.data.split import Split, by_id, by_time
 from saiki.data.windows import WindowBatch, Windows
 from saiki.errors import DataError, OptionError
+from saiki.metrics._events import Origins
 from saiki.modalities import table
 from saiki.network.forecaster import Forecaster, Outlook, Plan
 from saiki.readers import read_frame
 from saiki.tasks import _backtest
 from saiki.tasks._calibration import Calibration
+from saiki.tasks._clinical import Clinical
 from saiki.tasks._evaluation import Evaluation
+from saiki.tasks._insight import Insight, insight
 from saiki.tasks._plan import default_width, make_plan
 from saiki.tasks._sampling import MOST_VALIDATED, ForecastProblem, held_out, make_network, validated_places
 from saiki.tasks._task import Task
@@ -59,6 +62,7 @@ class ForecastTask(Task):
     codec: table.TableCodec
     plan: Plan
     until: Any = None  # the last time of the training data
+    known: frozenset[str] = frozenset()  # marks of the series that training saw
     calibration: Calibration = field(default_factory=Calibration, compare=False, repr=False)
     training_data: Panel | None = field(default=None, compare=False, repr=False)
 
@@ -81,6 +85,7 @@ class ForecastTask(Task):
             codec,
             plan,
             until,
+            marks(everything.ids),
             training_data=everything,
         )
 
@@ -93,7 +98,8 @@ class ForecastTask(Task):
             **{k: widths[k] for k in ("past", "future", "static", "calendar")},
             categories=tuple((role, codes) for role, counts in categories.items() for codes in counts),
         )
-        return replace(self, codec=codec, plan=plan, until=panel.times.max(), training_data=panel)
+        until = panel.times.max()
+        return replace(self, codec=codec, plan=plan, until=until, known=marks(panel.ids), training_data=panel)
 
     def describe(self) -> list[tuple[str, str]]:
         assert self.training_data is not None
@@ -292,11 +298,21 @@ class ForecastTask(Task):
         source = as_table(data)
         panel = self.read(source)
         asked = _backtest.Rolling.of(rolling["windows"], rolling["step"], rolling["refit"], self.plan.horizon)
+        clinical = Clinical.of(rolling.get("grid"), rolling.get("event"))
         chosen = {"chosen": rolling["baselines"], "level": rolling["level"], "retrain": retrain}
         found = _backtest.roll(self, network, panel, asked, **chosen)
         if frame:
             return _backtest.frame(found, _library(data, source))
-        return _backtest.evaluation(found, asked, self.until)
+        answer = _backtest.evaluation(found, asked, self.until)
+        origins = found.origins()
+        clinical.add(answer, found.whole(), origins, self.frequency)
+        self._tell_known(answer, panel.ids, clinical)
+        return answer if asked.refit else replace(answer, judged=(panel, origins))
+
+    def _tell_known(self, found: Evaluation, ids: np.ndarray, clinical: Clinical) -> None:
+        """Say which patients training has seen, where a clinic asks."""
+        if clinical.grid or clinical.events:
+            found.notes.extend(audit_series(self.known, ids))
 
     def _check_future(self, history: Panel) -> None:
         if history.future and (history.known < self.plan.horizon).any():
@@ -308,9 +324,17 @@ class ForecastTask(Task):
             )
 
     def evaluate(
-        self, network: Any, data: Any, history: Any = None, baselines: Sequence[str] | None = None, level: Any = None
+        self,
+        network: Any,
+        data: Any,
+        history: Any = None,
+        baselines: Sequence[str] | None = None,
+        level: Any = None,
+        grid: str | None = None,
+        event: Sequence[str] | None = None,
     ) -> Evaluation:
         """Scores beside the baselines': of the last horizon in `data`, or of what follows `history`."""
+        clinical = Clinical.of(grid, event)
         if history is None:
             past, truth = self.read(data).cut(self.plan.horizon)
             about = f"the last {self.plan.horizon} steps of each series"
@@ -327,7 +351,13 @@ class ForecastTask(Task):
         found = self.judge(network, past.select(judged), truth.select(judged), about, baselines, self.levels_for(level))
         if left := len(past) - len(judged):
             found.notes.append(f"{left} of {len(past)} series have nothing to compare with and are left out.")
-        return found
+        assert found.truth is not None
+        seen = found.panel
+        last = seen.y[seen.starts + seen.lengths - 1]
+        origins = Origins(np.arange(len(seen)), seen.lengths, last, found.truth)
+        clinical.add(found, found.forecasts, origins, self.frequency)
+        self._tell_known(found, seen.ids, clinical)
+        return replace(found, judged=(seen, origins))
 
     def judge(
         self,
@@ -384,6 +414,10 @@ class ForecastTask(Task):
             )
         return before_it, after_it
 
+    def insight(self, network: Any, evaluation: Evaluation) -> Insight | None:
+        """What the forecasts of an evaluation were made from, and whether intervals hold what they say."""
+        return None if evaluation.judged is None else insight(self, network, *evaluation.judged)
+
     def stream(self, network: Forecaster) -> Any:
         """Row by row: after each, the forecast that `predict` gives for all rows so far."""
         from saiki.tasks._streaming import ForecastStream
@@ -399,6 +433,7 @@ class ForecastTask(Task):
             "codec": self.codec.to_json(),
             "plan": asdict(self.plan),
             "until": None if self.until is None else str(self.until),
+            "known": sorted(self.known),
         }
 
     def files(self) -> dict[str, bytes]:
@@ -426,6 +461,7 @@ class ForecastTask(Task):
             table.TableCodec.from_json(stored["codec"]),
             Plan(**plan),
             _time(stored.get("until")),
+            frozenset(stored.get("known", ())),
         )
 
 

@@ -124,6 +124,10 @@ class Task:
         """How much each part of what is seen counts for the answers, one row per answer; for networks with attention."""
         self.cannot("show attention", "this task has none to show")
 
+    def insight(self, network: Any, evaluation: Evaluation) -> Any:
+        """What stands behind the answers of an evaluation, for a report; None where a task has nothing to show."""
+        return None
+
     def generate(self, network: Any, **options: Any) -> Any:
         """New data like the training data, for tasks that can."""
         self.cannot("generate", "only a task that models its own input can (saiki list tasks)")
