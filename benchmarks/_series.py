@@ -69,6 +69,7 @@ def traffic(data: Path) -> pl.DataFrame:
     near, all  mean speed of the neighbours (by the adjacency of the data) and of all detectors, less the own speed
     speed      the own speed, in its own unit
     usual      the mean of the detector's speed at this time on the days before: known a day ahead
+    detector   its name, for an embedding of its own
     """
     wide = _traffic.real(data)[:-1]  # T-GCN drops the last window, so the last row is never asked for
     names, y = wide.columns[1:], wide[:, 1:].to_numpy()
@@ -82,7 +83,7 @@ def traffic(data: Path) -> pl.DataFrame:
     columns = {"y": y, "near": near, "all": y.mean(1, keepdims=True) - y, "speed": y, "usual": usual}
     long = {name: values.T.ravel() for name, values in columns.items()}
     ids = {"unique_id": np.repeat(names, len(y)), "ds": pl.concat([wide["ds"]] * len(names))}
-    return pl.DataFrame(ids | long).with_columns(pl.col("usual").fill_nan(None))
+    return pl.DataFrame(ids | long).with_columns(pl.col("usual").fill_nan(None), detector=pl.col("unique_id"))
 
 
 def stock_directions(data: Path, days: int = 10) -> dict[str, pl.DataFrame]:
