@@ -81,7 +81,7 @@ def test_the_page_is_self_contained(page):
         assert outside not in page
     assert re.findall(r'href="(?!#)', page) == []
     assert "prefers-color-scheme: dark" in page
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 6  # three forecasts, the learning curve, reliability, lags
 
 
 def test_what_comes_from_data_is_escaped(page):
