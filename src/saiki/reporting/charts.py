@@ -22,7 +22,7 @@ def errors_figure(rows: list[dict[str, Any]], metric: str, best: str | None) -> 
     """The error of the model and of the best baseline, by the first column of the rows: step ahead, or cutoff."""
     figure, axes = _figure(8.4, 2.6)
     word = next(iter(rows[0]))
-    names = [str(row[word])[:16].replace("T00:00", "") for row in rows]
+    names = [str(row[word])[:16].replace("T00:00", "").replace("T", " ") for row in rows]
     places = np.arange(len(rows))
     if best:
         axes.plot(places, [row[best] for row in rows], color=COLOURS["baseline"], lw=1.4, ls=(0, (4, 2)), label=best)
