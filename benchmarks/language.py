@@ -1,16 +1,18 @@
-"""Language models on real texts, as a user would make them, and the speed of writing.
+"""Language models and translation on real texts, as a user would make them, and the speed of writing.
 
     python benchmarks/language.py --data DIR [--only tiny-shakespeare] [--seeds 1]     accuracy, one row per text and seed
     python benchmarks/language.py --speed                                              10,000 characters, beside torch.nn
     python benchmarks/language.py --report                                             only write docs/language.md
 
-DIR holds the public data sets. Each row is `saiki train generate`, then `saiki evaluate` on the whole test part with the state
-carried through it, as processes of their own. Rows stand in benchmarks/results/language.json under command, data and code.
+DIR holds the public data sets. Each row is `saiki train`, then `saiki evaluate` on the whole test part (of a language model with
+the state carried through it), as processes of their own. Rows stand in
+benchmarks/results/language.json under command, data and code.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import tempfile
 import time
@@ -23,7 +25,8 @@ from quality import saiki
 PAGE = ROOT / "docs" / "language.md"
 #: what a score depends on
 CODE = [
-    "native", "src/saiki/tasks/generate.py", "src/saiki/tasks/_generating.py", "src/saiki/tasks/_reading.py",
+    "native", "src/saiki/tasks/translate.py", "src/saiki/tasks/_translating.py", "src/saiki/tasks/_pair_problem.py",
+    "src/saiki/decoding", "src/saiki/tasks/generate.py", "src/saiki/tasks/_generating.py", "src/saiki/tasks/_reading.py",
     "src/saiki/tasks/_recipe.py", "src/saiki/network", "src/saiki/training", "src/saiki/modalities/text.py",
     "src/saiki/cells/base.py", "src/saiki/cells/gru.py", "src/saiki/kernels",
 ]  # fmt: skip
@@ -63,6 +66,17 @@ SETS: dict[str, dict[str, Any]] = {
                     "--temporal-regularisation", "1", "--average", "0.999"],
     },
 }  # fmt: skip
+
+#: pairs of texts: files beside each other whose endings are the languages
+PAIRS: dict[str, dict[str, Any]] = {
+    "multi30k": {
+        "about": "Multi30k, captions, English to German, test 2016",
+        "folder": "translation/multi30k-ende",
+        "files": ("train", "val", "test_2016_flickr"),
+        "options": ["--source", "en", "--target", "de", "--lower", "--minutes", "40"],
+        "published": "an attentive GRU is published with BLEU 38.1 (tokenised, small letters; Caglayan et al. 2017)",
+    },
+}
 
 
 def parts(what: dict[str, Any], data: Path, folder: Path) -> dict[str, str]:
@@ -108,6 +122,40 @@ def measure(name: str, data: Path, seed: int) -> dict[str, Any]:
             "curve": run["curve"], "scores": scores, "sample": sample, **about()}  # fmt: skip
 
 
+def translation(name: str, data: Path, seed: int) -> dict[str, Any]:
+    """One row: train, then score on the test part, and a few answers."""
+    what = PAIRS[name]
+    train, valid, test = (str(data / what["folder"] / file) for file in what["files"])
+    with tempfile.TemporaryDirectory() as place:
+        model = str(Path(place, "model"))
+        began = time.perf_counter()
+        saiki(
+            "train",
+            "translate",
+            train,
+            *what["options"],
+            "--valid",
+            valid,
+            "--seed",
+            str(seed),
+            "--out",
+            model,
+            "--quiet",
+        )
+        seconds = time.perf_counter() - began
+        found = json.loads(saiki("evaluate", model, test, "--json"))
+        some = Path(place, "some.txt")
+        side = what["options"][what["options"].index("--source") + 1]
+        with gzip.open(f"{test}.{side}.gz", "rt", encoding="utf-8") as file:
+            some.write_text("".join(file.readline() for _ in range(5)), encoding="utf-8")
+        sample = saiki("predict", model, str(some))
+        config = json.loads(Path(model, "config.json").read_text())
+    run, network = config["run"], config["network"]
+    shape = {k: network[k] for k in ("cell", "width", "layers", "dropout")}
+    return {"set": name, "seed": seed, "seconds": round(seconds, 1), "steps": run["step"], "network": shape,
+            "curve": run["curve"], "scores": found["scores"], "notes": found["notes"], "sample": sample, **about()}  # fmt: skip
+
+
 def speed(length: int = 10_000) -> dict[str, Any]:
     """Seconds for `length` characters by a 2 × 512 LSTM: `model.generate`, and the step loop of torch.nn with the same weights."""
     import torch
@@ -145,7 +193,7 @@ def speed(length: int = 10_000) -> dict[str, Any]:
 def page(rows: dict[str, dict[str, Any]]) -> str:
     """The page of the documentation."""
     lines = [
-        "# Language models",
+        "# Language models and translation",
         "",
         "Made by `python benchmarks/language.py --data DIR`. Nothing is chosen on the test part.",
         "",
@@ -165,6 +213,22 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
             lines += ["", f"{shape['layers']} layers of {shape['width']} units, {shape['cell']}, dropout {shape['dropout']}; "
                       f"{row['steps']:,} steps, {row['seconds']:.0f} s, {row['machine']}, {row['threads']} thread(s), torch "
                       f"{row['torch']}, commit {row['commit']}.", "", "```", row["sample"].strip(), "```", ""]  # fmt: skip
+    for name, what in PAIRS.items():
+        for row in (r for r in rows.values() if r["set"] == name):
+            shape = row["network"]
+            lines += [
+                f"## {what['about']}",
+                "",
+                f"`saiki train translate … {' '.join(what['options'])} --seed {row['seed']}`",
+                "",
+            ]
+            lines += ["| | BLEU | chrF | exact |", "|---|---:|---:|---:|"]
+            for who, found in row["scores"].items():
+                lines.append(f"| {who} | {found['bleu']:.1f} | {found['chrf']:.1f} | {found['exact']:.3f} |")
+            lines += ["", f"For comparison {what['published']}. {' '.join(row['notes'])}", ""]
+            lines += [f"{shape['layers']} layers of {shape['width']} units, {shape['cell']}, dropout {shape['dropout']}; "
+                      f"{row['steps']:,} steps, {row['seconds']:.0f} s, {row['machine']}, {row['threads']} thread(s), torch "
+                      f"{row['torch']}, commit {row['commit']}.", "", "```", row["sample"].strip(), "```", ""]  # fmt: skip
     for row in (r for r in rows.values() if r["set"] == "speed"):
         ours = f"{row['characters']:,} characters by a 2 × 512 LSTM: {row['seconds']} s"
         theirs = f"the step loop of torch.nn with the same weights {row['torch']} s at its better number of threads"
@@ -175,7 +239,7 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder of the data sets")
-    parser.add_argument("--only", nargs="*", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--only", nargs="*", default=[*SETS, *PAIRS], choices=[*SETS, *PAIRS])
     parser.add_argument("--seeds", nargs="*", type=int, default=[1])
     parser.add_argument("--speed", action="store_true", help="measure how fast text is written")
     parser.add_argument("--report", action="store_true", help="only write docs/language.md from the rows there are")
@@ -187,12 +251,14 @@ def main() -> None:
         if given.data is None:
             parser.error("--data DIR is needed to measure")
         for name in given.only:
-            what = SETS[name]
-            hashed = file_hash(given.data / what["text"])
+            what = PAIRS.get(name) or SETS[name]
+            folder = given.data / what.get("folder", "")
+            files = [folder / what["text"]] if "text" in what else sorted(folder.glob("*.gz"))
+            hashed, how = file_hash(*files), translation if name in PAIRS else measure
             for seed in given.seeds:
                 key = f"{name} {' '.join(what['options'])} seed={seed} data={hashed} code={code}"
                 if key not in rows:
-                    rows.put(key, measure(name, given.data, seed))
+                    rows.put(key, how(name, given.data, seed))
     PAGE.write_text(page(rows.rows), encoding="utf-8")
 
 

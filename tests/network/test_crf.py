@@ -79,3 +79,16 @@ def test_padding_gives_no_gradient(field):
 def test_a_wrong_shape_is_one_line(field):
     with pytest.raises(DataError, match=r"scores: got shape \(2, 3\); expected \[batch, time, 3\]"):
         field.decode(torch.zeros(2, 3), torch.tensor([1, 1]))
+
+
+def test_marginals_are_shares_of_all_sequences(field, scores):
+    found = field.marginals(scores, LENGTHS)
+    for row, length in enumerate(LENGTHS.tolist()):
+        assert (found[row, length:] == 0).all()
+        expected = torch.zeros(length, 3, dtype=torch.float64)
+        if length:
+            worth = torch.stack([_worth(field, scores[row], labels) for labels in _every(length)]).softmax(0)
+            for share, labels in zip(worth, _every(length), strict=True):
+                expected[range(length), list(labels)] += share
+        torch.testing.assert_close(found[row, :length], expected)
+    assert field.marginals(scores[:, :0], torch.zeros(4, dtype=torch.long)).shape == (4, 0, 3)

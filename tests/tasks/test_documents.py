@@ -7,7 +7,7 @@ import pytest
 import saiki
 from saiki.baselines import tfidf
 from saiki.data.texts import text_column
-from saiki.errors import DataError, OptionError
+from saiki.errors import DataError, ModelError, OptionError
 from saiki.readers import read_frame
 
 NOUNS = ["cat", "dog", "tree", "house", "river", "stone"]
@@ -102,3 +102,55 @@ def test_tfidf_knows_words_it_has_seen_and_answers_for_none():
     assert found[1].argmax() == 0
     nothing = tfidf.fit(["", " "], np.array([0, 1]), 2)
     np.testing.assert_allclose(tfidf.answer(nothing, ["x"]), [[0.5, 0.5]])
+
+
+def test_text_is_classified_as_it_arrives():
+    model = saiki.train(
+        "classify", planted(0, 40), source="review", target="label", steps=3, width=6, embedding=4, ensemble=2, layers=2,
+        bidirectional=False, seed=1,
+    )  # fmt: skip
+    stream, text = model.stream(), ""
+    for piece in ["", "the ca", "t good", " not", " bad river", "\n"]:
+        found = stream.push({"id": 7, "review": piece})
+        stream.push({"id": 8, "review": "bad "})
+        text += piece
+        whole = model.predict(pl.DataFrame({"review": [text]}))
+        assert found["id"] == 7
+        assert found["saiki"] == whole["saiki"][0]
+        assert found["saiki-up"] == pytest.approx(whole["saiki-up"][0], abs=1e-6)
+    with pytest.raises(DataError, match="no text in 'review'"):
+        stream.push({"id": 7, "text": "a"})
+    with pytest.raises(DataError, match="a stream reads 2,000 at most"):
+        stream.push({"id": 7, "review": "cat " * 2100})
+
+
+def test_what_needs_the_whole_document_says_which_option_forbids_a_stream(made):
+    with pytest.raises(ModelError, match="--bidirectional needs the whole document"):
+        made[0].stream()
+
+
+def test_attention_shows_what_was_looked_at():
+    """The label is one word in a text that is read forwards: what is looked at stands at it or behind it."""
+    rng = np.random.default_rng(0)
+    rows = [([*rng.choice(NOUNS, 12)], bool(rng.integers(2))) for _ in range(80)]
+    for words, good in rows:
+        words[int(rng.integers(12))] = "fine" if good else "poor"
+    table = pl.DataFrame({"review": [" ".join(words) for words, _ in rows], "label": [str(good) for _, good in rows]})
+    model = saiki.train(
+        "classify", table, source="review", target="label", pooling="attention", steps=60, width=8, embedding=8, ensemble=1,
+        dropout=0.0, input_dropout=0.0, learning_rate=0.03, average=0.0, validations=2, seed=1, bidirectional=False,
+    )  # fmt: skip
+    found = model.attention(table[:20])
+    assert all(weights.sum() == pytest.approx(1, abs=1e-4) for _, weights in found)
+    keys = [next(k for k, unit in enumerate(units) if unit in ("fine", "poor")) for units, _ in found]
+    more = [weights[key:].sum() - (12 - key) / 12 for key, (_, weights) in zip(keys, found, strict=True)]
+    assert np.mean(more) > 0.05  # than if all units counted alike: before the word, nothing is known
+    (table_of,) = [t for t in model.evaluate(table).tables if t.title == "What attention looked at"]
+    assert len(table_of.rows) == 10
+    with pytest.raises(ModelError, match="--pooling attention needs the whole document"):
+        model.stream()
+
+
+def test_without_attention_there_is_none_to_show(made):
+    with pytest.raises(ModelError, match="train with --pooling attention"):
+        made[0].attention(planted(0, 2))

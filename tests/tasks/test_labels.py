@@ -170,6 +170,20 @@ def test_the_report_shows_confusion_and_mistakes(model, table):
     page = render(model, model.evaluate(table), "title")
     assert "<h2>Confusion</h2>" in page
     assert "The most confident mistakes" in page
+    assert "<h2>Scores by class</h2>" in page
+
+
+def test_answers_stand_beside_the_truth_the_worst_first(model, table):
+    found = model.task.answered(model.network, table)
+    scores = model.evaluate(table)
+    right = (found["saiki"] == found["truth"]).to_numpy()
+    assert right.mean() == scores.scores["saiki"]["accuracy"]
+    assert (np.diff(right.astype(int)) >= 0).all()
+    classes = scores.details["classes"]
+    assert sum(row["count"] for row in classes.values()) == len(found)
+    assert np.mean([row["f1"] for row in classes.values()]) == pytest.approx(
+        scores.scores["saiki"]["macro_f1"], abs=1e-3
+    )
 
 
 @pytest.mark.parametrize(

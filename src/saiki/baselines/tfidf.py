@@ -20,7 +20,7 @@ def fit(texts: Sequence[str], truth: np.ndarray, classes: int) -> dict[str, Any]
     """From documents and codes `[documents]`: plain data."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    vectoriser = TfidfVectorizer(**_HOW, max_features=MOST)
+    vectoriser = TfidfVectorizer(**HOW, max_features=MOST)
     try:
         x = vectoriser.fit_transform(texts)
     except ValueError:  # no words at all
@@ -38,7 +38,7 @@ def fit(texts: Sequence[str], truth: np.ndarray, classes: int) -> dict[str, Any]
     return {"words": words} | {name: np.round(part, 6).tolist() for name, part in parts.items()}
 
 
-_HOW: dict[str, Any] = {"ngram_range": (1, 2), "sublinear_tf": True, "token_pattern": r"(?u)\b\w+\b|[^\w\s]"}
+HOW: dict[str, Any] = {"ngram_range": (1, 2), "sublinear_tf": True, "token_pattern": r"(?u)\b\w+\b|[^\w\s]"}
 
 
 def _regression(x: Any, truth: np.ndarray) -> Any:
@@ -63,7 +63,7 @@ def answer(fitted: dict[str, Any], texts: Sequence[str]) -> np.ndarray:
 
     scores = np.tile(fitted["bias"], (len(texts), 1)).astype(float)
     if fitted["words"] and len(texts):
-        vectoriser = TfidfVectorizer(**_HOW, vocabulary=fitted["words"])
+        vectoriser = TfidfVectorizer(**HOW, vocabulary=fitted["words"])
         vectoriser.idf_ = np.array(fitted["idf"])
         scores = scores + vectoriser.transform(texts) @ np.array(fitted["weights"]).T
     scores = np.exp(scores - scores.max(1, keepdims=True, initial=-np.inf))

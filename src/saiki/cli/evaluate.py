@@ -24,7 +24,7 @@ def command(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Write a table too: forecasts of the back-test; of language models every unit's surprise in nats."
+            help="Write a table too: forecasts of the back-test; answers beside the truth; of language models every unit's nats."
         ),
     ] = None,
     windows: Annotated[
@@ -73,6 +73,11 @@ def command(
     if out and hasattr(trained.task, "surprise"):
         _surprises(trained, data, out)
         console.say(f"surprise of every unit: {out}")
+    elif out and (answers := trained.task.answered(trained.network, data)) is not None:
+        from saiki.data.frames import write_frame
+
+        write_frame(answers, out)
+        console.say(f"answers beside the truth: {out}")
     elif out:
         from saiki.data.frames import write_frame
 

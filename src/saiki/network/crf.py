@@ -56,6 +56,20 @@ class CRF(nn.Module):
         total = torch.logsumexp(alpha + self.end, 1)
         return torch.where(lengths.to(total.device) > 0, layout.unsort(total), 0)
 
+    @torch.enable_grad()
+    def marginals(
+        self, scores: Float[Tensor, "batch time labels"], lengths: Int[Tensor, "batch"]
+    ) -> Float[Tensor, "batch time labels"]:
+        """p of every label at every step, over all labels of the other steps; zeros in the padding.
+
+        It is the gradient of log Σ exp worth by the scores, so the backward pass of the forward algorithm gives it.
+        """
+        self._check(scores)
+        scores = scores.detach().requires_grad_()
+        if not int(lengths.sum()):
+            return torch.zeros_like(scores)
+        return torch.autograd.grad(self._total(scores, lengths).sum(), scores)[0]
+
     @torch.no_grad()
     def decode(self, scores: Float[Tensor, "batch time labels"], lengths: Int[Tensor, "batch"]) -> list[list[int]]:
         """The best labels of every row."""

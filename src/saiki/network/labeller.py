@@ -24,6 +24,7 @@ class LabelPlan:
     patch     steps that enter the recurrence together, as one token
     pooling   how the states of all steps become one vector; several stand side by side
     members   networks whose answers are averaged
+    apart     whether every output is a question of its own (yes or no), not one of several classes
     """
 
     features: int
@@ -32,6 +33,7 @@ class LabelPlan:
     patch: int
     pooling: tuple[str, ...]
     members: int
+    apart: bool = False
 
 
 class Labeller(nn.Module):
@@ -59,6 +61,13 @@ class Labeller(nn.Module):
         h, _ = self.stack(x, lengths, **given)
         pooled = [self._pool(kind, h, lengths) for kind in self.plan.pooling]
         return self.head(self.drop(torch.cat([*pooled, batch["static"]], 1)))
+
+    def looks(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch time"]:
+        """How much attention gives to every step, or patch of steps; zero in the padding."""
+        assert self.attention is not None, "not pooled by attention"
+        x, lengths = self._patches(batch["values"], batch["lengths"])
+        given = {name: batch[name] for name in ("gap", "observed") if name in batch and self.plan.patch == 1}
+        return self.attention(self.stack(x, lengths, **given)[0], lengths)[1]
 
     def _patches(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         patch = self.plan.patch
@@ -91,15 +100,26 @@ class Labellers(nn.Module):
     """Several labelling networks; a temperature divides the mean of their scores, and is fitted after training."""
 
     temperature: Tensor
+    thresholds: Tensor
 
     def __init__(self, plan: LabelPlan, options: Network, width: int) -> None:
         super().__init__()
         self.members = nn.ModuleList(Labeller(plan, options, width) for _ in range(plan.members))
+        self._fitted(plan)
+
+    def _fitted(self, plan: LabelPlan) -> None:
+        """What is fitted after training: the temperature; where outputs stand apart, from which probability on each is given."""
+        self.apart = plan.apart
         self.register_buffer("temperature", torch.ones(()))
+        if plan.apart:
+            self.register_buffer("thresholds", torch.full((plan.outputs,), 0.5))
 
     def forward(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch outputs"]:
-        """The mean of the members' scores: of logarithms of probabilities, where scores are logits."""
-        scores = [member(batch) for member in self.members]
-        if scores[0].shape[1] > 1:
+        """The mean of the members' scores: of logarithms of probabilities, where scores are logits of classes."""
+        return self.together([member(batch) for member in self.members])
+
+    def together(self, scores: list[Tensor]) -> Float[Tensor, "batch outputs"]:
+        """The mean of the scores of all members."""
+        if scores[0].shape[1] > 1 and not self.apart:
             scores = [s.log_softmax(-1) for s in scores]
         return torch.stack(scores).mean(0) / self.temperature

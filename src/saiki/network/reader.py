@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from saiki.network.embedding import Embedding
@@ -21,6 +20,10 @@ class TextLabeller(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch outputs"]:
         return self.labeller({**batch, "values": self.embedding(batch["values"][..., 0])})
+
+    def looks(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch time"]:
+        """How much attention gives to every unit."""
+        return self.labeller.looks({**batch, "values": self.embedding(batch["values"][..., 0])})
 
 
 class TextLabellers(Labellers):
@@ -48,4 +51,4 @@ class TextLabellers(Labellers):
                 embedding.put(*vectors)
             members.append(TextLabeller(plan, options, width, embedding))
         self.members = nn.ModuleList(members)
-        self.register_buffer("temperature", torch.ones(()))
+        self._fitted(plan)

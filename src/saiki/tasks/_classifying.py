@@ -9,16 +9,18 @@ import polars as pl
 from torch import Tensor, nn
 
 from saiki import metrics
-from saiki.metrics._classes import chosen, confusion
+from saiki.errors import OptionError
+from saiki.metrics._classes import chosen
 from saiki.modalities.label import LabelCodec
 from saiki.network.labeller import Labellers
 from saiki.readers import read_frame
+from saiki.tasks._class_tables import as_numbers, confusions, per_class
 from saiki.tasks._evaluation import Evaluation, Table
 from saiki.tasks._labelling import LabelTask
 from saiki.tasks.classify import Classify
 
-#: classes whose probabilities become columns, and which a confusion matrix shows
-MOST_COLUMNS, MOST_SHOWN = 100, 20
+#: classes whose probabilities become columns
+MOST_COLUMNS = 100
 #: a class rarer than this makes accuracy a poor judge: answerers are ranked by AUC
 RARE = 0.2
 #: mistakes that a report shows
@@ -40,20 +42,19 @@ class ClassifyTask(LabelTask):
         """Series, or documents where the source is a column of text."""
         if not isinstance(data, np.ndarray):
             from saiki.data.texts import text_column
-            from saiki.tasks._documents import DocumentTask
 
             data = read_frame(data)
             if (column := text_column(data, columns)) is not None:
-                return DocumentTask.fit_documents(options, data, column, columns)
+                return _of_documents(options).fit_documents(options, data, column, columns)
+        if options.multi_label:
+            raise OptionError("--multi-label is for documents; name their column with --source, or leave it out")
         return super().fit(options, data, columns)
 
     @classmethod
     def from_json(cls, options: Any, stored: dict[str, Any]) -> LabelTask:
         """As what was saved: series, or documents."""
         if "text" in stored:
-            from saiki.tasks._documents import DocumentTask
-
-            return DocumentTask.from_json(options, stored)
+            return _of_documents(options).from_json(options, stored)
         return super().from_json(options, stored)
 
     @classmethod
@@ -110,19 +111,15 @@ class ClassifyTask(LabelTask):
             [f"{shares.min():.1%} of the series are of the rarer class: answerers are ranked by AUC."] if rare else []
         )
         ranked = ("auc", "accuracy") if rare else ("accuracy",)
-        tables = [*self._confusion(truth, found["saiki"]), *self._mistakes(truth, found["saiki"], ids)]
-        return Evaluation(about, scores, notes, ranked_by=ranked, tables=tables)
+        ours, names = chosen(found["saiki"]), self.label.names
+        classes = per_class(names, truth, ours, "class")
+        tables = [*confusions(names, truth, ours), classes, *self._mistakes(truth, found["saiki"], ids)]
+        details = {"classes": as_numbers(classes)}
+        return Evaluation(about, scores, notes, ranked_by=ranked, tables=tables, details=details)
 
-    def _confusion(self, truth: np.ndarray, found: np.ndarray) -> list[Table]:
-        names = self.label.names
-        if len(names) > MOST_SHOWN:
-            return []
-        counts = confusion(truth, found)
-        shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-        rows = [[name, *(f"{n:,}" if n else "" for n in row)] for name, row in zip(names, counts.tolist(), strict=True)]
-        shades = [[0.0, *row] for row in shares.tolist()]
-        note = "A row per true class, a column per answer; shaded by the share of the row."
-        return [Table("Confusion", ["", *names], rows, note, shades)]
+    def beside_truth(self, truth: np.ndarray, found: np.ndarray) -> tuple[pl.Series, np.ndarray]:
+        true, given = found[np.arange(len(truth)), truth], chosen(found)
+        return self.label.decode(truth, "truth"), np.where(given == truth, 1 + true, true)
 
     def _mistakes(self, truth: np.ndarray, found: np.ndarray, ids: np.ndarray) -> list[Table]:
         """The most confident ones."""
@@ -154,6 +151,19 @@ class ClassifyTask(LabelTask):
     @classmethod
     def label_from_json(cls, stored: dict[str, Any]) -> LabelCodec:
         return LabelCodec.from_json(stored)
+
+
+def _of_documents(options: Classify) -> Any:
+    """The task of documents with one label, or with any number of them."""
+    if options.multi_label:
+        from saiki.tasks._label_sets import LabelSetTask
+
+        return LabelSetTask
+    if options.separator:
+        raise OptionError("--separator stands between several labels of a document; it needs --multi-label")
+    from saiki.tasks._documents import DocumentTask
+
+    return DocumentTask
 
 
 def _loss(scores: Tensor, truth: Tensor, temperature: float) -> float:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 
 from saiki.baselines import majority, tfidf
@@ -19,6 +20,7 @@ from saiki.network.labeller import LabelPlan
 from saiki.network.reader import TextLabellers
 from saiki.sequence import Ragged
 from saiki.tasks._classifying import ClassifyTask
+from saiki.tasks._evaluation import Evaluation, Table
 from saiki.tasks._label_problem import Encoded, LabelProblem
 from saiki.tasks._labelling import FEWEST
 from saiki.tasks.classify import Classify
@@ -29,6 +31,8 @@ WORD, CHARACTER = 100, 32
 MOST_UNITS = 2000
 #: characters from which is found how words are cut
 HEAD = 100_000
+#: documents of which a report shows what was looked at, and how many units of each
+SHOWN, UNITS = 10, 8
 #: networks that are averaged, of fewer documents than these and of more
 SMALL, FEW_MEMBERS = 3000, 3
 
@@ -54,7 +58,7 @@ class DocumentTask(ClassifyTask):
             everything.notes.append(f"{len(everything) - len(known)} documents without text or label are left out.")
         training = everything.select(known)
         assert training.answers is not None
-        label = LabelCodec.fit(training.answers)
+        label = cls.label_of(options, training.answers)
         head = "\n".join(training.texts)[:HEAD]
         units = options.units or ("bytepair" if options.tokenizer else modality.natural_units(head, words_first=True))
         lower = units != "characters" if options.lower is None else options.lower
@@ -65,12 +69,17 @@ class DocumentTask(ClassifyTask):
         if vectors and vectors[1].shape[1] != size:
             raise OptionError(f"embedding {size}, but the vectors have {vectors[1].shape[1]} numbers")
         members = options.ensemble or (FEW_MEMBERS if len(training) < SMALL else 1)
-        plan = LabelPlan(size, 0, len(label.classes), 1, options.pooling, members)
+        plan = LabelPlan(size, 0, len(label.classes), 1, options.pooling, members, options.multi_label)
         task = cls(options, layout, None, label, plan, {}, training)  # type: ignore[arg-type]
         task.text = text
         task.vectors = (torch.from_numpy(vectors[0]), torch.from_numpy(vectors[1])) if vectors else None
         task.fitted = task._baselines(np.arange(len(training)))
         return task
+
+    @classmethod
+    def label_of(cls, options: Classify, answers: pl.Series) -> Any:
+        """The codec of the answers."""
+        return LabelCodec.fit(answers)
 
     def read(self, data: Any) -> Documents:  # type: ignore[override]
         return documents(data, self.layout)
@@ -124,13 +133,58 @@ class DocumentTask(ClassifyTask):
             "tfidf": tfidf.answer(fitted["tfidf"], data.texts),
         }
 
+    def evaluate(self, network: Any, data: Any, history: Any = None) -> Evaluation:
+        found = super().evaluate(network, data, history)
+        if "attention" in self.plan.pooling:
+            found.tables.append(self._looked_at(network, self._known(data)[0]))
+        return found
+
+    @torch.no_grad()
+    def attention(self, network: Any, data: Any) -> list[tuple[list[str], np.ndarray]]:
+        """Of every document its units as they were read, and how much each counts, the mean over networks."""
+        if "attention" not in self.plan.pooling:
+            self.cannot(
+                "show attention", f"it pools by {' and '.join(self.plan.pooling)}; train with --pooling attention"
+            )
+        network.eval()
+        encoded, found = self._encode(data if isinstance(data, Documents) else self.read(data)), []
+        for row in range(len(encoded)):
+            batch, units = encoded.batch(np.array([row])), encoded.steps[row][:, 0]
+            looks = [member.looks(batch)[0] for member in network.members] if len(units) else [torch.zeros(0)]
+            found.append(([self.text.name(int(unit)) for unit in units], torch.stack(looks).mean(0).numpy()))
+        return found
+
+    def _looked_at(self, network: Any, data: Documents) -> Table:
+        """The units that counted most, in the order of the text."""
+        some = data.select(np.arange(min(SHOWN, len(data))))
+        given, rows, shades = self.columns(self.decode(self._answers(network, some)))[0].to_list(), [], []
+        for number, (units, weights) in enumerate(self.attention(network, some)):
+            top = np.sort(np.argsort(-weights, kind="stable")[:UNITS])
+            empty, most = UNITS - len(top), max(float(weights.max(initial=0)), 1e-9)
+            rows.append([str(some.ids[number]), str(given[number]), *(units[k] for k in top), *[""] * empty])
+            shades.append([0.0, 0.0, *(float(weights[k]) / most for k in top), *[0.0] * empty])
+        head = [self.layout.id or "row", "answered", *map(str, range(1, UNITS + 1))]
+        return Table(
+            "What attention looked at", head, rows, "The units that counted most, in order; shaded by how much.", shades
+        )
+
     def facts(self) -> list[tuple[str, str]]:
         several = f"{self.plan.members} networks, averaged; " if self.plan.members > 1 else ""
         return [
             ("units", self.text.describe()),
             ("answers", f"{several}pooled by {' and '.join(self.plan.pooling)}"),
-            ("stream", "no: the answer is pooled over the whole document"),
+            ("stream", "text as it arrives, for networks in one direction, without --pooling attention"),
         ]
+
+    def stream(self, network: Any) -> Any:
+        """Labels of the text so far."""
+        from saiki.tasks._document_stream import DocumentStream
+
+        if not network.members[0].labeller.stack.causal:
+            self.cannot("stream", "--bidirectional needs the whole document; train with --no-bidirectional")
+        if "attention" in self.plan.pooling:
+            self.cannot("stream", "--pooling attention needs the whole document; leave attention out")
+        return DocumentStream(self, network)
 
     def _leaks(self) -> list[str]:
         """Documents that stand in training and in validation too."""
@@ -153,7 +207,7 @@ class DocumentTask(ClassifyTask):
     def from_json(cls, options: Any, stored: dict[str, Any]) -> DocumentTask:
         plan = LabelPlan(**stored["plan"] | {"pooling": tuple(stored["plan"]["pooling"])})
         layout = layout_for(stored["layout"]["source"][0], stored["layout"], stored["layout"]["group"])
-        label = LabelCodec.from_json(stored["label"])
+        label = cls.label_from_json(stored["label"])
         task = cls(options, layout, None, label, plan, stored["baselines"])  # type: ignore[arg-type]
         task.text = TextCodec.from_json(stored["text"])
         return task

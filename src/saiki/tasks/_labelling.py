@@ -111,6 +111,10 @@ class LabelTask(Task):
         """The columns of a prediction."""
         raise NotImplementedError
 
+    def beside_truth(self, truth: np.ndarray, found: np.ndarray) -> tuple[pl.Series, np.ndarray]:
+        """The truth as a column, and numbers `[series]` that are lowest for the worst answers."""
+        raise NotImplementedError
+
     def judge(self, found: dict[str, np.ndarray], truth: np.ndarray, ids: np.ndarray, about: str) -> Evaluation:
         """The score table of the answers of all answerers."""
         raise NotImplementedError
@@ -256,6 +260,14 @@ class LabelTask(Task):
                 f"{left} series without an answer that training knows, or without a step, are left out."
             )
         return evaluation
+
+    def answered(self, network: Labellers, data: Any) -> pl.DataFrame:
+        """Every series with its true answer and ours, the worst first."""
+        known, truth = self._known(data)
+        found = self.decode(self._answers(network, known))
+        true, order = self.beside_truth(truth, found)
+        rows = pl.DataFrame([pl.Series(self.layout.id or "row", known.ids.tolist()), true, *self.columns(found)])
+        return rows[np.argsort(order, kind="stable")]
 
     def validation(self, network: Labellers, valid: Any = None) -> Evaluation:
         """Each series held out, answered by the member that has not seen it and by baselines fitted without it."""

@@ -55,6 +55,10 @@ class RegressTask(LabelTask):
     def columns(self, found: np.ndarray) -> list[pl.Series]:
         return [pl.Series("saiki", found)]
 
+    def beside_truth(self, truth: np.ndarray, found: np.ndarray) -> tuple[pl.Series, np.ndarray]:
+        true = self.label.decode(truth.astype(float))
+        return pl.Series("truth", true), -np.abs(found - true)
+
     def judge(self, found: dict[str, np.ndarray], truth: np.ndarray, ids: np.ndarray, about: str) -> Evaluation:
         truth = self.label.decode(truth.astype(float))
         scores = {name: metrics.number_scores(truth, answer) for name, answer in found.items()}

@@ -104,6 +104,10 @@ class Task:
         """Scores beside the baselines'; `history` is what may be seen, for tasks that know such a thing."""
         raise NotImplementedError
 
+    def answered(self, network: Any, data: Any) -> Any:
+        """Every answer beside the truth, as a frame; None for tasks that answer otherwise."""
+        return None
+
     def validation(self, network: Any, valid: Any = None) -> Evaluation | None:
         """The same for what was held out of training; None if nothing was."""
         raise NotImplementedError

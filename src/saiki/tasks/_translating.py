@@ -90,6 +90,10 @@ class TranslateTask(Task):
         task.training, task.held = training, held
         return task
 
+    @classmethod
+    def validated_apart(cls, options: Translate) -> Translate:
+        return options.model_copy(update={"holdout": 0.0})
+
     def describe(self) -> list[tuple[str, str]]:
         return self.said
 

@@ -19,6 +19,12 @@ class Classify(LabelOptions, TextOptions):
     calibrate: bool = Field(
         True, description="Fit a temperature on validation, so that probabilities mean what they say."
     )
+    multi_label: bool = Field(
+        False, description="A document has any number of labels: the target is a list, or text with a separator in it."
+    )
+    separator: str | None = Field(
+        None, min_length=1, description="What stands between the labels of a document [found: | ; or ,]."
+    )
 
 
 def load_task():
