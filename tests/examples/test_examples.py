@@ -35,6 +35,16 @@ def test_an_example_of_forecasting_says_whether_it_beat_the_best_baseline(name):
         assert "Prices were not forecast better than by the last price" in said
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sentiment", "translate"])
+def test_an_example_of_text_finds_what_counting_words_does_not(name):
+    paths = {"PYTHONPATH": str(Path(saiki.__file__).parents[1])}
+    command = [sys.executable, str(EXAMPLES / f"{name}.py")]
+    done = subprocess.run(command, env=os.environ | paths, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("The model beats the best baseline")
+
+
 @pytest.mark.parametrize("name", FOUND)
 def test_planted_data_are_what_the_example_says(name, monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES)

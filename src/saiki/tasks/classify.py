@@ -23,7 +23,9 @@ class Classify(LabelOptions, TextOptions):
         False, description="A document has any number of labels: the target is a list, or text with a separator in it."
     )
     separator: str | None = Field(
-        None, min_length=1, description="What stands between the labels of a document [found: | ; or ,]."
+        None,
+        min_length=1,
+        description="What stands between the labels of a document [found: a bar, semicolon or comma].",
     )
 
 
