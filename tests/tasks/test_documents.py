@@ -129,6 +129,7 @@ def test_what_needs_the_whole_document_says_which_option_forbids_a_stream(made):
         made[0].stream()
 
 
+@pytest.mark.slow
 def test_attention_shows_what_was_looked_at():
     """The label is one word in a text that is read forwards: what is looked at stands at it or behind it."""
     rng = np.random.default_rng(0)

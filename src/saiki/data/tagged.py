@@ -41,7 +41,8 @@ class TagLayout:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> TagLayout:
-        return cls(**data | {"channels": tuple(data["channels"])})
+        lists: dict[str, Any] = {"channels": tuple(data["channels"])}
+        return cls(**{**data, **lists})
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -136,7 +136,7 @@ class DocumentTask(ClassifyTask):
     def evaluate(self, network: Any, data: Any, history: Any = None) -> Evaluation:
         found = super().evaluate(network, data, history)
         if "attention" in self.plan.pooling:
-            found.tables.append(self._looked_at(network, self._known(data)[0]))
+            found.tables.append(self._looked_at(network, cast(Documents, self._known(data)[0])))
         return found
 
     @torch.no_grad()
@@ -157,7 +157,7 @@ class DocumentTask(ClassifyTask):
     def _looked_at(self, network: Any, data: Documents) -> Table:
         """The units that counted most, in the order of the text."""
         some = data.select(np.arange(min(SHOWN, len(data))))
-        given, rows, shades = self.columns(self.decode(self._answers(network, some)))[0].to_list(), [], []
+        given, rows, shades = self.columns(self.decode(self._answers(network, cast(Any, some))))[0].to_list(), [], []
         for number, (units, weights) in enumerate(self.attention(network, some)):
             top = np.sort(np.argsort(-weights, kind="stable")[:UNITS])
             empty, most = UNITS - len(top), max(float(weights.max(initial=0)), 1e-9)

@@ -12,6 +12,7 @@ import polars as pl
 import torch
 
 from saiki import baselines, catalog
+from saiki.data._rows import ranges
 from saiki.data.folds import folds
 from saiki.data.frames import native
 from saiki.data.tagged import Tagged, TagLayout, tagged
@@ -216,7 +217,7 @@ class TagTask(Task):
         codes, probabilities = np.empty(steps, np.int64), np.empty((steps, self.plan.labels), np.float32)
         for rows in data.parts(np.arange(len(data.lengths))):
             best, p = network.answers(data.batch(data.starts[rows], data.lengths[rows]))
-            places = np.concatenate([data.starts[r] + np.arange(data.lengths[r]) for r in rows])
+            places = ranges(data.starts[rows], data.lengths[rows])
             codes[places], probabilities[places] = best.numpy(), p.numpy()
         return codes, probabilities
 
@@ -255,7 +256,7 @@ class TagTask(Task):
     def validation(self, network: Tagger, valid: Any = None) -> Evaluation | None:
         if valid is not None:
             return self.evaluate(network, valid)
-        rows = np.concatenate([s + np.arange(n) for s, n in zip(self._held.starts, self._held.lengths, strict=True)])
+        rows = ranges(self._held.starts, self._held.lengths)
         encoded = self._encoded
         hidden = encoded.truth.copy()
         hidden[rows] = -1  # the baselines learn from what the network has seen
