@@ -205,6 +205,7 @@ def test_two_trainings_into_one_folder_are_kept_apart(tmp_path, table):
             if progress.step == 2:
                 with pytest.raises(DataError, match="another process"):
                     saiki.train("forecast", table, out=tmp_path / "m", **QUICK)
+                assert (tmp_path / "m.training" / ".lock").exists(), "the refused one leaves the other's folder alone"
 
     saiki.train("forecast", table, out=tmp_path / "m", hooks=[Second()], **QUICK)
     assert [p.name for p in tmp_path.iterdir()] == ["m"]

@@ -65,6 +65,7 @@ def exclusive(folder: Path | None) -> Iterator[None]:
     if folder is None or fcntl is None:
         yield
         return
+    held = False
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / LOCK).open("w") as file:
@@ -74,12 +75,13 @@ def exclusive(folder: Path | None) -> Iterator[None]:
                 raise DataError(
                     f"another process is writing to {folder}; wait for it, or choose another --out"
                 ) from None
+            held = True
             yield
     except OSError as error:
         raise DataError(f"cannot write to {folder}: {reason(error)}; make room or choose another place") from error
     finally:
         # without a complete checkpoint there is nothing to resume: leave no trace
-        if all(path.name.endswith(".part") for path in folder.glob("*/step-*")):
+        if held and all(path.name.endswith(".part") for path in folder.glob("*/step-*")):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -37,6 +37,9 @@ CASES = {
     "missing id": ({"unique_id": ["a", "a", None, "b"]}, {}, ["1 rows have no id, the first is row 3"]),
     "two roles": ({}, {"past": ["temp"], "future": ["temp"]}, ["column 'temp' is given twice"]),
     "target and past": ({}, {"past": ["y"]}, ["column 'y' is given twice"]),
+    "called as forecasts": ({"saiki": list("aabb")}, {"id": "saiki"}, ["the id column is called 'saiki'", "another name"]),
+    "called as a bound": ({"saiki-lo-80": [1, 2, 1, 2]}, {"time": "saiki-lo-80"}, ["the time column is called"]),
+    "the end of integers": ({"ds": [2**63 - 2, 2**63 - 1] * 2}, {}, ["'ds' holds 9223372036854775807", "leave 64 bits"]),
     "changing static": ({}, {"static": ["temp"]}, ["static column 'temp' changes within unique_id 'a'", "--past"]),
 }  # fmt: skip
 
@@ -52,6 +55,18 @@ def test_refused(case):
     text = refused(DataError, columns, **options)
     for part in expected:
         assert part in text
+
+
+def test_names_of_two_parts():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(GOOD)
+    frame.columns = pandas.MultiIndex.from_product([["a"], frame.columns])
+    with pytest.raises(DataError, match=r"columns are called \('a', 'unique_id'\), .*expected names that are text"):
+        panel(frame)
+
+
+def test_numbers_too_small_to_be_divided_are_zero():
+    assert panel(pl.DataFrame(GOOD | {"y": [1e-320, -1e-310, 1e-299, 0.0]})).y.tolist() == [0, 0, 1e-299, 0]
 
 
 def test_several_columns_of_times():

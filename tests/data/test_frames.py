@@ -71,6 +71,17 @@ def test_the_time_column_keeps_its_type(times):
         assert wall == ["2021-03-29 00:00:00+02:00", "2021-03-30 00:00:00+02:00"]  # midnight, through summer time
 
 
+def test_what_comes_after_the_largest_of_a_small_type_has_a_larger_one():
+    found = forecast(pl.DataFrame({"ds": pl.Series([126, 127], dtype=pl.Int8), "y": [1.0, 2.0]}))["ds"]
+    assert (found.dtype, found.to_list()) == (pl.Int64, [128, 129])
+
+
+def test_a_column_called_as_the_answer_is_one_line():
+    data = panel(pl.DataFrame({"theta": ["a", "a"], "ds": [1, 2], "y": [1.0, 2.0]}), id="theta")
+    with pytest.raises(DataError, match="column 'theta' of the data is called as one of the answer's"):
+        forecast_frame(data, data.future_times(2), {"theta": np.zeros((1, 2))})
+
+
 def test_ids_and_names_are_kept():
     table = pl.DataFrame({"shop": [7, 7], "day": [1, 2], "sales": [1.0, 2.0]})
     frame = forecast(table, id="shop", time="day", target="sales")

@@ -286,6 +286,15 @@ def test_a_shorter_step_than_in_training_is_refused():
         model.predict(pl.DataFrame({"ds": hours, "y": np.random.default_rng(0).random(len(hours))}))
 
 
+def test_a_stream_reads_numbers_as_a_table_does(model):
+    rows = [{"unique_id": "a", "ds": t, "y": y} for t, y in enumerate([True, 1e-320, None, 2])]
+    found = push_all(model.stream(), rows)[-1][0]["saiki"]
+    expected = model.predict(pl.DataFrame([row | {"y": None if row["y"] is None else float(row["y"])} for row in rows]))
+    assert np.allclose(found, expected["saiki"])
+    with pytest.raises(DataError, match=r"beyond 1e\+140"):
+        model.stream().push({"unique_id": "a", "ds": 1, "y": 10**400})
+
+
 def test_the_first_row_streams_and_predicts_alike(model):
     row = {"unique_id": "a", "ds": 3, "y": 2.5}
     (answer,) = model.stream().push(row)

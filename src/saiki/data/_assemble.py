@@ -9,7 +9,7 @@ import polars as pl
 
 from saiki.data._notes import remarks
 from saiki.data._rows import Rows, frequency_of, on_grid, ranges, sorted_rows
-from saiki.data.columns import Columns, as_polars, covariates, numbers
+from saiki.data.columns import LARGEST, SMALLEST, Columns, as_polars, covariates, numbers
 from saiki.data.roles import Roles, resolve
 from saiki.data.season import find_season
 from saiki.errors import DataError, OptionError
@@ -49,7 +49,7 @@ def _season(season: int | None) -> int | None:
 
 
 def _targets(table: dict[str, pl.Series], roles: Roles, rows: Rows) -> np.ndarray:
-    """`[rows, targets]`; DataError for infinite values."""
+    """`[rows, targets]`; DataError for values that leave float64."""
     y = np.full((len(rows.at), len(roles.target)), np.nan)
     for k, name in enumerate(roles.target):
         y[:, k] = _finite(numbers(table[name], "target"), "target", name, table, roles)[rows.at]
@@ -58,10 +58,6 @@ def _targets(table: dict[str, pl.Series], roles: Roles, rows: Rows) -> np.ndarra
         if table[name].dtype.is_float():
             _finite(numbers(table[name], "covariate"), "covariate", name, table, roles)
     return y
-
-
-#: numbers larger than this have squares whose sums leave float64; they are mostly marks for missing values
-LARGEST = 1e140
 
 
 def _finite(values: np.ndarray, role: str, name: str, table: dict[str, pl.Series], roles: Roles) -> np.ndarray:
@@ -76,7 +72,7 @@ def _finite(values: np.ndarray, role: str, name: str, table: dict[str, pl.Series
                 f"{role} column {name!r} has {int(found.sum())} {what}, the first in row {row + 1}"
                 f"{' (' + ', '.join(where) + ')' if where else ''}; expected numbers, empty where they are missing"
             )
-    return values
+    return np.where(np.abs(values) < SMALLEST, 0, values)
 
 
 def _static_rows(static: Columns, rows: Rows, roles: Roles) -> np.ndarray:

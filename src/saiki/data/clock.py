@@ -11,6 +11,9 @@ from saiki.data.columns import first_null, fits_int64
 from saiki.errors import DataError
 from saiki.readers import first_odd, parse_times
 
+#: integers that can be counted on from, and subtracted from each other, without leaving 64 bits
+LATEST = 2**62
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -48,7 +51,13 @@ def times(series: pl.Series) -> tuple[np.ndarray, Clock]:
             f"{first_null(series)}; expected a time in every row"
         )
     if series.dtype.is_integer():
-        return series.to_numpy().astype(np.int64), Clock("integer", kind)
+        found = series.to_numpy().astype(np.int64)
+        if len(found) and max(abs(int(found.min())), abs(int(found.max()))) > LATEST:
+            raise DataError(
+                f"time column {series.name!r} holds {int(found.max())}, and steps after it leave 64 bits; "
+                f"expected integers within ±{LATEST}, dates or times"
+            )
+        return found, Clock("integer", kind)
     if series.dtype == pl.Date:
         return series.to_numpy().astype("datetime64[us]"), Clock("date")
     return _datetimes(series)
@@ -81,7 +90,8 @@ def unclock(times: np.ndarray, clock: Clock, name: str) -> pl.Series:
     """Times as a polars column of the type that the input had."""
     if clock.kind in ("integer", "rows"):
         column = pl.Series(name, times.astype(np.int64))
-        return column.cast(getattr(pl, clock.unit)) if clock.kind == "integer" else column
+        narrow = column.cast(getattr(pl, clock.unit), strict=False) if clock.kind == "integer" else column
+        return column if narrow.null_count() else narrow  # what comes after 127 is no Int8
     column = pl.Series(name, times.astype("datetime64[us]")).dt.cast_time_unit(clock.unit)  # type: ignore[arg-type]
     if clock.kind == "date":
         return column.cast(pl.Date)

@@ -10,6 +10,11 @@ import polars as pl
 
 from saiki.errors import DataError
 
+#: numbers larger than this have squares whose sums leave float64; they are mostly marks for missing values
+LARGEST = 1e140
+#: and numbers smaller than this are zero: a part of them leaves float64
+SMALLEST = 1e-300
+
 
 @dataclass(frozen=True)
 class Columns:

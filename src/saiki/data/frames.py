@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +41,16 @@ def forecast_frame(
     """
     horizon = times.shape[1]
     id, time = id or panel.roles.id or ID, time or panel.roles.time or TIME
+    kept_apart((id, time), columns)
     found = [_ids(id, panel.ids, horizon), unclock(times.ravel(), panel.clock, time)]
     found += [pl.Series(name, np.ascontiguousarray(values).ravel()) for name, values in columns.items()]
     return native(pl.DataFrame(found), like)
+
+
+def kept_apart(names: Iterable[str | None], answers: Iterable[str]) -> None:
+    """DataError if a column of the data that comes back is called as one of the answer's."""
+    if twice := sorted({name for name in names if name} & set(answers)):
+        raise DataError(f"column {twice[0]!r} of the data is called as one of the answer's; give it another name")
 
 
 def _ids(name: str, ids: np.ndarray, horizon: int) -> pl.Series:

@@ -12,6 +12,7 @@ from saiki.errors import DataError, near_misses
 from saiki.readers import parse_times
 
 ID, TIME, TARGET = "unique_id", "ds", "y"  # the names used where none are given
+FORECAST = "saiki"  # the name of forecasts; those of their bounds begin with it
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ def resolve(
         raise DataError(
             f"column {twice[0]!r} is given twice among id, time, target, past, future and static; expected one role"
         )
+    for role, name in (("id", roles.id), ("time", roles.time)):
+        if name and name.partition("-")[0] == FORECAST:
+            raise DataError(f"the {role} column is called {name!r}, as forecasts are; give it another name")
     return roles
 
 

@@ -59,7 +59,7 @@ def read_frame(source: Any) -> nw.DataFrame:
         return frame
     framed = isinstance(source, nw.DataFrame) or type(source).__name__ == "LazyFrame"
     columns = [] if framed else list(getattr(source, "columns", []))
-    names = [c for c in columns if isinstance(c, str | int)]
+    names = [c for c in columns if isinstance(c, str | int | tuple)]
     if any(not isinstance(c, str) for c in names):
         raise DataError(f"the columns are called {', '.join(map(repr, names[:5]))}; expected names that are text")
     if len(set(names)) < len(names):

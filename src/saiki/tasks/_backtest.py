@@ -11,7 +11,7 @@ import polars as pl
 
 from saiki import baselines, metrics
 from saiki.data.clock import unclock
-from saiki.data.frames import forecast_frame, native
+from saiki.data.frames import forecast_frame, kept_apart, native
 from saiki.data.panel import Panel
 from saiki.errors import DataError, OptionError
 from saiki.metrics import mase
@@ -137,6 +137,7 @@ def frame(found: Found, like: Any = None) -> Any:
     times = panel.times[panel.starts[series, None] + ends[:, None] + np.arange(horizon)]
     columns = {"y": truth[order]} | {name: values[order] for name, values in found.whole().items()}
     rows = replace(panel, ids=panel.ids[series[order]])
+    kept_apart((panel.roles.id, panel.roles.time), ("cutoff",))
     answer: pl.DataFrame = forecast_frame(rows, times[order], columns)
     cutoff = unclock(np.repeat(found.cutoffs()[order], horizon), panel.clock, "cutoff")
     return native(answer.insert_column(2, cutoff), like)

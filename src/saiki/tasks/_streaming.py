@@ -15,7 +15,7 @@ import torch
 
 from saiki.data import clock as clock
 from saiki.data.clock import Clock
-from saiki.data.columns import Columns
+from saiki.data.columns import LARGEST, SMALLEST, Columns
 from saiki.data.windows import WindowBatch
 from saiki.errors import DataError, ModelError, near_misses
 from saiki.modalities.table import RoleCodec
@@ -161,11 +161,12 @@ def _between(frequency: Any, first: Any, start: int, count: int, like: np.ndarra
 def _number(name: str, value: Any) -> float:
     if value is None:
         return float("nan")
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+    if not isinstance(value, int | float | np.number):  # true and false are numbers, as in a table
         raise DataError(f"{name!r} is {value!r}; expected a number, or null where it is missing")
-    if np.isinf(value):
-        raise DataError(f"{name!r} is infinite; expected a number, or null where it is missing")
-    return float(value)
+    if abs(value) > LARGEST:
+        what = "infinite" if abs(value) == float("inf") else f"beyond {LARGEST:g}"
+        raise DataError(f"{name!r} is {what}; expected a number, or null where it is missing")
+    return 0.0 if abs(value) < SMALLEST else float(value)
 
 
 def _columns(codec: RoleCodec, held: _Rows, take: np.ndarray, targets: int, squeeze: bool = False) -> Columns:
