@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from saiki.data.panel import Panel
+
+
+class Forecast(Protocol):
+    """The forecast of one series."""
+
+    def __call__(self, history: np.ndarray, horizon: int, season: int = 1) -> np.ndarray: ...
+
+
+class ForecastAll(Protocol):
+    """The forecasts of a panel."""
+
+    def __call__(self, panel: Panel, horizon: int, season: int | None = None) -> np.ndarray: ...
+
 
 #: values in one matrix: some 16 MB
 _VALUES = 2_000_000
@@ -30,14 +43,22 @@ def matrices(panel: Panel, latest: int | None = None) -> Iterator[tuple[np.ndarr
         begin += len(group)
 
 
-def each(
-    panel: Panel, horizon: int, season: int | None, rows: Callable[[np.ndarray, int, int], np.ndarray]
-) -> np.ndarray:
-    """`rows(values [rows, time], horizon, season) -> [rows, horizon]` for all series of a panel."""
-    answer = np.full((len(panel), horizon), np.nan)
-    for group, values in matrices(panel):
-        answer[group] = rows(values, horizon, season or panel.season)
-    return answer
+def forecasts(rows: Callable[[np.ndarray, int, int], np.ndarray]) -> tuple[Forecast, ForecastAll]:
+    """The two functions of a baseline, `forecast` of one series and `forecast_all` of a panel, from the one that does the work:
+    `rows(values [rows, time], horizon, season) -> [rows, horizon]`, values NaN on the left of a shorter row."""
+
+    def forecast(history: np.ndarray, horizon: int, season: int = 1) -> np.ndarray:
+        """`[horizon]` from `history [time]`."""
+        return rows(np.asarray(history, float)[None], horizon, season)[0]
+
+    def forecast_all(panel: Panel, horizon: int, season: int | None = None) -> np.ndarray:
+        """`[series, horizon]`."""
+        answer = np.full((len(panel), horizon), np.nan)
+        for group, values in matrices(panel):
+            answer[group] = rows(values, horizon, season or panel.season)
+        return answer
+
+    return forecast, forecast_all
 
 
 def last_observed(values: np.ndarray) -> np.ndarray:

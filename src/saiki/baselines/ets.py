@@ -13,15 +13,10 @@ Source: Hyndman, Koehler, Ord, Snyder, "Forecasting with Exponential Smoothing",
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from saiki.baselines._rows import by_season, each, last_observed
+from saiki.baselines._rows import by_season, forecasts, last_observed
 from saiki.baselines._smoothing import LATEST, Candidates, Fitted, smooth
-
-if TYPE_CHECKING:
-    from saiki.data.panel import Panel
 
 #: series up to which it is computed unasked: it takes some milliseconds each
 MANY = 5000
@@ -35,16 +30,6 @@ SEASONAL = (
     (Candidates.grid(LEVELS, season=(0.0, 0.05, 0.15, 0.4)), 3),
     (Candidates.grid(LEVELS[::2], (0.05, 0.2), season=(0.0, 0.1, 0.3), fade=(0.9, 0.98)), 6),
 )
-
-
-def forecast(history: np.ndarray, horizon: int, season: int = 1) -> np.ndarray:
-    """`[horizon]` from `history [time]`."""
-    return rows(np.asarray(history, float)[None], horizon, season)[0]
-
-
-def forecast_all(panel: Panel, horizon: int, season: int | None = None) -> np.ndarray:
-    """`[series, horizon]`."""
-    return each(panel, horizon, season, rows)
 
 
 def rows(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
@@ -62,6 +47,9 @@ def rows(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
         answer[positive] = np.where(better[:, None], np.exp(np.minimum(found, limit)), answer[positive])
     last = last_observed(values)[:, None]
     return np.where(np.isfinite(answer) & ~np.isnan(last), answer, last)
+
+
+forecast, forecast_all = forecasts(rows)
 
 
 def _best(values: np.ndarray, horizon: int, season: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from saiki.baselines._logistic import coefficients, probabilities
 from saiki.baselines._summary import Standardised
 
 TASKS = ("classify",)
@@ -27,12 +28,7 @@ def fit(x: np.ndarray, truth: np.ndarray, classes: int) -> dict[str, Any]:
     with warnings.catch_warnings(), threadpool_limits(1):  # many small products: threads would cost more than they save
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = LogisticRegression(C=_penalty(z, truth), max_iter=200).fit(z, truth)
-    weights = np.zeros((classes, z.shape[1]))
-    bias = np.full(classes, -1e3)  # a class that did not occur is never chosen
-    if len(model.classes_) == 2:
-        weights[model.classes_[1]], bias[model.classes_] = model.coef_[0], [0.0, model.intercept_[0]]
-    else:
-        weights[model.classes_], bias[model.classes_] = model.coef_, model.intercept_
+    weights, bias = coefficients(model, classes)
     parts = {"mean": standard.mean, "spread": standard.spread, "weights": weights, "bias": bias}
     return {name: part.tolist() for name, part in parts.items()}
 
@@ -56,6 +52,4 @@ def _penalty(z: np.ndarray, truth: np.ndarray) -> float:
 def answer(fitted: dict[str, Any], x: np.ndarray) -> np.ndarray:
     """Probabilities `[series, classes]`."""
     z = Standardised(np.array(fitted["mean"]), np.array(fitted["spread"]))(x)
-    scores = z @ np.array(fitted["weights"]).T + np.array(fitted["bias"])
-    scores = np.exp(scores - scores.max(1, keepdims=True))
-    return scores / scores.sum(1, keepdims=True)
+    return probabilities(z @ np.array(fitted["weights"]).T + np.array(fitted["bias"]))

@@ -12,26 +12,11 @@ not have: missing values are left out of every mean; a series with a value of 0 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from saiki.baselines._rows import by_season, each, last_observed, repeat
-
-if TYPE_CHECKING:
-    from saiki.data.panel import Panel
+from saiki.baselines._rows import by_season, forecasts, last_observed, repeat
 
 LIMIT = 1.645  # of the normal distribution: 90 %, both sides
-
-
-def forecast(history: np.ndarray, horizon: int, season: int = 1) -> np.ndarray:
-    """`[horizon]` from `history [time]`."""
-    return rows(np.asarray(history, float)[None], horizon, season)[0]
-
-
-def forecast_all(panel: Panel, horizon: int, season: int | None = None) -> np.ndarray:
-    """`[series, horizon]`."""
-    return each(panel, horizon, season, rows)
 
 
 def rows(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
@@ -41,6 +26,9 @@ def rows(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
     if chosen.any():
         answer[chosen] = _seasonal(values[chosen], horizon, season)
     return answer
+
+
+forecast, forecast_all = forecasts(rows)
 
 
 def is_seasonal(values: np.ndarray, season: int) -> np.ndarray:

@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from saiki.baselines._rows import by_season, each, last_observed, repeat
-
-if TYPE_CHECKING:
-    from saiki.data.panel import Panel
+from saiki.baselines._rows import by_season, forecasts, last_observed, repeat
 
 SEASONS = 4
-
-
-def forecast(history: np.ndarray, horizon: int, season: int = 1) -> np.ndarray:
-    """`[horizon]` from `history [time]`."""
-    return rows(np.asarray(history, float)[None], horizon, season)[0]
-
-
-def forecast_all(panel: Panel, horizon: int, season: int | None = None) -> np.ndarray:
-    """`[series, horizon]`."""
-    return each(panel, horizon, season, rows)
 
 
 def rows(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
@@ -37,3 +22,6 @@ def rows(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
     everywhere = np.where(np.isnan(everywhere), last_observed(values), everywhere)
     pattern = np.where(count > 0, total / np.maximum(count, 1), everywhere[:, None])
     return repeat(pattern, horizon)
+
+
+forecast, forecast_all = forecasts(rows)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from saiki.baselines._logistic import coefficients, probabilities
+
 #: the documents that the task classify reads from a column of text
 TASKS = ("documents",)
 #: inverse penalties that are tried on a fifth that is held out
@@ -27,12 +29,7 @@ def fit(texts: Sequence[str], truth: np.ndarray, classes: int) -> dict[str, Any]
         share = np.bincount(truth, minlength=classes) / len(truth)
         return {"words": [], "idf": [], "weights": [[]] * classes, "bias": np.log(np.maximum(share, 1e-9)).tolist()}
     model = _regression(x, truth)
-    weights = np.zeros((classes, x.shape[1]))
-    bias = np.full(classes, -1e3)  # a class that did not occur is never chosen
-    if len(model.classes_) == 2:
-        weights[model.classes_[1]], bias[model.classes_] = model.coef_[0], [0.0, model.intercept_[0]]
-    else:
-        weights[model.classes_], bias[model.classes_] = model.coef_, model.intercept_
+    weights, bias = coefficients(model, classes)
     words = vectoriser.get_feature_names_out().tolist()
     parts = {"idf": vectoriser.idf_, "weights": weights, "bias": bias}
     return {"words": words} | {name: np.round(part, 6).tolist() for name, part in parts.items()}
@@ -66,5 +63,4 @@ def answer(fitted: dict[str, Any], texts: Sequence[str]) -> np.ndarray:
         vectoriser = TfidfVectorizer(**HOW, vocabulary=fitted["words"])
         vectoriser.idf_ = np.array(fitted["idf"])
         scores = scores + vectoriser.transform(texts) @ np.array(fitted["weights"]).T
-    scores = np.exp(scores - scores.max(1, keepdims=True, initial=-np.inf))
-    return scores / scores.sum(1, keepdims=True)
+    return probabilities(scores)

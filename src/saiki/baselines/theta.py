@@ -9,30 +9,15 @@ values are left out and the smoothing parameter is the best of 40 between 0.01 a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from saiki.baselines._rows import each, last_observed
+from saiki.baselines._rows import forecasts, last_observed
 from saiki.baselines._smoothing import LATEST, Candidates, smooth
 from saiki.baselines.naive2 import adjusted
-
-if TYPE_CHECKING:
-    from saiki.data.panel import Panel
 
 #: series up to which it is computed unasked: it takes some milliseconds each
 MANY = 5000
 CANDIDATES = Candidates.grid(np.linspace(0.01, 0.99, 40))
-
-
-def forecast(history: np.ndarray, horizon: int, season: int = 1) -> np.ndarray:
-    """`[horizon]` from `history [time]`."""
-    return rows(np.asarray(history, float)[None], horizon, season)[0]
-
-
-def forecast_all(panel: Panel, horizon: int, season: int | None = None) -> np.ndarray:
-    """`[series, horizon]`."""
-    return each(panel, horizon, season, rows)
 
 
 def rows(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
@@ -47,6 +32,9 @@ def rows(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
     ahead = 0.5 * (smoothed[:, None] + level[:, None] + slope[:, None] * np.arange(horizon))
     answer = np.where(multiplied[:, None], ahead * index, ahead + index)
     return np.where(np.isfinite(answer), answer, last_observed(values)[:, None])
+
+
+forecast, forecast_all = forecasts(rows)
 
 
 def _line(values: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

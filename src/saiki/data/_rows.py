@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,22 @@ from saiki.data.roles import Roles
 from saiki.errors import DataError, OptionError
 
 
+class Stretches:
+    """Series one after the other in flat arrays; `lengths [series]` says where one ends."""
+
+    lengths: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """The first step of each series: `[series]`."""
+        return np.cumsum(self.lengths) - self.lengths
+
+
 @dataclass
-class Rows:
+class Rows(Stretches):
     """The rows of the table in order of id and time; `at` is the row of the table, -1 for a step that was added."""
 
     ids: np.ndarray  # [ids]
@@ -24,10 +39,6 @@ class Rows:
     times: np.ndarray  # [rows]
     at: np.ndarray  # [rows]
     clock: Clock
-
-    @property
-    def starts(self) -> np.ndarray:
-        return np.cumsum(self.lengths) - self.lengths
 
 
 def ranges(first: np.ndarray, lengths: np.ndarray) -> np.ndarray:

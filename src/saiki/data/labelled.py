@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from saiki.data._layout import Layout, layout_of, long_rows, wide_rows
-from saiki.data._rows import ranges
+from saiki.data._rows import Stretches, ranges
 from saiki.data.columns import Columns, as_polars
 from saiki.errors import DataError
 from saiki.readers import read_frame
@@ -22,7 +22,7 @@ UNEVEN = 0.01
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Labelled(Stretches):
     """Many series, one after the other, and what is known of each as a whole.
 
     ids      [series] what identifies a series; in a wide table the number of its row
@@ -46,14 +46,6 @@ class Labelled:
     group: np.ndarray | None
     layout: Layout
     notes: list[str] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    @cached_property
-    def starts(self) -> np.ndarray:
-        """The first step of each series: `[series]`."""
-        return np.cumsum(self.lengths) - self.lengths
 
     def select(self, series: np.ndarray | Sequence[int]) -> Labelled:
         """Only these series, in this order."""

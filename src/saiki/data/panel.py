@@ -11,7 +11,7 @@ import numpy as np
 
 from saiki.data._assemble import assemble
 from saiki.data._notes import describe
-from saiki.data._rows import ranges
+from saiki.data._rows import Stretches, ranges
 from saiki.data.clock import Clock
 from saiki.data.columns import Columns
 from saiki.data.frequency import Frequency
@@ -20,7 +20,7 @@ from saiki.errors import DataError
 
 
 @dataclass(frozen=True)
-class Panel:
+class Panel(Stretches):
     """Many series, one after the other, each in order of time.
 
     ids        [series] what identifies a series: the id; the target's name (several targets, no id); "id/target" (both)
@@ -50,14 +50,6 @@ class Panel:
     roles: Roles
     clock: Clock
     notes: list[str] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    @cached_property
-    def starts(self) -> np.ndarray:
-        """The first step of each series: `[series]`."""
-        return np.cumsum(self.lengths) - self.lengths
 
     @cached_property
     def future_starts(self) -> np.ndarray:

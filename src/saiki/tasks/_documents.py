@@ -11,7 +11,7 @@ import torch
 
 from saiki.baselines import majority, tfidf
 from saiki.data.texts import Documents, documents, layout_for
-from saiki.errors import DataError, OptionError
+from saiki.errors import OptionError
 from saiki.modalities import text as modality
 from saiki.modalities._vectors import load as load_vectors
 from saiki.modalities.label import LabelCodec
@@ -22,7 +22,7 @@ from saiki.sequence import Ragged
 from saiki.tasks._classifying import ClassifyTask
 from saiki.tasks._evaluation import Evaluation, Table
 from saiki.tasks._label_problem import Encoded, LabelProblem
-from saiki.tasks._labelling import FEWEST
+from saiki.tasks._labelling import learnable
 from saiki.tasks.classify import Classify
 
 #: numbers in the vector of a word, and of a character
@@ -48,15 +48,7 @@ class DocumentTask(ClassifyTask):
         """Units of the text, classes, sizes, and the baselines on all of it."""
         layout = layout_for(column, columns, options.group)
         everything = documents(data, layout, training=True)
-        known = np.flatnonzero(everything.known & (everything.lengths > 0))
-        if len(known) < FEWEST:
-            raise DataError(
-                f"{len(known)} of {len(everything)} documents have text and a label in column {layout.target!r}; "
-                f"expected at least {FEWEST} to learn from"
-            )
-        if len(known) < len(everything):
-            everything.notes.append(f"{len(everything) - len(known)} documents without text or label are left out.")
-        training = everything.select(known)
+        training = learnable(everything, "documents", "a label", "text")
         assert training.answers is not None
         label = cls.label_of(options, training.answers)
         head = "\n".join(training.texts)[:HEAD]

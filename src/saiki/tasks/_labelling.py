@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,7 @@ from saiki.data.folds import folds
 from saiki.data.frames import native
 from saiki.data.labelled import Labelled, labelled
 from saiki.data.roles import ID
+from saiki.data.texts import Documents
 from saiki.errors import DataError, OptionError
 from saiki.modalities._channels import ChannelCodec
 from saiki.network.labeller import Labellers, LabelPlan
@@ -30,6 +31,7 @@ from saiki.tasks._label_options import LabelOptions
 from saiki.tasks._label_problem import Encoded, LabelProblem, answers
 from saiki.tasks._task import Task
 
+Table = TypeVar("Table", Labelled, Documents)
 #: series with an answer that are the least to learn from
 FEWEST = 10
 #: members of an ensemble: of few series, of many, of very many; fewer than 5 hold out a tenth each
@@ -38,6 +40,19 @@ MEMBERS, MANY, PARTS = ((2000, 5), (20_000, 3)), 1, 10
 FEW = 2000
 #: tokens of a series that is longer than this are patches
 LONGEST = 160
+
+
+def learnable(everything: Table, rows: str, answer: str, content: str) -> Table:
+    """What has an answer and something in it, a note of what is left out; DataError if that is too little to learn from."""
+    known = np.flatnonzero(everything.known & (everything.lengths > 0))
+    if len(known) < FEWEST:
+        raise DataError(
+            f"{len(known)} of {len(everything)} {rows} have {answer} in column {everything.layout.target!r} and {content}; "
+            f"expected at least {FEWEST} to learn from"
+        )
+    if len(known) < len(everything):
+        everything.notes.append(f"{len(everything) - len(known)} {rows} without {answer} or {content} are left out.")
+    return everything.select(known)
 
 
 class LabelTask(Task):
@@ -59,15 +74,7 @@ class LabelTask(Task):
         """Roles of columns, statistics of channels, what the answers are, sizes; and the baselines, on all of it."""
         asked = {"static": options.static, "group": options.group, "channels": options.channels}
         everything = labelled(data, **columns, **asked)
-        known = np.flatnonzero(everything.known & (everything.lengths > 0))
-        if len(known) < FEWEST:
-            raise DataError(
-                f"{len(known)} of {len(everything)} series have an answer in column {everything.layout.target!r} and a step; "
-                f"expected at least {FEWEST} to learn from"
-            )
-        if len(known) < len(everything):
-            everything.notes.append(f"{len(everything) - len(known)} series without an answer or a step are left out.")
-        training = everything.select(known)
+        training = learnable(everything, "series", "an answer", "a step")
         assert training.answers is not None
         label = cls.fit_label(training.answers)
         codec = ChannelCodec.fit(training, options.normalise, options.fill, options.differences)
