@@ -60,6 +60,27 @@ def replacing_folder(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def replacing_file(target: Path, *also: type[Exception]) -> Iterator[Path]:
+    """A place beside `target` to write to; what is written there takes its place at the end, or leaves no trace if that fails.
+
+    DataError for whatever the system says, and for errors of the kinds `also`.
+    """
+    part = _beside(Path(target), f"{os.getpid()}.part")
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
+    except (OSError, *also) as error:
+        raise DataError(
+            f"{target}: could not be written ({reason(error)}), and nothing was left behind; make room or choose another place"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):  # of a folder that cannot be written to
+            part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
 def exclusive(folder: Path | None) -> Iterator[None]:
     """Hold a folder against other processes; DataError if one holds it already. The system lets go when a process dies."""
     if folder is None or fcntl is None:

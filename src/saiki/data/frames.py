@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from saiki.data.columns import as_polars
 from saiki.data.roles import ID, TIME
 from saiki.errors import DataError, near_misses
 from saiki.readers import read_frame
+from saiki.storage import replacing_file
 
 if TYPE_CHECKING:
     from saiki.data.panel import Panel
@@ -96,18 +96,8 @@ def write_frame(frame: Any, path: str | Path) -> None:
         )
     table = read_frame(frame)
     polars = pl.DataFrame([as_polars(table[name]) for name in table.columns])
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as file:
-            _write(polars, file, suffix)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{path}: could not be written ({reason}); nothing was left behind") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing_file(path, pl.exceptions.PolarsError) as beside, beside.open("wb") as file:
+        _write(polars, file, suffix)
 
 
 def _write(frame: pl.DataFrame, file: Any, suffix: str) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import saiki
-from saiki.errors import DataError
 from saiki.metrics import better
 from saiki.reporting import charts
 from saiki.reporting.outlook import chosen, outlook
 from saiki.reporting.plot import curve_svg, forecast_svg, span
 from saiki.reporting.scores import label, number
+from saiki.storage import replacing_file
 
 if TYPE_CHECKING:
     from saiki.model import Model
@@ -24,14 +23,8 @@ def write_report(path: Path, model: Model, evaluation: Evaluation, title: str) -
     """Write the page; complete or not at all."""
     path = Path(path)
     text = render(model, evaluation, title)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replacing_file(path) as beside:
         beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: could not be written ({error.strerror or error})") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def render(model: Model, evaluation: Evaluation, title: str) -> str:

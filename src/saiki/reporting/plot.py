@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saiki.errors import DataError
 from saiki.reporting.outlook import Outlook
+from saiki.storage import replacing_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,15 +94,8 @@ def _legend(axes: Axes) -> None:
 
 
 def _write(figure: Figure, path: Path) -> None:
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replacing_file(path) as beside:
         figure.savefig(beside, format="png", dpi=150, facecolor="white")
-        beside.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: could not be written ({error.strerror or error})") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _svg(figure: Figure, salt: str) -> str:
