@@ -35,7 +35,9 @@ if __name__ == "__main__":
     table = real(asked.data) if asked.data else planted()
     day = 48 if asked.data else 24
     model = saiki.train("forecast", table[: -14 * day], horizon=day, seed=1, **asked.budget)
-    found = model.evaluate(table, windows=14, step=day)  # the last two weeks, day by day
+    found = model.evaluate(
+        table, windows=14, step=day, baselines=["last_value", "seasonal_naive", "linear_lags"]
+    )  # the last two weeks, day by day
     for name, scores in found.scores.items():
         print(f"  {name:15} MAE {scores['mae']:.0f} MW  sMAPE {scores['smape']:.2f} %")
     print(found.sentence())

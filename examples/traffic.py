@@ -39,7 +39,9 @@ if __name__ == "__main__":
     names = table.columns[1:]
     begin = len(table) * 4 // 5  # the last fifth is for the test: training does not see it
     model = saiki.train("forecast", table[:begin], target=names, horizon=12, season=1, seed=1, **asked.budget)
-    found = model.evaluate(table, windows=20, step=(len(table) - begin - 12) // 20)
+    found = model.evaluate(
+        table, windows=20, step=(len(table) - begin - 12) // 20, baselines=["last_value", "linear_lags"]
+    )
     for name, scores in found.scores.items():
         print(f"  {name:15} MAE {scores['mae']:.2f}  RMSE {scores['rmse']:.2f} mph")
     print(found.sentence())

@@ -33,7 +33,9 @@ if __name__ == "__main__":
     asked = given(__doc__)
     table = real(asked.data) if asked.data else planted()
     model = saiki.train("forecast", table[:-365], horizon=7, season=1, loss="mae", log=False, seed=1, **asked.budget)
-    found = model.evaluate(table, windows=51, step=7, level=[80])  # the last year, week by week
+    found = model.evaluate(
+        table, windows=51, step=7, level=[80], baselines=["last_value", "seasonal_naive", "linear_lags"]
+    )  # the last year, week by week
     for name, scores in found.scores.items():
         print(f"  {name:15} MAE {scores['mae']:.2f}  RMSE {scores['rmse']:.2f} °C")
     print(f"  {found.scores['saiki']['coverage-80']:.0%} of the days lie in the interval of 80 %.")
