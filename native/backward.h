@@ -42,6 +42,7 @@ template <class Cell> class Backward {
   T* grads[2];               // of the present and of the last chunk
   T* direct[max_states];     // gradient of the states that does not pass the recurrent product, [batch, size.row]
   T* bias_sums;              // [grads, size.row]
+  T* turned;                 // gradients of the chunk tile by tile, so that a tile lies in few pages; or null
   Lane* lanes;
 
  public:
@@ -57,6 +58,8 @@ template <class Cell> class Backward {
     for (T*& g : grads) g = take<T>(team, chunk_rows * grads_row);
     for (int s = 0; s < Cell::states; ++s) direct[s] = take<T>(team, batch.rows * size.row);
     bias_sums = take<T>(team, Cell::grads * size.row);
+    constexpr long page = 4096;
+    turned = grads_row * long(sizeof(T)) < page ? nullptr : take<T>(team, chunk_rows * Cell::grads * size.width);
     lanes = take<Lane>(team, team.lanes);
     for (int i = 0; i < team.lanes; ++i) {
       lanes[i] = {part_of(by_units, recurrent.count(), i, team.lanes), take<Row>(team, batch.rows), take<const T*>(team, batch.rows),
@@ -82,7 +85,9 @@ template <class Cell> class Backward {
       }
       if (!by_units) meet(team);
       find_places(lane, now, end);
+      if (turned) turn(index, now);
       input_gradient(index, now);
+      if (turned) meet(team);
       weight_gradients(index, now, done == 0, end);
       sum_biases(index, now, done == 0);
     }
@@ -239,10 +244,27 @@ template <class Cell> class Backward {
     }
   }
 
-  // dW_ih += G^T X and dW_hh += G^T H: columns of G are read in place, rows of X or H packed panel by panel.
+  // The units of tile i of a gate, as the weight gradients take them.
+  static long tiles_of(long width) { return (width + tile_rows<plain_vectors> - 1) / tile_rows<plain_vectors>; }
+  Share tile(long i) const { return Share(size.width, int(i), int(tiles_of(size.width))); }
+
+  void turn(int index, const Chunk& c) {
+    const long tiles = tiles_of(size.width);
+    const Share share(Cell::grads * tiles, index, team.lanes);
+    for (long w = share.begin; w < share.end; ++w) {
+      const long gate = w / tiles;
+      const Share units = tile(w % tiles);
+      const T* from = c.grads + gate * size.row + units.begin;
+      T* to = turned + (gate * size.width + units.begin) * c.count;
+      for (long k = 0; k < c.count; ++k, from += grads_row)
+        for (long u = 0; u < units.end - units.begin; ++u) *to++ = from[u];
+    }
+  }
+
+  // dW_ih += G^T X and dW_hh += G^T H: columns of G are read in place or turned, rows of X or H packed panel by panel.
   void weight_gradients(int index, const Chunk& c, bool first, long before_chunk) {
     Lane& lane = lanes[index];
-    const long rows = tile_rows<plain_vectors>, tiles = (size.width + rows - 1) / rows;
+    const long tiles = tiles_of(size.width);
     Panels<T> x{lane.packed, nullptr, c.count, size.inputs(), plain_vectors}, h = x;
     h.total = size.units;
     const Share share((x.count() + h.count()) * Cell::gates * tiles, index, team.lanes);
@@ -254,20 +276,21 @@ template <class Cell> class Backward {
       const long panel = of_x ? q : q - x.count(), columns = of_x ? size.features : size.width;
       if (ready != q) pack_lines(lane, b, panel, columns, c, of_x, before_chunk);
       ready = q;
-      const long begin = size.width * i / tiles, end = size.width * (i + 1) / tiles;
-      const T* from = c.grads + (gate + (of_x ? 0 : Cell::recurrent_begin)) * size.row;
+      const long grad = gate + (of_x ? 0 : Cell::recurrent_begin);
       const int order = of_x ? Cell::input_order[gate] : Cell::recurrent_order[gate];
       T* to = cast<T>(of_x ? call.dweight_ih : call.dweight_hh) + order * size.width * columns;
-      weight_tile(b, panel, from, begin, end, to, columns, first);
+      weight_tile(b, panel, c, grad, tile(i), to, columns, first);
     }
   }
 
-  void weight_tile(const Panels<T>& b, long panel, const T* from, long begin, long end, T* to, long columns, bool first) {
+  void weight_tile(const Panels<T>& b, long panel, const Chunk& c, long grad, Share units, T* to, long columns, bool first) {
     alignas(64) T product[max_tile_rows * panel_columns];
     const T* rows[max_tile_rows];
-    for (long u = begin; u < end; ++u) rows[u - begin] = from + u;
-    multiply_for<T>(int(end - begin), b.wide(panel))(rows, grads_row, b.data, b.depth, nullptr, product, panel_columns);
-    for (long u = begin; u < end; ++u)
+    const long begin = units.begin, count = units.end - begin;
+    const T* from = turned ? turned + (grad * size.width + begin) * c.count : c.grads + grad * size.row + begin;
+    for (long u = 0; u < count; ++u) rows[u] = from + u;
+    multiply_for<T>(int(count), b.wide(panel))(rows, turned ? count : grads_row, b.data, b.depth, nullptr, product, panel_columns);
+    for (long u = begin; u < units.end; ++u)
       for (long k = panel * panel_columns, v = 0; v < b.wide(panel); k += L, ++v) {
         const V add = load(product + (u - begin) * panel_columns + v * L);
         T* out = to + u * columns + k;

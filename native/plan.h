@@ -15,11 +15,13 @@ inline Plan plan(const Call& call, int gates, int threads) {
   const double products = steps * gates * width * (width + double(call.features));
   constexpr double worth_waking = 2e6;  // products, some 40 microseconds of one core
   if (threads <= 1 || products < worth_waking) return {1, false};
-  // Too few rows to go round, or so few per lane that every lane would only read weights: each reads its own part.
-  const double per_step = steps / double(call.batch.time) * gates * width * width;
+  // Too few rows to go round, or so few per lane that every lane would mostly read weights: each reads its own part.
+  const double weights = gates * width * width, per_step = steps / double(call.batch.time) * weights;
   constexpr double worth_a_barrier = 5e4;  // products of one step, about a microsecond of one core
-  const bool few_rows = call.batch.rows <= 4 * threads && gates * width * width > 131072;
-  if (call.batch.rows < threads || few_rows) return per_step < worth_a_barrier ? Plan{1, false} : Plan{threads, true};
+  constexpr double in_cache = 131072;      // numbers of the second-level cache that weights may fill
+  constexpr double per_row = 12288;        // numbers read per step that cost as much as the arithmetic of one row
+  const bool reading = weights > in_cache && double(call.batch.rows) * per_row <= threads * weights;
+  if (call.batch.rows < threads || reading) return per_step < worth_a_barrier ? Plan{1, false} : Plan{threads, true};
   return {threads, false};
 }
 

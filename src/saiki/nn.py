@@ -188,7 +188,8 @@ class _Recurrent(nn.Module):
 
     def _weights(self, number: int) -> tuple[Tensor | None, ...]:
         """The weights of one layer and direction in the order of the kernels, None for an absent bias."""
-        found = [getattr(self, name) for name in self._weight_names[number]]
+        own = self._parameters  # a parametrization is none of them: only getattr finds it
+        found = [own[name] if name in own else getattr(self, name) for name in self._weight_names[number]]
         return tuple(found) if self.bias else (*found[:2], None, None, *found[2:])
 
     @not_compiled
@@ -218,7 +219,8 @@ class _Recurrent(nn.Module):
     def _check_input(self, input: Tensor) -> None:
         if input.shape[-1] != self.input_size:
             raise DataError(f"input: got {input.shape[-1]} features per step; expected input_size={self.input_size}")
-        dtype = getattr(self, self._weight_names[0][0]).dtype
+        name = self._weight_names[0][0]
+        dtype = (self._parameters.get(name) if name in self._parameters else getattr(self, name)).dtype
         if input.dtype != dtype and not autocast(input):
             raise DataError(
                 f"input: got {input.dtype}; expected the dtype of the weights, {dtype} "
@@ -229,7 +231,7 @@ class _Recurrent(nn.Module):
         """The initial states, one tensor for each part of the cell's state."""
         shapes = [(self.num_layers * self._directions, batch, width) for width in self._state_widths]
         if hx is None:
-            return tuple(x.new_zeros(shape) for shape in shapes)
+            return tuple([x.new_zeros(shape) for shape in shapes])
         parts = self._parts(hx)
         checked = []
         for name, part, shape in zip(("h_0", "c_0"), parts, shapes, strict=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,16 +67,22 @@ def match(cell: str, options: Mapping[str, Any], weights: int, device: str, dtyp
         options: values of the options that rows of this cell name; one left out has a row's value.
         weights: number of the cell's weights; more than a row's (a projection, say) have no kernel.
     """
+    found = _row_for(cell, tuple(options.items()), weights)
+    return found if isinstance(found, str) else _runs(found, cell, device, dtype)
+
+
+@functools.cache  # asked anew at every call of a layer
+def _row_for(cell: str, given: tuple[tuple[str, Any], ...], weights: int) -> Row | str:
+    options = dict(given)
     rows = [row for row in ROWS if row.cell == cell]
     if not rows:
         return f"no kernel for the cell {cell}"
     rows = [row for row in rows if all(options.get(name, value) == value for name, value in row.options.items())]
     if not rows:
-        return f"no kernel for {cell} with {dict(options)}"
-    row = rows[0]
-    if weights != row.weights:
-        return f"the kernel for {cell} knows {row.weights} weights, and this cell has {weights}"
-    return _runs(row, cell, device, dtype)
+        return f"no kernel for {cell} with {options}"
+    if weights != rows[0].weights:
+        return f"the kernel for {cell} knows {rows[0].weights} weights, and this cell has {weights}"
+    return rows[0]
 
 
 def _runs(row: Row, cell: str, device: str, dtype: torch.dtype) -> Row | str:
