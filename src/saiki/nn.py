@@ -188,9 +188,13 @@ class _Recurrent(nn.Module):
 
     def _weights(self, number: int) -> tuple[Tensor | None, ...]:
         """The weights of one layer and direction in the order of the kernels, None for an absent bias."""
-        own = self._parameters  # a parametrization is none of them: only getattr finds it
-        found = [own[name] if name in own else getattr(self, name) for name in self._weight_names[number]]
+        found = [self._weight(name) for name in self._weight_names[number]]
         return tuple(found) if self.bias else (*found[:2], None, None, *found[2:])
+
+    def _weight(self, name: str) -> Tensor:
+        """`getattr`, but quicker where it is a parameter; a parametrization is none."""
+        found = self._parameters.get(name)
+        return getattr(self, name) if found is None else found
 
     @not_compiled
     def _reference(self, x, state: Parts, weights: tuple[Tensor | None, ...], counts, reverse) -> tuple[Tensor, Parts]:
@@ -219,8 +223,7 @@ class _Recurrent(nn.Module):
     def _check_input(self, input: Tensor) -> None:
         if input.shape[-1] != self.input_size:
             raise DataError(f"input: got {input.shape[-1]} features per step; expected input_size={self.input_size}")
-        name = self._weight_names[0][0]
-        dtype = (self._parameters.get(name) if name in self._parameters else getattr(self, name)).dtype
+        dtype = self._weight(self._weight_names[0][0]).dtype
         if input.dtype != dtype and not autocast(input):
             raise DataError(
                 f"input: got {input.dtype}; expected the dtype of the weights, {dtype} "
