@@ -20,6 +20,7 @@ import saiki
 from saiki import catalog
 from saiki.cells import Cell, cell_class, use
 from saiki.errors import DataError, ModelError, OptionError, near_misses
+from saiki.network import closed_form
 from saiki.network.options import Network
 from saiki.storage import clear, exclusive, recover_folder, replacing_folder, sha256
 from saiki.tasks._evaluation import Evaluation
@@ -355,7 +356,10 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
     else:
         task, network_options = working_half.fit_from(options, data, columns, base), _as(base, network_options)
     task.asked(network_options, training)
-    network_options = preferring(network_options, task.network_defaults())
+    closed = task.closed_form and network_options.closed_form
+    preferred = task.network_defaults() | (closed_form.DEFAULTS if closed else {})
+    network_options = preferring(network_options, preferred)
+    closed_form.check(network_options, task.closed_form)
     training = preferring(training, task.training_defaults())
     model = _fresh(name, task, network_options, training)
     if base is not None:

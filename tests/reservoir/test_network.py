@@ -160,3 +160,21 @@ def test_errors_are_one_line():
         network.generate(3, np.stack([x, x], 1))
     with pytest.raises(DataError, match=r"expected \[time, 2\]"):
         network.predict(x)
+
+
+def test_reservoirs_of_ones_own_are_kept():
+    """A ring in place of the drawn matrix, and its readout."""
+    x = waves()
+    network = EchoStateNetwork(30, ridge=1e-4, seed=1)
+    with pytest.raises(SaikiError, match="no reservoirs yet"):
+        network.fit_readout(x[:-1], x[1:])
+    network.build(1, 1)
+    ring = 0.9 * torch.eye(30, dtype=torch.float64).roll(1, 0)
+    network.reservoirs[0].weight_hh.copy_(ring)
+    network.fit_readout(x[:-1], x[1:])
+    assert torch.equal(network.reservoirs[0].weight_hh, ring)
+    np.testing.assert_allclose(network.states(x[:40])[:, 1:], by_hand(network, x[:40]), atol=1e-12)
+    states = network.states(x[:-1])[100:]
+    a, b = states - states.mean(0), x[101:] - x[101:].mean()
+    expected = np.linalg.solve(a.T @ a + 1e-4 * np.eye(31), a.T @ b)
+    np.testing.assert_allclose(network.solution.weight[:, 0], expected, rtol=1e-6, atol=1e-8)

@@ -108,3 +108,30 @@ def test_what_cannot_be_learned_from_is_one_line():
         ridge.solve(-1.0)
     with pytest.raises(OptionError, match="forgetting"):
         RecursiveLeastSquares(1, 1, forgetting=0)
+
+
+def test_weights_of_rows_are_repetitions():
+    x, y = draw(40)
+    weight = torch.arange(40) % 3
+    weighted, repeated = Ridge(12, 2), Ridge(12, 2)
+    weighted.add(x[:25], y[:25], weight[:25])
+    weighted.add(x[25:], y[25:], weight[25:])
+    repeated.add(x.repeat_interleave(weight, 0), y.repeat_interleave(weight, 0))
+    torch.testing.assert_close(weighted.solve(0.5).weight, repeated.solve(0.5).weight, rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(weighted.solve(0.5).intercept, repeated.solve(0.5).intercept, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("strength", [0.0, 2.0])
+def test_leverage_tells_the_error_of_a_row_left_out(strength):
+    x, y = draw(40)
+    ridge = Ridge(12, 2)
+    ridge.add(x, y)
+    found = ridge.solve(strength)
+    errors = y - x @ found.weight - found.intercept
+    for row in (0, 7, 39):
+        rest = Ridge(12, 2)
+        others = torch.arange(40) != row
+        rest.add(x[others], y[others])
+        without = rest.solve(strength)
+        expected = y[row] - x[row] @ without.weight - without.intercept
+        torch.testing.assert_close(errors[row] / (1 - ridge.leverage(x[row : row + 1], strength)), expected)

@@ -12,6 +12,9 @@ from saiki.errors import SaikiError
 from saiki.kernels.table import native, why_no_native
 from saiki.shapes import Float, Int
 
+#: entries of the matrix per lane below which threads that share the units of one row wait for each other longer than they save
+ENTRIES_PER_LANE = 16_384
+
 
 class Sparse(NamedTuple):
     """The entries of a matrix that are not zero, row after row."""
@@ -54,6 +57,8 @@ def reservoir(
     if not drive.numel():
         return y, final.copy_(initial)
     threads = torch.get_num_threads()
+    if len(initial) < threads:
+        threads = max(1, min(threads, len(matrix.weights) // ENTRIES_PER_LANE))
     native.reservoir(drive, *matrix, leak, squash, initial, counts, reverse, y, final, threads)
     return y, final
 

@@ -35,6 +35,12 @@ class SeasonBlend(nn.Module):
         with torch.no_grad():
             self.chosen.weight.mul_(0.1)
 
+    @torch.no_grad()
+    def copy_evenly(self) -> None:
+        """All candidates count alike, whatever the state: a blend that nothing is learned of."""
+        self.chosen.weight.zero_()
+        self.chosen.bias.zero_()
+
     def forward(
         self,
         state: Float[Tensor, "batch ends width"],

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from saiki.errors import OptionError
 from saiki.network.blend import SeasonBlend
+from saiki.network.closed_form import Standardise, Told, offsets_of
 from saiki.network.options import Network
 from saiki.network.scaling import Scale, level_scale, no_scale, normalise, window_scale
 from saiki.network.stack import Stack
@@ -97,8 +99,12 @@ class Forecaster(nn.Module):
             k: sum(_size(codes) for where, codes in plan.categories if where == k) for k in ("past", "future", "static")
         }
         per_step = plan.past + sizes["past"] + plan.future + sizes["future"]
-        self.encode = nn.Linear(plan.patch * (1 + per_step) + 2 + plan.calendar + plan.static + sizes["static"], width)
-        self.stack = Stack(width, options, width)
+        numbers = plan.patch * (1 + per_step) + 2 + plan.calendar + plan.static + sizes["static"]
+        self.closed_form, self.ridge = options.closed_form, options.ridge
+        if options.washout:
+            raise OptionError("washout: a forecast runs through its whole window before its end is read; leave it out")
+        self.encode = Standardise(numbers) if self.closed_form else nn.Linear(numbers, width)
+        self.stack = Stack(numbers if self.closed_form else width, options, width)
         out = self.stack.output_width
         self.point = nn.Linear(out, plan.horizon)
         with torch.no_grad():
@@ -107,36 +113,90 @@ class Forecaster(nn.Module):
         self.blend = None
         if plan.copies:
             self.blend = SeasonBlend(out, horizon=plan.horizon, season=plan.season, copies=plan.copies)
-        known = plan.future + sizes["future"] + plan.calendar
-        self.ahead = _Ahead(out, known, width) if known else None
+        known = plan.future + sizes["future"] + (0 if self.closed_form else plan.calendar)
+        self.ahead = None
+        if known:
+            self.ahead = Told(known * plan.horizon, plan.horizon) if self.closed_form else _Ahead(out, known, width)
         self.offsets = None
         if plan.levels:
             self.offsets = nn.Linear(out, plan.horizon * len(plan.levels))
             nn.init.constant_(self.offsets.bias, -2.0)  # narrow at first: an eighth of the window's spread
+        if self.closed_form:
+            self.double()
+            if self.blend is not None:
+                self.blend.copy_evenly()
 
     def forward(self, batch: dict[str, Tensor], forks: int = 1) -> Outlook:
         """From a batch as the table codec encodes it; y `[batch, history]` is float64, NaN where nothing is observed.
 
         With `forks` the forecast is made after each of the last tokens, as rows of their own: `[batch · forks, horizon]`.
         """
+        state, told, base, scale = self._seen(batch, forks)
+        point = self.point(state)
+        if base is not None:
+            point = point + base
+        if self.ahead is not None:
+            point = point + self.ahead(state, told)
+        point, state = point.flatten(0, 1), state.flatten(0, 1)
+        return Outlook(point, self._quantiles(state, point), scale.repeat(forks))
+
+    def _seen(self, batch: dict[str, Tensor], forks: int) -> tuple[Tensor, Tensor | None, Tensor | None, Scale]:
+        """What the last layer reads: the state of every fork, what is told of its horizon; what it adds to; its units."""
         plan, y = self.plan, batch["y"]
         observed = y.isfinite()
         # forks before the last one must not see what comes after them, and all forks share one scale
         scale = self._scale(y, observed)
         # levels are taken out in double precision: a series may vary little at a high level
-        x = batch["x"] if "x" in batch else self._normal(y, observed, scale)
+        x = batch["x"].to(self.point.weight.dtype) if "x" in batch else self._normal(y, observed, scale)
         state = self._read(x, observed, scale, batch)[:, plan.tokens - forks :]
         ends = fork_ends(plan, forks).to(x.device)
-        point = self.point(state)
-        if self.blend is not None:
-            point = point + self.blend(state, x, observed, ends)
-        if self.ahead is not None:
-            known = [self._column(batch, "future", "future_horizon"), batch["calendar_horizon"]]
-            before = [self._column(batch, "future", "future_history"), batch["calendar_history"]]
-            told = torch.cat([torch.cat(before, -1), torch.cat(known, -1)], 1)
-            point = point + self.ahead(state, told[:, ends[:, None] + torch.arange(plan.horizon, device=x.device)])
-        point, state = point.flatten(0, 1), state.flatten(0, 1)
-        return Outlook(point, self._quantiles(state, point), scale.repeat(forks))
+        base = None if self.blend is None else self.blend(state, x, observed, ends)
+        if self.ahead is None:
+            return state, None, base, scale
+        parts = [("future_history", "calendar_history"), ("future_horizon", "calendar_horizon")]
+        columns = [[self._column(batch, "future", future), batch[calendar]] for future, calendar in parts]
+        told = torch.cat([c[0] if self.closed_form else torch.cat(c, -1) for c in columns], 1).to(state.dtype)
+        told = told[:, ends[:, None] + torch.arange(plan.horizon, device=x.device)]
+        return state, told, base, scale
+
+    # In closed form.
+
+    def prepare(self, batch: dict[str, Tensor]) -> None:
+        """Take the units of the tokens from a batch of windows, before anything else is learned."""
+        assert isinstance(self.encode, Standardise)
+        y = batch["y"]
+        observed = y.isfinite()
+        scale = self._scale(y, observed)
+        x = self._normal(y, observed, scale)
+        self.encode.fit(self._numbers(x, observed, scale, batch)[0].flatten(0, 1))
+
+    def columns(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor | float, Scale]:
+        """What the readout sees of every window, `[batch, columns]`, what its answer is added to, and in what units."""
+        state, told, base, scale = self._seen(batch, 1)
+        seen = state[:, 0] if told is None else torch.cat([state[:, 0], told[:, 0].flatten(1)], 1)
+        return seen, 0.0 if base is None else base[:, 0], scale
+
+    @property
+    def readout_columns(self) -> int:
+        told = self.ahead.out.in_features if isinstance(self.ahead, Told) else 0
+        return self.point.in_features + told
+
+    @torch.no_grad()
+    def take(
+        self,
+        weight: Float[Tensor, "columns horizon"],
+        intercept: Float[Tensor, "horizon"],
+        errors: Float[Tensor, "rows horizon"],
+    ) -> None:
+        """The readout that was found, and intervals as wide as its errors on windows left out."""
+        state = self.point.in_features
+        self.point.weight.copy_(weight[:state].T)
+        self.point.bias.copy_(intercept)
+        if isinstance(self.ahead, Told):
+            self.ahead.out.weight.copy_(weight[state:].T)
+        if self.offsets is not None:
+            self.offsets.weight.zero_()
+            self.offsets.bias.copy_(offsets_of(errors, self.plan.levels).flatten())
 
     def _scale(self, y: Tensor, observed: Tensor) -> Scale:
         """Level and spread of each window, of what all forks know."""
@@ -152,7 +212,7 @@ class Forecaster(nn.Module):
         return self._normal(batch["y"], observed, self._scale(batch["y"], observed))
 
     def _normal(self, y: Tensor, observed: Tensor, scale: Scale) -> Tensor:
-        return normalise(y, observed, scale, clip=self.plan.scale == "window").to(self.encode.weight.dtype)
+        return normalise(y, observed, scale, clip=self.plan.scale == "window").to(self.point.weight.dtype)
 
     def attention(self, batch: dict[str, Tensor]) -> Tensor:
         """How much every token of the window counts, `[batch, tokens]`, or at every token `[batch, tokens, tokens]`."""
@@ -176,7 +236,13 @@ class Forecaster(nn.Module):
     def _tokens(
         self, x: Tensor, observed: Tensor, scale: Scale, batch: dict[str, Tensor]
     ) -> tuple[Float[Tensor, "batch tokens width"], Float[Tensor, "batch tokens one"]]:
-        """The patches as numbers, and the share of each that was observed."""
+        """The patches as the recurrent layers take them, and the share of each that was observed."""
+        numbers, share = self._numbers(x, observed, scale, batch)
+        return self.encode(numbers), share
+
+    def _numbers(
+        self, x: Tensor, observed: Tensor, scale: Scale, batch: dict[str, Tensor]
+    ) -> tuple[Float[Tensor, "batch tokens numbers"], Float[Tensor, "batch tokens one"]]:
         rows, tokens, patch = len(x), self.plan.tokens, self.plan.patch
         share = observed.view(rows, tokens, patch).to(x.dtype).mean(2, keepdim=True)
         spread = scale.spread.log().to(x.dtype)[:, None].expand(rows, tokens, 1)
@@ -185,7 +251,7 @@ class Forecaster(nn.Module):
         parts.append(self._column(batch, "past", "past").reshape(rows, tokens, -1))
         parts.append(self._column(batch, "future", "future_history").reshape(rows, tokens, -1))
         parts.append(self._column(batch, "static", "static")[:, None].expand(rows, tokens, -1))
-        return self.encode(torch.cat(parts, 2)), share
+        return torch.cat(parts, 2).to(self.point.weight.dtype), share
 
     def _column(self, batch: dict[str, Tensor], role: str, name: str) -> Tensor:
         """The numbers of a role with its categories embedded beside them: `[…, features]`."""

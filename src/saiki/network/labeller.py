@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from saiki.errors import OptionError
 from saiki.network.attention import AttentionPool
 from saiki.network.options import Network
 from saiki.network.stack import Stack
@@ -48,26 +49,43 @@ class Labeller(nn.Module):
     def __init__(self, plan: LabelPlan, options: Network, width: int) -> None:
         super().__init__()
         self.plan = plan
+        self.closed_form, self.washout = options.closed_form, options.washout or 0
+        if self.closed_form and "attention" in plan.pooling:
+            raise OptionError("pooling attention has weights to be learned; echo_state takes any of last, mean, max")
         self.stack = Stack(plan.features * plan.patch, options, width)
         size = self.stack.output_width
         self.attention = AttentionPool(size) if "attention" in plan.pooling else None
         self.drop = nn.Dropout(options.dropout)
         self.head = nn.Linear(size * len(plan.pooling) + plan.static, plan.outputs)
+        if self.closed_form:
+            self.double()
 
     def forward(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch outputs"]:
         """From values `[batch, time, features]`, lengths, static, and gap and observed where the data have them."""
+        return self.head(self.drop(self.pooled(batch)))
+
+    def pooled(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch columns"]:
+        """What the last layer reads."""
         x, lengths = self._patches(batch["values"], batch["lengths"])
         given = {name: batch[name] for name in ("gap", "observed") if name in batch and self.plan.patch == 1}
-        h, _ = self.stack(x, lengths, **given)
+        h, _ = self.stack(x.to(self.head.weight.dtype), lengths, **given)
         pooled = [self._pool(kind, h, lengths) for kind in self.plan.pooling]
-        return self.head(self.drop(torch.cat([*pooled, batch["static"]], 1)))
+        return torch.cat([*pooled, batch["static"].to(h.dtype)], 1)
+
+    @torch.no_grad()
+    def take(
+        self, weight: Float[Tensor, "columns outputs"], intercept: Float[Tensor, "outputs"], errors: Tensor
+    ) -> None:
+        """The readout that was found in closed form."""
+        self.head.weight.copy_(weight.T)
+        self.head.bias.copy_(intercept)
 
     def looks(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch time"]:
         """How much attention gives to every step, or patch of steps; zero in the padding."""
         assert self.attention is not None, "not pooled by attention"
         x, lengths = self._patches(batch["values"], batch["lengths"])
         given = {name: batch[name] for name in ("gap", "observed") if name in batch and self.plan.patch == 1}
-        return self.attention(self.stack(x, lengths, **given)[0], lengths)[1]
+        return self.attention(self.stack(x.to(self.head.weight.dtype), lengths, **given)[0], lengths)[1]
 
     def _patches(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         patch = self.plan.patch
@@ -82,9 +100,9 @@ class Labeller(nn.Module):
         if kind == "attention":
             assert self.attention is not None
             return self.attention(h, lengths)[0]
-        inside = padding_mask(lengths.to(h.device), h.shape[1])[..., None]
+        inside = self._washed(padding_mask(lengths.to(h.device), h.shape[1]), lengths.to(h.device))[..., None]
         if kind == "mean":
-            return (h * inside).sum(1) / lengths.to(h.device).clamp_min(1)[:, None]
+            return (h * inside).sum(1) / inside.sum(1).clamp_min(1)
         if kind == "max":
             least = h.masked_fill(~inside, torch.finfo(h.dtype).min).amax(1)
             return torch.where((lengths > 0).to(h.device)[:, None], least, 0)
@@ -94,6 +112,13 @@ class Labeller(nn.Module):
             half = h.shape[2] // 2
             last = torch.cat([last[:, :half], h[:, 0, half:]], 1)
         return torch.where((lengths > 0).to(h.device)[:, None], last, 0)
+
+    def _washed(self, inside: Tensor, lengths: Tensor) -> Tensor:
+        """The valid tokens less the first ones, and with two directions the last ones, where any is left."""
+        place = torch.arange(inside.shape[1], device=inside.device)
+        end = lengths[:, None] - (self.washout if self.stack.directions == 2 else 0)
+        kept = inside & (place >= self.washout) & (place < end)
+        return torch.where(kept.any(1, keepdim=True), kept, inside)
 
 
 class Labellers(nn.Module):
@@ -105,6 +130,7 @@ class Labellers(nn.Module):
     def __init__(self, plan: LabelPlan, options: Network, width: int) -> None:
         super().__init__()
         self.members = nn.ModuleList(Labeller(plan, options, width) for _ in range(plan.members))
+        self.closed_form, self.ridge = options.closed_form, options.ridge
         self._fitted(plan)
 
     def _fitted(self, plan: LabelPlan) -> None:

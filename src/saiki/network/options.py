@@ -118,6 +118,17 @@ class Network(BaseModel):
     bias_scale: float | None = Field(
         None, ge=0, allow_inf_nan=False, description="Largest bias of the cell echo_state."
     )
+    ridge: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Penalty of a readout in closed form (default: the best of a wide grid by generalised cross-validation).",
+    )
+    washout: int | None = Field(
+        None,
+        ge=0,
+        description="Tokens at the beginning whose states a readout in closed form leaves out of its pooling.",
+    )
 
     @model_validator(mode="after")
     def _one_concept(self) -> Network:
@@ -136,6 +147,11 @@ class Network(BaseModel):
         if count not in (1, self.layers):
             raise ValueError(f"cell: got {count} cells for {self.layers} layers; expected one, or one per layer")
         return self
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether nothing but the readout is to be learned: all cells are fixed reservoirs."""
+        return set(self.cells) == {"echo_state"} and not self.transition and not self.deep_output
 
     @property
     def cells(self) -> tuple[str, ...]:

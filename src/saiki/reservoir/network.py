@@ -176,8 +176,16 @@ class EchoStateNetwork(nn.Module):
         pairs = _pairs(inputs, targets)
         if not pairs:
             raise DataError("fit: got no sequence; expected at least one")
-        widths = [[1 if np.ndim(part) < 2 else np.shape(part)[1] for part in pair] for pair in pairs]
-        self.build(*widths[0])
+        self.build(*(1 if np.ndim(part) < 2 else np.shape(part)[1] for part in pairs[0]))
+        return self._fit_readout(pairs)
+
+    def fit_readout(self, inputs: Any, targets: Any) -> EchoStateNetwork:
+        """`fit` for reservoirs that are there already: drawn by `build`, and perhaps changed since."""
+        if not len(self.cells):
+            raise SaikiError("this echo state network has no reservoirs yet; call build or fit first")
+        return self._fit_readout(_pairs(inputs, targets))
+
+    def _fit_readout(self, pairs: list[tuple[Any, Any]]) -> EchoStateNetwork:
         ridge = Ridge(self.columns, self.outputs)
         noise = torch.Generator().manual_seed(self.seed + 1)
         for one, (given, wanted) in enumerate(pairs):

@@ -42,8 +42,10 @@ class Ridge:
         self.features, self.outputs, self.rows = features, outputs, 0
         self.factor = torch.zeros(0, 1 + features + outputs, dtype=torch.float64)
 
-    def add(self, x: Float[Tensor, "rows features"], y: Float[Tensor, "rows outputs"]) -> None:
-        """Take more rows; blocks of several times `features` rows are the fastest."""
+    def add(
+        self, x: Float[Tensor, "rows features"], y: Float[Tensor, "rows outputs"], weight: Tensor | None = None
+    ) -> None:
+        """Take more rows, each with a weight `[rows]` or 1; blocks of several times `features` rows are the fastest."""
         if x.shape != (len(x), self.features) or y.shape != (len(x), self.outputs):
             raise DataError(
                 f"ridge: got x {tuple(x.shape)} and y {tuple(y.shape)}; "
@@ -52,6 +54,7 @@ class Ridge:
         if not len(x):
             return
         block = torch.cat([x.new_ones(len(x), 1), x, y], 1).to(self.factor)
+        block = block if weight is None else block * weight.to(block).sqrt()[:, None]
         if not block.isfinite().all():
             raise DataError(
                 "ridge: got NaN or infinite values; expected finite rows (leave out steps without a target)"
@@ -89,6 +92,18 @@ class Ridge:
         inverse = s / (square + best) if best else torch.where(s > 0, 1 / s, 0)
         weight = vh.T @ (inverse[:, None] * into)
         return self._solution(weight, best, tried, tuple(score / self.outputs for score in scores))
+
+    def leverage(self, x: Float[Tensor, "rows features"], strength: float) -> Float[Tensor, "rows"]:
+        """How much each of these rows counts for its own answer, 0 to 1: its error where it is left out is (y - ŷ) / (1 - h).
+
+        h_i = 1 / n + (x_i - x̄)' (X'X + strength)⁻¹ (x_i - x̄),   X with its means taken off
+        """
+        _, s, vh = torch.linalg.svd(self.factor[1:, 1 : 1 + self.features], full_matrices=False)
+        square = torch.where(s > self._rounding(), s, 0.0).square() + strength
+        first = self.factor[0]
+        along = (x.to(first) - first[1 : 1 + self.features] / first[0]) @ vh.T
+        inside = torch.where(square > strength, along.square() / square.clamp_min(torch.finfo(s.dtype).tiny), 0.0)
+        return (inside.sum(1) + 1 / self.rows).clamp(0, 1)
 
     def _rounding(self) -> Tensor:
         """What a singular value of x must exceed to be more than rounding, the means that were taken off included."""

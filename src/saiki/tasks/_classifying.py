@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 from torch import Tensor, nn
 
 from saiki import metrics
@@ -27,6 +28,8 @@ RARE = 0.2
 MISTAKES = 15
 #: the least and the largest temperature, and how often the stretch between them is cut at the golden ratio
 COLDEST, HOTTEST, CUTS = 0.2, 10.0, 24
+#: the score of the true class that a readout in closed form should give, of the others 0
+SURE = 5.0
 
 
 class ClassifyTask(LabelTask):
@@ -72,11 +75,20 @@ class ClassifyTask(LabelTask):
         return truth
 
     def objective(self, scores: Tensor, truth: Tensor) -> Tensor:
-        weight = None
-        if self.options.class_weight == "balanced":
-            count = np.bincount(self._encoded.truth, minlength=len(self.label.classes))
-            weight = scores.new_tensor(count.sum() / (len(count) * np.maximum(count, 1)))
-        return nn.functional.cross_entropy(scores, truth, weight)
+        weights = self._class_weights
+        return nn.functional.cross_entropy(scores, truth, None if weights is None else scores.new_tensor(weights))
+
+    @property
+    def _class_weights(self) -> np.ndarray | None:
+        if self.options.class_weight != "balanced":
+            return None
+        count = np.bincount(self._encoded.truth, minlength=len(self.label.classes))
+        return count.sum() / (len(count) * np.maximum(count, 1))
+
+    def targets(self, truth: np.ndarray) -> tuple[Tensor, Tensor | None]:
+        weights = self._class_weights
+        one_hot = nn.functional.one_hot(torch.from_numpy(truth), len(self.label.classes)).double()
+        return SURE * one_hot, None if weights is None else torch.from_numpy(weights[truth])
 
     def score(self, scores: Tensor, truth: Tensor) -> Tensor:
         """The log loss at the best temperature: how sure the network is does not stop training, what it knows does."""

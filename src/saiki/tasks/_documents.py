@@ -40,6 +40,7 @@ SMALL, FEW_MEMBERS = 3000, 3
 class DocumentTask(ClassifyTask):
     """`ClassifyTask` whose series are documents. `codec` is that of the text."""
 
+    closed_form = False  # the vectors of the units are learned
     text: TextCodec
     vectors: tuple[torch.Tensor, torch.Tensor] | None = None
 

@@ -54,6 +54,7 @@ class ForecastTask(Task):
 
     takes = ("target", "id", "time")
     answer = "forecast"
+    closed_form = True
 
     options: Forecast
     roles: Roles

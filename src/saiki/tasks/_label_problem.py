@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from saiki.sequence import Batch, Ragged
+from saiki.training.readout import Block, Readout
 
 #: steps that are answered together, at most
 TOGETHER = 100_000
@@ -78,9 +80,10 @@ class LabelProblem:
         score: Callable[[Tensor, Tensor], Tensor],
         changes: tuple[str, ...],
         batch: int,
+        targets: Callable[[np.ndarray], tuple[Tensor, Tensor | None]] | None = None,
     ) -> None:
         self.data, self.seen, self.judged, self.held = data, seen, judged, held
-        self.objective, self.score, self.changes = objective, score, changes
+        self.objective, self.score, self.changes, self.targets = objective, score, changes, targets
         self.batch = min(batch, *map(len, seen))
         self.epoch = -(-max(map(len, seen)) // self.batch)
 
@@ -103,6 +106,18 @@ class LabelProblem:
             own = {k.partition(".")[2]: v for k, v in batch.items() if k.startswith(f"{number}.")}
             losses.append(self.objective(member(own), own["truth"]))
         return torch.stack(losses).mean()
+
+    def readouts(self, network: nn.Module) -> Iterator[Readout]:
+        """One readout per member, of the series that it learns from, as they are."""
+        for member, seen in zip(network.members, self.seen, strict=True):  # type: ignore[arg-type]
+            head = member.head
+            yield Readout(head.in_features, head.out_features, len(seen), self._blocks(member, seen), member.take)
+
+    def _blocks(self, member: Any, seen: np.ndarray) -> Iterator[Block]:
+        """Pooled states, and the scores that the readout should give."""
+        assert self.targets is not None
+        for rows in self.data.parts(seen):
+            yield member.pooled(self.data.batch(rows)), *self.targets(self.data.truth[rows])
 
     def validate(self, network: nn.Module) -> float:
         """The mean over all series held out of their member's score; NaN without any."""

@@ -59,6 +59,7 @@ class LabelTask(Task):
     """One answer per series. A subclass says what an answer is: its codec, objective, baselines and scores."""
 
     answer = "answers"
+    closed_form = True
     name: str
     options: LabelOptions
 
@@ -109,6 +110,10 @@ class LabelTask(Task):
     def score(self, scores: Tensor, truth: Tensor) -> Tensor:
         """What validation looks at, lower is better."""
         return self.objective(scores, truth)
+
+    def targets(self, truth: np.ndarray) -> tuple[Tensor, Tensor | None]:
+        """The scores that a readout in closed form should give, `[series, outputs]`, and what each series weighs."""
+        raise NotImplementedError
 
     def decode(self, scores: np.ndarray) -> np.ndarray:
         """Scores as answers that metrics and baselines speak of."""
@@ -176,6 +181,10 @@ class LabelTask(Task):
         return {"batch": batch, "learning_rate": 4e-3, "most_epochs": 150 if size < 3000 else 40, "average": 0.99}
 
     def network(self, options: Any, width: int, seed: int) -> Labellers:
+        if self.closed_form and options.closed_form and self.options.augment:
+            raise OptionError(
+                "augment: echo_state learns from the series as they are, in one pass; leave --augment out"
+            )
         if self.plan.patch > 1:
             for cell in options.cells:
                 if cell_class(cell).needs & {"gap", "observed"}:
@@ -210,7 +219,8 @@ class LabelTask(Task):
         changes = self.options.augment
         if changes is None:
             changes = ("noise", "scale", "mask", "crop") if len(self._own) < FEW else ()
-        return LabelProblem(self._encoded, seen, judged, held, self.objective, self.score, changes, batch)
+        how = (self.objective, self.score, changes, batch, self.targets)
+        return LabelProblem(self._encoded, seen, judged, held, *how)
 
     def _judged(self, valid: Any, whole: bool = False) -> tuple[Encoded, list[np.ndarray]]:
         """What is validated, and by which member: every series by the one that has not seen it, or all by all."""

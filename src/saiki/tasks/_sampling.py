@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from saiki.network.forecaster import Forecaster, Outlook, Plan, fork_ends
 from saiki.objectives._pinball import pinball
 from saiki.objectives.base import Judged
 from saiki.tasks.forecast import Forecast
+from saiki.training.readout import Block, Readout
 
 #: windows of the validation score at most; it steers training, the full score is taken at the end
 MOST_VALIDATED = 1024
@@ -27,6 +28,11 @@ MOST_ORIGINS = 64
 MANY_SERIES = 20
 #: fewest patches of a training window, where the series has them
 FEWEST_PATCHES = 3
+
+#: windows that a readout in closed form is found from, at most; of more, as many evenly spread ones
+MOST_WINDOWS = 200_000
+#: windows that go through a network of reservoirs together, and those that its units are taken from
+TOGETHER, PREPARED = 1024, 2048
 
 Encode = Callable[[Windows, np.ndarray, np.ndarray], dict[str, Tensor]]
 
@@ -124,6 +130,39 @@ class ForecastProblem:
             log=scale.log,
             naive=self.naive,
         )
+
+    def readouts(self, network: Forecaster) -> Iterator[Readout]:
+        """The one readout of a network of fixed reservoirs, of all windows whose horizon is wholly observed."""
+        series, ends = self._every_window()
+        some = np.linspace(0, len(series) - 1, min(len(series), PREPARED)).astype(np.int64)
+        network.prepare(self.encode(self.windows, series[some], ends[some]))
+        blocks = self._blocks(network, series, ends)
+        yield Readout(network.readout_columns, self.plan.horizon, len(series), blocks, network.take)
+
+    def _every_window(self) -> tuple[np.ndarray, np.ndarray]:
+        """Series and places to forecast from: all, or evenly spread ones."""
+        first, counts = self.first[self.series], (self.last - self.first + 1)[self.series]
+        total = int(counts.sum())
+        chosen = np.arange(0, total, -(-total // MOST_WINDOWS))
+        row = np.searchsorted(np.cumsum(counts), chosen, side="right")
+        return self.series[row], first[row] + chosen - (np.cumsum(counts) - counts)[row]
+
+    def _blocks(self, network: Forecaster, series: np.ndarray, ends: np.ndarray) -> Iterator[Block]:
+        """What the readout sees, and the truth less what the network adds untrained, in units of the windows."""
+        complete = 0
+        for begin in range(0, len(series), TOGETHER):
+            batch = self.encode(self.windows, series[begin : begin + TOGETHER], ends[begin : begin + TOGETHER])
+            known = batch["target"].isfinite().all(1) & batch["y"].isfinite().any(1)
+            batch = {name: values[known] for name, values in batch.items()}
+            complete += len(batch["y"])
+            if len(batch["y"]):
+                seen, base, scale = network.columns(batch)
+                yield seen, scale.inward(batch["target"]) - base, None
+        if complete < 2:
+            raise DataError(
+                f"{complete} windows have all {self.plan.horizon} steps of their horizon observed; echo_state needs at least 2 "
+                "to learn from: take a shorter --horizon, or another --cell"
+            )
 
     def validate(self, network: torch.nn.Module) -> float:
         """The loss on validation windows; NaN without any."""

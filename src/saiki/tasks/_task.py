@@ -33,6 +33,9 @@ class Task:
     #: whether training may cut sequences (`--bptt`): the problem then has a `carry`
     cuts: ClassVar[bool] = False
 
+    #: whether networks of fixed reservoirs have their readout found in closed form: the problem then has `readouts`
+    closed_form: ClassVar[bool] = False
+
     options: BaseModel
 
     # What is understood of the data.

@@ -17,6 +17,7 @@ from saiki.training import checkpoint
 from saiki.training.checkpoint import Progress, Run
 from saiki.training.devices import Backend, backend
 from saiki.training.options import Training
+from saiki.training.readout import fit_readouts, in_closed_form
 
 #: steps that are timed, on a copy, to turn minutes into a number of steps
 TIMED_STEPS = 20
@@ -71,7 +72,11 @@ def fit(
     one that was never stopped, bit for bit, on the same machine with the same threads. `began` is the clock
     (`time.perf_counter`) at which a budget in minutes started, of which a `share` is for this run; `steps` overrides every
     budget. Ctrl-C ends training early and keeps the best so far.
+
+    A network of fixed reservoirs takes one pass over the data instead, whatever the budget: see `readout.py`.
     """
+    if in_closed_form(network, problem):
+        return fit_readouts(network, problem, hooks)
     engine = backend(options)
     identity = identity or {}
     network, optimizer = engine.setup(network, make_optimizer(network, options))
