@@ -54,8 +54,6 @@ def speed(units: int, density: float, repeats: int = 5) -> dict[str, Any]:
     apart = float(np.abs(answers["saiki"] - answers["reservoirpy"]).max() / wanted.std())
     assert apart < 1e-6, f"{units} units: the answers are {apart} apart; nothing is reported"
     found: dict[str, Any] = {"units": units, "density": density, "apart": apart}
-    for name in first:
-        theirs.reset()
     times: dict[str, list[float]] = {f"{what} {name}": [] for name in first for what in ("fit", "run")}
     for _ in range(repeats):
         for name in first:

@@ -60,3 +60,13 @@ def test_planted_data_are_what_the_example_says(name, monkeypatch):
     if name == "stock":  # steps of a random walk are not related
         steps = np.diff(np.log(first["y"].to_numpy().reshape(20, -1)))
         assert abs(np.corrcoef(steps[:, 1:].ravel(), steps[:, :-1].ravel())[0, 1]) < 0.05
+
+
+@pytest.mark.slow
+def test_a_reservoir_goes_on_by_itself():
+    paths = {"PYTHONPATH": str(Path(saiki.__file__).parents[1])}
+    command = [sys.executable, str(EXAMPLES / "mackey_glass.py")]
+    done = subprocess.run(command, env=os.environ | paths, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "The echo state network beats the best baseline, " in done.stdout
+    assert len(done.stdout.splitlines()) == 6
