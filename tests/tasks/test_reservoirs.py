@@ -10,7 +10,7 @@ import torch
 import saiki
 from saiki.errors import DataError, OptionError
 from saiki.network.closed_form import Told, offsets_of
-from saiki.tasks import classify, forecast, regress
+from saiki.tasks import classify, forecast, regress, tag
 
 SMALL = {"cell": "echo_state", "width": 20, "seed": 1}
 
@@ -179,3 +179,35 @@ def test_an_option_without_meaning_is_one_line(table, task, given, says):
     more = {"horizon": 3} if task == "forecast" else {}
     with pytest.raises(OptionError, match=says):
         saiki.train(task, data, **(SMALL | more | given))
+
+
+def documents(multi_label: bool) -> dict:
+    """A word that tells the label, and what says so."""
+    answers = [["wet", "grey"], ["grey"]] if multi_label else ["wet", "dry"]
+    table = pl.DataFrame({"text": ["rain on trees", "sun on trees"] * 20, "label": answers * 20}, strict=False)
+    return {"data": table, "source": "text", "target": "label", "ensemble": 1, "multi_label": multi_label}
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_documents_learn_their_vectors_by_gradients(multi_label):
+    """Through the reservoir, which stays as it was drawn."""
+    given = documents(multi_label)
+    model = saiki.train("classify", steps=3, **given, **SMALL)
+    member = model.network.members[0]
+    fresh = model.task.network(model.network_options, model.width, 1).members[0]
+    assert model.run["step"] == 3
+    assert not torch.equal(member.embedding.table.weight, fresh.embedding.table.weight)
+    assert {p.dtype for p in member.parameters()} == {torch.float32}
+    for name, weight in member.labeller.stack.state_dict().items():
+        assert torch.equal(weight, fresh.labeller.stack.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("option", ["ridge", "washout"])
+@pytest.mark.parametrize(
+    "given", [documents(False), documents(True), {"data": tag.toy(0, 30)}], ids=["one label", "any number", "tag"]
+)
+def test_without_a_closed_form_its_options_have_no_meaning(given, option):
+    given = dict(given)
+    data = given.pop("data")
+    with pytest.raises(OptionError, match=f"--{option} has no meaning for echo_state here"):
+        saiki.train("classify" if given else "tag", data, **given, **SMALL, **{option: 1})

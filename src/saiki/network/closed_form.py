@@ -25,8 +25,8 @@ def check(options: Network, possible: bool) -> None:
         for name in READOUT:
             if getattr(options, name) is not None:
                 raise OptionError(
-                    f"--{name} has no meaning for {options.cell} here: it is for a readout in closed form, of forecast, "
-                    "classify and regress with --cell echo_state in every layer; leave it out"
+                    f"--{name} has no meaning for {options.cell} here: it is for a readout in closed form: forecast, or "
+                    "classify and regress of series, with --cell echo_state in every layer; leave it out"
                 )
         return
     for name, neutral in LEARNED.items():

@@ -44,12 +44,14 @@ class Labeller(nn.Module):
 
     pool is the mean or the largest over valid steps, a weighted mean (see `AttentionPool`), or the state after the last step,
     of a backward layer after the first. A sequence of length 0 pools to zeros.
+
+    closed_form  whether W and b are found in closed form, from fixed reservoirs: in double precision
     """
 
-    def __init__(self, plan: LabelPlan, options: Network, width: int) -> None:
+    def __init__(self, plan: LabelPlan, options: Network, width: int, closed_form: bool = False) -> None:
         super().__init__()
         self.plan = plan
-        self.closed_form, self.washout = options.closed_form, options.washout or 0
+        self.closed_form, self.washout = closed_form, options.washout or 0
         if self.closed_form and "attention" in plan.pooling:
             raise OptionError("pooling attention has weights to be learned; echo_state takes any of last, mean, max")
         self.stack = Stack(plan.features * plan.patch, options, width)
@@ -129,8 +131,8 @@ class Labellers(nn.Module):
 
     def __init__(self, plan: LabelPlan, options: Network, width: int) -> None:
         super().__init__()
-        self.members = nn.ModuleList(Labeller(plan, options, width) for _ in range(plan.members))
         self.closed_form, self.ridge = options.closed_form, options.ridge
+        self.members = nn.ModuleList(Labeller(plan, options, width, self.closed_form) for _ in range(plan.members))
         self._fitted(plan)
 
     def _fitted(self, plan: LabelPlan) -> None:
