@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import statistics
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ def measure(rows: Rows, name: str, run: Callable[[], dict[str, Any]], data: Path
     command = f"python benchmarks/reservoir.py --only {name}"
     files = [data / path for path in FILES.values()] if data and name.endswith("-file") else []
     options = next((chosen for kind, chosen in OPTIONS.items() if name.startswith(kind)), {})
-    key = f"{command} | {options} | {file_hash(*files)} | {code_hash(*CODE, 'benchmarks/_reservoir.py')}"
+    key = f"{command} | {options} | {file_hash(*files)} | {_code()}"
     if key in rows:
         return
     row = {"name": name, **run(), **about()}
@@ -117,15 +118,31 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     lines = [
         "# Reservoirs, measured",
         "",
-        "Made by `python benchmarks/reservoir.py --data DIR`; one row alone: `--only NAME`. Every figure that was asked for stands",
-        "beside what was reached, misses included. Medians of ten reservoirs with their range, unless said otherwise.",
+        "Made by `python benchmarks/reservoir.py --data DIR`; one row alone: `--only NAME`. A figure that was asked for stands",
+        "beside what was reached, misses included; what is not measured is named at the end. Medians of ten reservoirs with their",
+        "range, unless said otherwise.",
         "",
         *_speed(by_name),
         *_memory(by_name),
         *_answers(by_name),
     ]
     machines = sorted({f"{r['machine']}, torch {r['torch']}, {r['threads']} threads" for r in found.values()})
-    return "\n".join([*lines, f"Measured on: {'; '.join(machines)}.", ""])
+    return "\n".join([*lines, f"Measured on: {'; '.join(machines)}.", "", *_state(found), ""])
+
+
+def _state(found: dict[str, dict[str, Any]]) -> list[str]:
+    """Which rows are of other sources than those of now, and which are missing."""
+    code = _code()
+    measured = [row["name"] for row in found.values()]
+    earlier = [row["name"] for key, row in found.items() if not key.endswith(code)]
+    missing = [name for name in tasks(Path()) if name not in measured]
+    says = {"Measured with earlier sources than those of this page": earlier, "Not measured": missing}
+    lines = [f"- {what}: {', '.join(f'`{name}`' for name in names)}." for what, names in says.items() if names]
+    return [part for line in lines for part in textwrap.wrap(line, 120, subsequent_indent="  ", break_on_hyphens=False)]
+
+
+def _code() -> str:
+    return code_hash(*CODE, "benchmarks/_reservoir.py")
 
 
 def _speed(rows: dict[str, dict[str, Any]]) -> list[str]:
