@@ -32,7 +32,7 @@ from saiki.tasks._calibration import Calibration
 from saiki.tasks._clinical import Clinical
 from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._insight import Insight, insight
-from saiki.tasks._plan import default_width, make_plan
+from saiki.tasks._plan import default_width, make_plan, training_defaults
 from saiki.tasks._sampling import MOST_VALIDATED, ForecastProblem, held_out, make_network, validated_places
 from saiki.tasks._task import Task
 from saiki.tasks.forecast import Forecast
@@ -144,6 +144,10 @@ class ForecastTask(Task):
         """Units per layer where none are asked for."""
         assert self.training_data is not None
         return default_width(len(self.training_data))
+
+    def training_defaults(self) -> dict[str, Any]:
+        assert self.training_data is not None
+        return training_defaults(len(self.training_data))
 
     @property
     def refits(self) -> bool:

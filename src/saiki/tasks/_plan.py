@@ -102,6 +102,11 @@ def default_width(series: int) -> int:
     return 128 if series >= 100 else 64 if series >= 20 else 32
 
 
+def training_defaults(series: int) -> dict[str, float]:
+    """Smaller steps for few series: with large ones their best weights are passed within some tens of steps."""
+    return {} if series >= 20 else {"learning_rate": 2e-3}
+
+
 def _positive(panel: Panel) -> bool:
     """Whether every value is positive (and there are values at all)."""
     with np.errstate(invalid="ignore"):
