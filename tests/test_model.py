@@ -10,6 +10,7 @@ import torch
 
 import saiki
 from saiki.errors import DataError, ModelError
+from saiki.model import _digest
 from saiki.storage import replacing_folder
 from saiki.tasks.forecast import toy
 
@@ -93,9 +94,24 @@ def tamper(path):
     (path / "config.json").write_text(text.replace('"season": 12', '"season": 11'))
 
 
+def rewrite(**changed):
+    """Another config.json with a checksum of its own: what a hand, not a disk, does."""
+
+    def harm(path):
+        config = json.loads((path / "config.json").read_text())
+        config |= changed
+        config["config_sha256"] = _digest(config)
+        (path / "config.json").write_text(json.dumps(config))
+
+    return harm
+
+
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
+        (rewrite(network={"width": 3}), "does not fit its model"),
+        (rewrite(options={"unheard": 1}), "does not fit its model"),
+        (rewrite(fitted={}), "does not fit its model"),
         (damage_weights, "checksum"),
         (truncate("model.safetensors"), "checksum"),
         (truncate("config.json"), "cannot be read"),

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 import saiki
 from saiki import catalog
 from saiki.cells import Cell, cell_class, use
-from saiki.errors import DataError, ModelError, OptionError, near_misses
+from saiki.errors import DataError, ModelError, OptionError, SaikiError, near_misses
 from saiki.network import closed_form
 from saiki.network.options import Network
 from saiki.storage import clear, exclusive, recover_folder, replacing_folder, sha256
@@ -226,6 +226,18 @@ def load(path: str | Path, cells: Sequence[type[Cell]] = ()) -> Model:
         raise ModelError(f"{path} is incomplete: {WEIGHTS} is missing; copy the whole folder again")
     if sha256(path / WEIGHTS) != config["weights_sha256"]:
         raise ModelError(f"{path} is damaged: {WEIGHTS} does not have the checksum in {CONFIG}; copy the folder again")
+    try:
+        return _restored(path, config)
+    except SaikiError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
+        what = str(error).strip().split("\n")[0] or type(error).__name__
+        raise ModelError(
+            f"{path} is damaged: {CONFIG} does not fit its model ({what}); copy the folder again"
+        ) from error
+
+
+def _restored(path: Path, config: dict[str, Any]) -> Model:
     module = catalog.load("tasks", config["task"])
     network_options = Network(**config["network"])
     _check_cells(path, network_options)
