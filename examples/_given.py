@@ -13,6 +13,6 @@ def given(about: str) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder of the public data sets [planted data]")
     parser.add_argument("--minutes", type=float, help="training time [2 on real data, seconds on planted data]")
     asked = parser.parse_args()
-    quick: dict[str, Any] = {"steps": 150, "width": 16}
+    quick: dict[str, Any] = {"steps": 300, "width": 16}
     asked.budget = {"minutes": asked.minutes or 2} if asked.data or asked.minutes else quick
     return asked
