@@ -27,7 +27,10 @@ def facts(model: Model) -> list[tuple[str, str]]:
     if model.run:
         run = model.run
         again = f", then {run['refit']:,} on all data" if "refit" in run else ""
-        rows.append(("training", f"{run['step']:,} of {run['steps']:,} steps{again}, in {run['seconds']:.0f} s"))
+        each = f" for each of {len(run['members'])} networks" if "members" in run else ""
+        rows.append(("training", f"{run['step']:,} of {run['steps']:,} steps{each}{again}, in {run['seconds']:.0f} s"))
+        if "from" in run:
+            rows.append(("goes on", run["from"]["says"]))
     if model.validation:
         rows.append(("validation", model.validation.sentence()))
     return rows

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from safetensors.torch import load_file, save_file
 
 import saiki
-from saiki import catalog
+from saiki import catalog, metrics
 from saiki.cells import Cell, cell_class, use
 from saiki.errors import DataError, ModelError, OptionError, SaikiError, near_misses
 from saiki.network import closed_form
@@ -25,9 +25,9 @@ from saiki.network.options import Network
 from saiki.storage import clear, exclusive, recover_folder, replacing_folder, sha256
 from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._task import ROLES, Task, preferring
-from saiki.training.checkpoint import Progress
 from saiki.training.curve import CurveFile, TensorBoard, write_curve
-from saiki.training.loop import Hook, fit
+from saiki.training.loop import Hook
+from saiki.training.members import finished, fit_members, record, steps_of
 from saiki.training.options import Training
 
 #: version of the folder; a newer one is refused, older ones keep loading
@@ -58,7 +58,8 @@ class Model:
     def predict(self, data: Any, **options: Any) -> Any:
         """The answers for `data` (a path, a frame, an array), as a frame of the same library.
 
-        A forecast takes `level`, intervals in percent, whether trained for or not, and `samples`, a number of paths.
+        A forecast takes `level`, intervals in percent, whether trained for or not, `samples`, a number of paths, and
+        `anomalies`: the rows of `data` with the forecast one step ahead, a score and a flag, instead of what comes after them.
         """
         return self.task.predict(self.network, data, **_taken(self, "predict", options))
 
@@ -75,8 +76,9 @@ class Model:
         """Scores beside the baselines'; a forecast takes history and truth in `data`, or the history apart.
 
         With `windows`, `step` or `refit` the scores are those of `cross_validation`, by step, by cutoff and by series too.
-        A forecast takes `baselines`, names of those to compare with, `level`, as `predict` does, and for a clinic `grid` (clarke
-        or parkes) and `event` (such as below:70).
+        A forecast takes `baselines`, names of those to compare with, `level`, as `predict` does, for a clinic `grid` (clarke
+        or parkes) and `event` (such as below:70), and with `windows` `adaptive`: intervals that learn from cutoff to cutoff,
+        in a table beside the calibrated ones.
         """
         if windows is not None or step is not None or refit != "never":
             if history is not None:
@@ -114,7 +116,7 @@ class Model:
         """The task on other data, and a network trained from the start on all of them, for as many steps as this one."""
         task, training = self.task.on(data), self.training_options
         network = task.network(self.network_options, self.width, training.seed)
-        fit(network, task.problem(training.batch, whole=True), training, steps=self.run["step"])
+        fit_members(network, task.problem(training.batch, whole=True), training, steps=steps_of(self.run))
         return task, network
 
     def stream(self) -> Any:
@@ -381,7 +383,7 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
     if resume and not goes_on and out is not None and out.exists():
         return _finished(out, model)
     with exclusive(folder):
-        return _run(model, valid, out, folder, goes_on, resume, force, hooks, began)
+        return _run(model, base, valid, out, folder, goes_on, resume, force, hooks, began)
 
 
 def _as(base: Model, given: Network) -> Network:
@@ -407,7 +409,7 @@ def _check_columns(name: str, task: type[Task], columns: dict[str, Any]) -> None
             raise OptionError(f"{role}: got {given!r}; expected the name of a column")
 
 
-def _run(model, valid, out, folder, goes_on, resume, force, hooks, began) -> Model:
+def _run(model, base, valid, out, folder, goes_on, resume, force, hooks, began) -> Model:
     """Train, and save where `out` says; `folder` holds the checkpoints meanwhile."""
     task, training = model.task, model.training_options
     if folder is not None and not goes_on:
@@ -416,13 +418,14 @@ def _run(model, valid, out, folder, goes_on, resume, force, hooks, began) -> Mod
     given = {"resume": resume, "identity": _identity(model), "began": began, "share": 0.5 if refit else 1.0}
     recorders = [*hooks, *_recorders(folder, training)]
     problem = task.problem(training.batch, valid)
-    progress = fit(model.network, problem, training, folder=_part(folder, "search"), hooks=recorders, **given)
-    task.settle(model.network, valid)
-    model.validation = task.validation(model.network, valid)
-    model.run = {k: getattr(progress, k) for k in ("steps", "step", "best_step", "seconds", "curve")}
-    model.interrupted = not progress.done
-    if refit and progress.done:
-        model.interrupted = not _refit(model, progress, _part(folder, "refit"), hooks, given)
+    found = fit_members(model.network, problem, training, folder=_part(folder, "search"), hooks=recorders, **given)
+    model.validation = _validated(model, model.network, valid)
+    model.run = record(found)
+    model.interrupted = not finished(model.network, found)
+    if base is not None and task.guarded:
+        _keep_better(model, base, valid)
+    if refit and not model.interrupted and model.run.get("from", {}).get("kept") != "old":
+        model.interrupted = not _refit(model, base, _part(folder, "refit"), hooks, given)
     if out is not None and folder is not None:
         model.save(out, force=force or resume)
         if not model.interrupted:
@@ -430,28 +433,59 @@ def _run(model, valid, out, folder, goes_on, resume, force, hooks, began) -> Mod
     return model
 
 
-def _refit(model: Model, found: Progress, folder: Path | None, hooks: Sequence[Hook], given: dict[str, Any]) -> bool:
-    """Train anew on all data, validation included, for as many steps; False if that was interrupted.
+def _validated(model: Model, network: torch.nn.Module, valid: Any) -> Evaluation | None:
+    """Settle and score a network; the task is left as it was settled last."""
+    model.task.settle(network, valid)
+    return model.task.validation(network, valid)
+
+
+def _keep_better(model: Model, base: Model, valid: Any) -> None:
+    """Take the weights that training went on from where they score better on what was held out; the outcome is recorded."""
+    new, old = model.validation, _validated(model, base.network, valid)
+    if new is None or old is None:
+        says = "nothing was held out, so nothing says whether the model got better"
+        model.run["from"] = {"kept": "new", "says": says}
+        return
+    kept = "old" if old.better_than(new) else "new"
+    (metric, before), (_, after) = old.score(), new.score()
+    what = "the old weights are kept: training made them worse" if kept == "old" else "the new weights are kept"
+    says = (
+        f"{metrics.label(metric)} on what is held out: {before:.4f} before training went on, {after:.4f} after; {what}"
+    )
+    model.run["from"] = {"metric": metric, "before": before, "after": after, "kept": kept, "says": says}
+    if kept == "old":
+        model.network.load_state_dict(base.network.state_dict())
+        model.validation = old
+    else:
+        model.task.settle(model.network, valid)
+
+
+def _refit(model: Model, base: Model | None, folder: Path | None, hooks: Sequence[Hook], given: dict[str, Any]) -> bool:
+    """Train anew, or from `base`, on all data, validation included, for as many steps; False if that was interrupted.
 
     The scores of validation stay those of the network that had not seen it.
     """
     task, training = model.task, model.training_options
     network = task.network(model.network_options, model.width, training.seed)
-    progress = fit(
+    if base is not None:
+        network.load_state_dict(base.network.state_dict())
+    found = fit_members(
         network,
         task.problem(training.batch, whole=True),
         training,
         folder=folder,
         hooks=hooks,
-        steps=found.step,
+        steps=steps_of(model.run),
+        label="once more, on all data",
         **given,
     )
-    model.run["seconds"] += progress.seconds
-    if progress.done:
-        task.settle(network, searched=model.network)
-        model.network = network
-        model.run["refit"] = progress.step
-    return progress.done
+    model.run["seconds"] += sum(progress.seconds for progress in found)
+    if not finished(network, found):
+        return False
+    task.settle(network, searched=model.network)
+    model.network = network
+    model.run["refit"] = found[0].step
+    return True
 
 
 def _part(folder: Path | None, name: str) -> Path | None:

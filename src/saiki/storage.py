@@ -102,7 +102,7 @@ def exclusive(folder: Path | None) -> Iterator[None]:
         raise DataError(f"cannot write to {folder}: {reason(error)}; make room or choose another place") from error
     finally:
         # without a complete checkpoint there is nothing to resume: leave no trace
-        if held and all(path.name.endswith(".part") for path in folder.glob("*/step-*")):
+        if held and all(path.name.endswith(".part") for path in folder.rglob("step-*")):
             shutil.rmtree(folder, ignore_errors=True)
 
 

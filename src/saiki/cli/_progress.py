@@ -53,9 +53,9 @@ class Lines:
 
     def started(self, progress: Progress) -> None:
         again = f", resumed at {progress.step}" if progress.step else ""
-        self.console.say(f"{'once more, on all data' if self.lines else 'training'}: {progress.steps} steps{again}")
+        self.console.say(f"{progress.label}: {progress.steps} steps{again}")
         self.last = progress.step
-        self.lines = 4 if self.lines else LINES  # the second run is the first one again, without scores
+        self.lines = 4 if self.lines else LINES  # later runs are the first one again
 
     def stepped(self, progress: Progress, loss: float) -> None:
         """Nothing: a step is too small for a line."""
@@ -90,7 +90,7 @@ class Bar:
         self.row = ""
 
     def started(self, progress: Progress) -> None:
-        self.task = self.display.add_task("training", total=progress.steps, completed=progress.step, news="")
+        self.task = self.display.add_task(progress.label, total=progress.steps, completed=progress.step, news="")
         self.display.start()
 
     def stepped(self, progress: Progress, loss: float) -> None:

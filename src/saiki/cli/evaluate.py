@@ -48,6 +48,10 @@ def command(
         list[str] | None,
         typer.Option(metavar="SIDE:NUMBER…", help="Forecast: events to foretell, such as below:70 above:180."),
     ] = None,
+    adaptive: Annotated[
+        bool,
+        typer.Option("--adaptive", help="Forecast: with --windows, intervals that learn from cutoff to cutoff too."),
+    ] = False,
     html: Annotated[Path | None, typer.Option(help="Write a report of one HTML file too.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
@@ -60,7 +64,7 @@ def command(
     rolling = {"windows": windows, "step": step, "refit": refit}
     chosen = {"baselines": baselines or None, "level": level or None}
     clinical = {"grid": grid, "event": event or None}
-    found = trained.evaluate(data, history, **rolling, **chosen, **clinical)
+    found = trained.evaluate(data, history, **rolling, **chosen, **clinical, adaptive=adaptive or None)
     for note in found.notes:
         console.say(f"note: {note}")
     facts = found.to_json() | {"beats_baselines": found.beats_baselines, "sentence": found.sentence()}

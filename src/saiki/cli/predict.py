@@ -22,6 +22,12 @@ def command(
         list[float] | None, typer.Option(metavar="PERCENT…", help="Forecast: intervals, of any level, such as 80 95.")
     ] = None,
     samples: Annotated[int | None, typer.Option(help="Forecast: sample paths.", min=1)] = None,
+    anomalies: Annotated[
+        bool,
+        typer.Option(
+            "--anomalies", help="Forecast: mark the values of DATA outside their interval (99 %, or --level)."
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With --out: print a summary as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
@@ -35,7 +41,12 @@ def command(
     import saiki
 
     trained = saiki.load(model)
-    found = trained.predict(data, level=level or None, samples=samples)
+    found = trained.predict(data, level=level or None, samples=samples, anomalies=anomalies or None)
+    if anomalies:
+        flags = found["saiki-anomaly"]
+        Console(quiet, json).say(
+            f"{int(flags.sum()):,} of {found['saiki-score'].count():,} values are outside their interval"
+        )
     if out is None:
         found.write_csv(sys.stdout.buffer)
         return

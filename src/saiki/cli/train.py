@@ -88,6 +88,8 @@ def _report(console: Console, model: Any, folder: Path, data: Path) -> None:
     if found:
         facts |= {"validation": found.to_json(), "beats_baselines": found.beats_baselines, "sentence": found.sentence()}
         lines += ["", f"Scores on {found.about}:", *table(rows(found.scores), "saiki"), "", found.sentence()]
+    if "from" in model.run:
+        lines += ["", f"{model.run['from']['says']}."]
     if model.interrupted:
         lines += ["", f"Interrupted: {folder} holds the best so far; the same command with --resume goes on."]
     advice = model.task.next_commands(folder, data)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from saiki import catalog
-from saiki.metrics import coverage, mae, mase, owa, pinball, rmse, smape, width
+from saiki.metrics import coverage, crps, mae, mase, owa, pinball, rmse, smape, width
 
 #: the scores of labels and of numbers, in the order of tables
 OF_LABELS = ("accuracy", "macro_f1", "auc", "average_precision", "log_loss", "matthews", "calibration_error")
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from saiki.data.panel import Panel
 
 __all__ = [
-    "better", "coverage", "forecast_scores", "label", "label_scores", "mae", "mase", "notes", "number_scores", "owa",
+    "better", "coverage", "crps", "forecast_scores", "label", "label_scores", "mae", "mase", "notes", "number_scores", "owa",
     "pinball", "rmse", "smape", "width",
 ]  # fmt: skip
 

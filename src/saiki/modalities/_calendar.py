@@ -6,6 +6,8 @@ from functools import cache
 
 import numpy as np
 
+from saiki.modalities import _holidays
+
 MINUTE, HOUR, DAY = 60 * 10**6, 3600 * 10**6, 86_400 * 10**6  # microseconds
 #: cycle -> points on its circle
 CYCLES = {
@@ -33,7 +35,7 @@ def cycles(unit: str, count: int) -> tuple[str, ...]:
 
 
 def calendar(times: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Sine and cosine of each cycle: `[…, 2 · cycles]` float32 from datetime64[us] `[…]`."""
+    """Sine and cosine of each cycle, or a day's two flags of holidays: `[…, 2 · cycles]` float32 from datetime64[us] `[…]`."""
     if not names or not times.size:
         return np.zeros((*times.shape, 2 * len(names)), np.float32)
     moment = times.astype("datetime64[us]").astype(np.int64)
@@ -45,6 +47,8 @@ def calendar(times: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
         if name in _WITHIN_DAY:
             point = (moment - day * DAY) // (HOUR if name == "hour-of-day" else MINUTE)
             pairs[..., k] = _circle(CYCLES[name])[point % CYCLES[name]]
+        elif name.startswith(_holidays.PREFIX):
+            pairs[..., k] = _holidays.days(name.removeprefix(_holidays.PREFIX), low, high)[day - low]
         else:  # calendars are slow to compute: once for each day that occurs
             days = _circle(CYCLES[name])[_of_day(name, np.arange(low, high + 1))]
             pairs[..., k] = days[day - low]

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from saiki.errors import DataError
-from saiki.modalities._calendar import calendar, cycles
+from saiki.errors import DataError, OptionError
+from saiki.modalities._calendar import DAY, calendar, cycles
+from saiki.modalities._holidays import PREFIX, check
 
 if TYPE_CHECKING:
     from saiki.data.columns import Columns
+    from saiki.data.frequency import Frequency
     from saiki.data.panel import Panel
     from saiki.data.windows import WindowBatch
 
@@ -23,6 +25,7 @@ class TableOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     calendar: bool = Field(default=True, description="Tell the network the hour, the weekday, the day of the year, …")
+    holidays: str | None = Field(default=None, description="Country whose public holidays the network is told.")
     categories: int = Field(
         default=256, ge=1, description="Values kept of a text column, the most frequent; others are unseen"
     )
@@ -168,7 +171,18 @@ def fit(panel: Panel, options: TableOptions | None = None) -> TableCodec:
     role = lambda columns: RoleCodec.fit(columns, options.categories)  # noqa: E731
     frequency = panel.frequency
     names = cycles(frequency.unit, frequency.count) if options.calendar else ()
+    if options.holidays:
+        names = (*names, _with_holidays(options.holidays, frequency))
     return TableCodec(role(panel.past), role(_history(panel)), role(panel.static), names)
+
+
+def _with_holidays(place: str, frequency: Frequency) -> str:
+    """The name of the holidays among the cycles; OptionError where a step is longer than a day, or no date."""
+    if frequency.unit in ("integer", "month") or (frequency.unit != "business" and frequency.count > DAY):
+        raise OptionError(
+            f"holidays need steps of a day or less with dates, but the steps are {frequency.name}; leave them out"
+        )
+    return PREFIX + check(place)
 
 
 def _history(panel: Panel) -> Columns:

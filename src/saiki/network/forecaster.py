@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from saiki.errors import OptionError
+from saiki.network import laws
 from saiki.network.blend import SeasonBlend
 from saiki.network.closed_form import Standardise, Told, offsets_of
 from saiki.network.options import Network
@@ -34,6 +35,8 @@ class Plan:
     static: int = 0  # numbers per series
     unit: float = 1.0  # spread of all windows where the scale is level or last
     calendar: int = 0  # numbers that place a step in the calendar
+    distribution: str = "quantiles"  # or the distribution whose parameters stand beside the point
+    joint: bool = False  # its likelihood trains the point and the state too
     categories: tuple[
         tuple[str, int], ...
     ] = ()  # (which of past, future, static; number of codes) per categorical column
@@ -55,19 +58,27 @@ class Outlook:
     point: Float[Tensor, "batch horizon"]
     quantiles: Float[Tensor, "batch horizon levels"] | None
     scale: Scale
+    shape: Float[Tensor, "batch horizon parameters"] | None = None  # of a distribution, instead of quantiles
+    distribution: str = "quantiles"
 
     def points(self) -> Tensor:
         """The point forecast in data units."""
         return self.scale.outward(self.point)
 
-    def bands(self) -> Tensor:
-        """The quantiles in data units: `[batch, horizon, levels]`."""
-        assert self.quantiles is not None
-        return self.scale.outward(self.quantiles.flatten(1)).view_as(self.quantiles)
+    def bands(self, levels: tuple[float, ...] = ()) -> Tensor:
+        """Quantiles in data units, `[batch, horizon, levels]`: those that were trained; of a distribution any `levels`."""
+        found = self.quantiles
+        if self.shape is not None:
+            found = laws.quantiles(self.distribution, self.point, self.shape, self.scale, levels)
+        assert found is not None
+        return self.scale.outward(found.flatten(1)).view_as(found)
 
     def widths(self, levels: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
         """The point, and the widths below and above it that the quantiles nearest to 80 % give, else 1: `[batch, horizon]`."""
         point = self.point.double()
+        if self.shape is not None:
+            low, high = laws.eighty(self.distribution, self.point, self.shape, self.scale)
+            return point, low.clamp_min(1e-6), high.clamp_min(1e-6)
         if self.quantiles is None:
             return point, torch.ones_like(point), torch.ones_like(point)
         low, high = (min(range(len(levels)), key=lambda k, p=p: abs(levels[k] - p)) for p in (0.1, 0.9))
@@ -101,6 +112,11 @@ class Forecaster(nn.Module):
         per_step = plan.past + sizes["past"] + plan.future + sizes["future"]
         numbers = plan.patch * (1 + per_step) + 2 + plan.calendar + plan.static + sizes["static"]
         self.closed_form, self.ridge = options.closed_form, options.ridge
+        if self.closed_form and plan.distribution in laws.PARAMETERS:
+            raise OptionError(
+                f"distribution {plan.distribution} is trained by its likelihood, but the readout of echo_state is found in closed "
+                "form; leave --distribution out, or take another --cell"
+            )
         if options.washout:
             raise OptionError("washout: a forecast runs through its whole window before its end is read; leave it out")
         self.encode = Standardise(numbers) if self.closed_form else nn.Linear(numbers, width)
@@ -118,7 +134,11 @@ class Forecaster(nn.Module):
         if known:
             self.ahead = Told(known * plan.horizon, plan.horizon) if self.closed_form else _Ahead(out, known, width)
         self.offsets = None
-        if plan.levels:
+        self.shape = None
+        if plan.distribution in laws.PARAMETERS:
+            self.shape = nn.Linear(out, plan.horizon * laws.PARAMETERS[plan.distribution])
+            nn.init.constant_(self.shape.bias, -1.5)  # a fifth of the window's spread at first
+        elif plan.levels:
             self.offsets = nn.Linear(out, plan.horizon * len(plan.levels))
             nn.init.constant_(self.offsets.bias, -2.0)  # narrow at first: an eighth of the window's spread
         if self.closed_form:
@@ -137,8 +157,14 @@ class Forecaster(nn.Module):
             point = point + base
         if self.ahead is not None:
             point = point + self.ahead(state, told)
-        point, state = point.flatten(0, 1), state.flatten(0, 1)
-        return Outlook(point, self._quantiles(state, point), scale.repeat(forks))
+        point, state, scale = point.flatten(0, 1), state.flatten(0, 1), scale.repeat(forks)
+        if self.shape is None:
+            return Outlook(point, self._quantiles(state, point), scale)
+        plan = self.plan
+        if plan.distribution == "negative_binomial":
+            point = laws.counted(point, scale)
+        raw = self.shape(state if plan.joint else state.detach()).view(*point.shape, -1)
+        return Outlook(point, None, scale, laws.shape(plan.distribution, raw), plan.distribution)
 
     def _seen(self, batch: dict[str, Tensor], forks: int) -> tuple[Tensor, Tensor | None, Tensor | None, Scale]:
         """What the last layer reads: the state of every fork, what is told of its horizon; what it adds to; its units."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from saiki.errors import OptionError
 from saiki.shapes import Float
 
 
@@ -21,6 +22,15 @@ class Judged(NamedTuple):
     unit: Float[Tensor, "batch 1"]  # the series' in-sample error of the seasonal naive forecast
     log: bool  # window units are logarithmic
     naive: tuple[float, float]  # relative and scaled error of the seasonal naive forecast over the training part
+    shape: Float[Tensor, "batch horizon parameters"] | None = None  # of the distribution around the forecast
+
+    def parameters(self) -> Tensor:
+        """The parameters of the distribution; OptionError where the network has none."""
+        if self.shape is None:
+            raise OptionError(
+                "a likelihood needs a distribution; give --distribution the name of --loss, or leave --loss out"
+            )
+        return self.shape
 
     def mean(self, errors: Tensor) -> Tensor:
         """The mean over observed steps."""

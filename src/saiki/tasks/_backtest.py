@@ -16,6 +16,7 @@ from saiki.data.panel import Panel
 from saiki.errors import DataError, OptionError
 from saiki.metrics import mase
 from saiki.metrics._events import Origins
+from saiki.tasks import _adaptive
 from saiki.tasks._evaluation import Evaluation, Table
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Found:
     ends: list[np.ndarray] = field(default_factory=list)
     truth: list[np.ndarray] = field(default_factory=list)
     forecasts: list[dict[str, np.ndarray]] = field(default_factory=list)
+    ladders: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)  # ends at many levels, where asked for
     last: Panel | None = None  # the histories at the last cutoff
 
     def whole(self) -> dict[str, np.ndarray]:
@@ -91,10 +93,13 @@ def roll(
     chosen: Sequence[str] | None = None,
     retrain: Retrain | None = None,
     level: Sequence[float] | None = None,
+    adaptive: bool = False,
 ) -> Found:
     """Forecast from every cutoff. The model of a cutoff, where it is trained anew, sees nothing after it."""
     horizon = task.plan.horizon
     levels = task.levels_for(level)
+    if adaptive and not levels:
+        raise OptionError("adaptive intervals need levels; give some, such as --level 80 95")
     found = Found(panel, task.season, levels)
     for number in range(rolling.windows):
         ends = panel.lengths - horizon - (rolling.windows - 1 - number) * rolling.step
@@ -112,6 +117,8 @@ def roll(
         found.truth.append(panel.y[inner])
         own = task.forecasts(network, history, levels)
         found.forecasts.append(own | baselines.all_forecasts(history, horizon, task.season, chosen))
+        if adaptive:
+            found.ladders.append(_adaptive.ladder(task.forecasts(network, history, _adaptive.GRID)))
         found.last = history
     if not found.series:
         most = (int(panel.lengths.max()) - horizon - 2) // rolling.step + 1
@@ -172,6 +179,9 @@ def evaluation(found: Found, rolling: Rolling, until: Any = None) -> Evaluation:
     notes = [sentence for true, sentence in said if true]
     seen = _seen(found, rolling, until)
     tables = [_table(title, rows, ranked) for title, rows in details.items()]
+    if found.ladders:
+        table, details["adaptive"] = _adaptive.compare(found)
+        tables.insert(0, table)
     return Evaluation(
         about,
         scores,

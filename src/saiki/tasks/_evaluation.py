@@ -84,6 +84,15 @@ class Evaluation:
             words += f" ({1 - ours / theirs:.0%} lower)"
         return f"The model beats the best baseline, {best}: {words}."
 
+    def better_than(self, other: Evaluation) -> bool:
+        """Whether the model scores better here than in `other`, by the metric that ranks."""
+        return self._rank("saiki") < other._rank("saiki")
+
+    def score(self) -> tuple[str, float]:
+        """The metric that ranks, and the model's value of it."""
+        metric = self._metric("saiki")
+        return (metric, self.scores["saiki"][metric]) if metric else (self.ranked_by[0], math.nan)
+
     def to_json(self) -> dict[str, Any]:
         """Plain data: what was scored, the scores, the notes."""
         clean = {n: {m: (float(v) if np.isfinite(v) else None) for m, v in s.items()} for n, s in self.scores.items()}

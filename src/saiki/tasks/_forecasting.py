@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
 from pydantic import ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
 from saiki import baselines, metrics
 from saiki.data.audit import audit_panel, audit_series, marks
-from saiki.data.frames import forecast_frame, native
+from saiki.data.frames import forecast_frame
 from saiki.data.frequency import Frequency, infer
 from saiki.data.panel import Panel, panel
 from saiki.data.roles import Roles
@@ -25,16 +24,18 @@ from saiki.data.windows import WindowBatch, Windows
 from saiki.errors import DataError, OptionError
 from saiki.metrics._events import Origins
 from saiki.modalities import table
-from saiki.network.forecaster import Forecaster, Outlook, Plan
-from saiki.readers import read_frame
-from saiki.tasks import _backtest
+from saiki.network.ensemble import Ensemble
+from saiki.network.forecaster import Plan
+from saiki.tasks import _anomalies, _backtest, _forecast_columns
 from saiki.tasks._calibration import Calibration
 from saiki.tasks._clinical import Clinical
 from saiki.tasks._evaluation import Evaluation
+from saiki.tasks._forecast_tables import after, as_table, library, parse_time
 from saiki.tasks._insight import Insight, insight
 from saiki.tasks._plan import default_width, make_plan, training_defaults
 from saiki.tasks._sampling import MOST_VALIDATED, ForecastProblem, held_out, make_network, validated_places
 from saiki.tasks._task import Task
+from saiki.tasks._warm_start import go_on, smaller
 from saiki.tasks.forecast import Forecast
 
 #: what `saiki inspect` says of the option scale
@@ -44,8 +45,6 @@ UNITS = {
     "last": "less the last value of their window",
     "none": "as they are",
 }
-#: windows that are forecast together
-TOGETHER = 1024
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ class ForecastTask(Task):
     """Everything but the weights that a forecast needs; plain data, saved with the model."""
 
     takes = ("target", "id", "time")
+    guarded = True
     answer = "forecast"
     closed_form = True
 
@@ -64,6 +64,7 @@ class ForecastTask(Task):
     plan: Plan
     until: Any = None  # the last time of the training data
     known: frozenset[str] = frozenset()  # marks of the series that training saw
+    began: Any = field(default=None, compare=False)  # the same of the model that training went on from
     calibration: Calibration = field(default_factory=Calibration, compare=False, repr=False)
     training_data: Panel | None = field(default=None, compare=False, repr=False)
 
@@ -75,7 +76,7 @@ class ForecastTask(Task):
         }
         everything = panel(as_table(data), **columns)
         training = _training_part(options, everything)
-        codec = table.fit(training, table.TableOptions(calendar=options.calendar))
+        codec = table.fit(training, _table_options(options))
         plan = make_plan(options, training, codec)
         until = everything.times.max()
         return cls(
@@ -90,9 +91,14 @@ class ForecastTask(Task):
             training_data=everything,
         )
 
+    @classmethod
+    def fit_from(cls, options: Forecast, data: Any, columns: dict[str, Any], base: Any) -> ForecastTask:
+        """The task of a model on new data, with the numbers that it knows data by."""
+        return go_on(options, data, columns, base)
+
     def on(self, panel: Panel) -> ForecastTask:
         """The same task, its sizes kept, fitted to other data."""
-        codec = table.fit(panel, table.TableOptions(calendar=self.options.calendar))
+        codec = table.fit(panel, _table_options(self.options))
         widths, categories = codec.widths, codec.categories
         plan = replace(
             self.plan,
@@ -105,7 +111,18 @@ class ForecastTask(Task):
     def describe(self) -> list[tuple[str, str]]:
         assert self.training_data is not None
         leaks = audit_panel(self.training_data, self.plan.horizon)
-        return self.training_data.describe() + [("leak", sentence) for sentence in leaks]
+        told = self.training_data.describe() + [("leak", sentence) for sentence in leaks]
+        return told + ([("goes on", self._known_before())] if self.options.from_ else [])
+
+    def _known_before(self) -> str:
+        """Until when the model that training goes on from has seen data, and whether that spoils the comparison with it."""
+        assert self.training_data is not None
+        if self.began is None:
+            return f"from {self.options.from_}"
+        lengths = np.maximum(self.training_data.lengths - held_out(self.options, self.training_data), 1)
+        first = self.training_data.times[self.training_data.starts + lengths - 1].min()
+        spoiled = "; it has seen some of what is held out here, which flatters it" if self.began > first else ""
+        return f"from {self.options.from_}, trained on steps up to {self.began}{spoiled}"
 
     def fingerprint(self, data: Any = None) -> str:
         """Whatever the file format or the order of the rows."""
@@ -135,9 +152,11 @@ class ForecastTask(Task):
         predict, evaluate, inspect = super().next_commands(folder, data)
         return [predict, f"{evaluate}    (history and truth in one file)", inspect]
 
-    def network(self, options: Any, width: int, seed: int) -> Forecaster:
-        """A fresh network."""
-        return make_network(self.plan, options, width, seed)
+    def network(self, options: Any, width: int, seed: int) -> nn.Module:
+        """A fresh network, or the mean of several, drawn from the seeds that follow."""
+        seeds = [(seed + number) % 2**63 for number in range(self.options.ensemble)]
+        networks = [make_network(self.plan, options, width, each) for each in seeds]
+        return networks[0] if len(networks) == 1 else Ensemble(networks)
 
     @property
     def default_width(self) -> int:
@@ -146,8 +165,10 @@ class ForecastTask(Task):
         return default_width(len(self.training_data))
 
     def training_defaults(self) -> dict[str, Any]:
+        """Smaller steps for few series, and still smaller ones where training goes on."""
         assert self.training_data is not None
-        return training_defaults(len(self.training_data))
+        found = training_defaults(len(self.training_data))
+        return smaller(found) if self.options.from_ else found
 
     @property
     def refits(self) -> bool:
@@ -215,43 +236,13 @@ class ForecastTask(Task):
             return
         panel, series, ends = found
         some = np.linspace(0, len(series) - 1, min(len(series), MOST_VALIDATED)).astype(np.int64)
-        windows = Windows(panel, history=self.plan.history, horizon=self.plan.horizon)
-        errors = []
-        for part in np.array_split(some, -(-len(some) // TOGETHER)):
-            cut = windows.cut(series[part], ends[part])
-            outlook = self._outlook(network, self.tensors(cut))
-            point, low, high = (v.numpy() for v in outlook.widths(self.plan.levels))
-            target = torch.from_numpy(cut.target)
-            away = outlook.scale.inward(torch.where(target.isfinite(), target, 1)).numpy() - point
-            away = np.where(np.isfinite(cut.target), away / np.where(away < 0, low, high), np.nan)
-            errors.append(np.where(np.isfinite(cut.y).any(1, keepdims=True), away, np.nan))
-        together = np.concatenate(errors).astype(np.float32).astype(float)  # as it is saved
-        self.calibration.errors = together if np.isfinite(together).any() else None
-
-    def _outlook(self, network: torch.nn.Module, batch: dict[str, Tensor]) -> Outlook:
-        network.eval()
-        with torch.no_grad():
-            return network(batch)
+        self.calibration.errors = _forecast_columns.held_out_errors(self, network, panel, series[some], ends[some])
 
     def forecast_batch(
-        self, network: torch.nn.Module, cut: WindowBatch, levels: Sequence[float] | None = None, samples: int = 0
+        self, network: nn.Module, cut: WindowBatch, levels: Sequence[float] | None = None, samples: int = 0
     ) -> dict[str, np.ndarray]:
-        """Columns `saiki`, `saiki-lo-80`, …, `saiki-sample-1`, … as `[windows, horizon]`.
-
-        A window without one observed value has no forecast: NaN.
-        """
-        batch = self.tensors(cut)
-        outlook = self._outlook(network, batch)
-        known = batch["y"].isfinite().any(1).numpy()[:, None]
-        columns = {"saiki": outlook.points().double().numpy()} | self._bands(
-            outlook, self.options.level if levels is None else levels
-        )
-        if samples:
-            point, low, high = (v.numpy() for v in outlook.widths(self.plan.levels))
-            for number, path in enumerate(self.calibration.paths(samples), 1):
-                moved = torch.from_numpy(point + path * np.where(path < 0, low, high))
-                columns[f"saiki-sample-{number}"] = outlook.scale.outward(moved).double().numpy()
-        return {name: np.where(known, values, np.nan) for name, values in columns.items()}
+        """Columns of the forecasts of these windows: `[windows, horizon]` each."""
+        return _forecast_columns.of_batch(self, network, cut, self.options.level if levels is None else levels, samples)
 
     def forecasts(
         self, network: Any, data: Panel, levels: Sequence[float] | None = None, samples: int = 0
@@ -259,12 +250,15 @@ class ForecastTask(Task):
         """Forecasts from the end of each series, by column: `[series, horizon]`."""
         windows = Windows(data, history=self.plan.history, horizon=self.plan.horizon)
         series = np.arange(len(data))
-        parts = [series[start : start + TOGETHER] for start in range(0, len(series), TOGETHER)]
+        parts = [
+            series[start : start + _forecast_columns.TOGETHER]
+            for start in range(0, len(series), _forecast_columns.TOGETHER)
+        ]
         cuts = (windows.cut(part, data.lengths[part]) for part in parts)
         found = [self.forecast_batch(network, cut, levels, samples) for cut in cuts]
         return {name: np.concatenate([f[name] for f in found]) for name in found[0]} if found else {}
 
-    def attention(self, network: Forecaster, data: Any) -> np.ndarray:
+    def attention(self, network: Any, data: Any) -> np.ndarray:
         """Weights of the patches of each series' last window, oldest first: `[series, patches]`, rows sum to 1."""
         found = self.read(data)
         windows = Windows(found, history=self.plan.history, horizon=self.plan.horizon)
@@ -272,29 +266,25 @@ class ForecastTask(Task):
             weights = network.attention(self.tensors(windows.cut(np.arange(len(found)), found.lengths)))
         return (weights if weights.dim() == 2 else weights[:, -1]).numpy()
 
-    def _bands(self, outlook: Outlook, levels: Sequence[float]) -> dict[str, np.ndarray]:
-        """Both ends of each interval in data units; calibrated where errors on held-out windows are known."""
-        found: dict[str, np.ndarray] = {}
-        trained = outlook.bands().double().numpy() if outlook.quantiles is not None else None
-        point, low, high = outlook.widths(self.plan.levels)
-        for level in levels:
-            ends = [f"saiki-{side}-{level:g}" for side in ("lo", "hi")]
-            if self.calibration.errors is None and trained is not None and level in self.options.level:
-                places = [int(np.argmin(np.abs(np.array(self.plan.levels) - p))) for p in _tails(level)]
-                found |= {name: trained[..., k] for name, k in zip(ends, places, strict=True)}
-                continue
-            for name, away, width in zip(ends, self.calibration.ends(level), (low, high), strict=True):
-                moved = point + torch.from_numpy(away) * width
-                found[name] = outlook.scale.outward(moved).double().numpy()
-        return found
+    def predict(
+        self, network: Any, data: Any, level: Any = None, samples: int = 0, anomalies: bool | None = None
+    ) -> Any:
+        """A frame of the library that the data came in: the horizon after the end of every series.
 
-    def predict(self, network: Any, data: Any, level: Any = None, samples: int = 0) -> Any:
-        """A frame of the library that the data came in: the horizon after the end of every series."""
+        With `anomalies`, the rows of the data instead, each beside its forecast one step ahead, a score and a flag.
+        """
         source = as_table(data)
         history = self.read(source)
+        if anomalies:
+            if samples:
+                raise OptionError(
+                    "got anomalies and samples; expected one of them: paths go on from the end of the data"
+                )
+            by = _anomalies.level_of(self.levels_for(level), level)
+            return _anomalies.frame(history, _anomalies.mark(self, network, history, by), library(data, source))
         self._check_future(history)
-        columns = self.forecasts(network, history, self.levels_for(level), _count(samples))
-        return forecast_frame(history, history.future_times(self.plan.horizon), columns, like=_library(data, source))
+        columns = self.forecasts(network, history, self.levels_for(level), _forecast_columns.count(samples))
+        return forecast_frame(history, history.future_times(self.plan.horizon), columns, like=library(data, source))
 
     def back_test(
         self, network: Any, data: Any, rolling: dict[str, Any], retrain: _backtest.Retrain, frame: bool = False
@@ -305,9 +295,10 @@ class ForecastTask(Task):
         asked = _backtest.Rolling.of(rolling["windows"], rolling["step"], rolling["refit"], self.plan.horizon)
         clinical = Clinical.of(rolling.get("grid"), rolling.get("event"))
         chosen = {"chosen": rolling["baselines"], "level": rolling["level"], "retrain": retrain}
+        chosen["adaptive"] = bool(rolling.get("adaptive"))
         found = _backtest.roll(self, network, panel, asked, **chosen)
         if frame:
-            return _backtest.frame(found, _library(data, source))
+            return _backtest.frame(found, library(data, source))
         answer = _backtest.evaluation(found, asked, self.until)
         origins = found.origins()
         clinical.add(answer, found.whole(), origins, self.frequency)
@@ -337,14 +328,17 @@ class ForecastTask(Task):
         level: Any = None,
         grid: str | None = None,
         event: Sequence[str] | None = None,
+        adaptive: bool | None = None,
     ) -> Evaluation:
         """Scores beside the baselines': of the last horizon in `data`, or of what follows `history`."""
+        if adaptive:
+            raise OptionError("adaptive intervals learn from cutoff to cutoff; give several, such as --windows 10")
         clinical = Clinical.of(grid, event)
         if history is None:
             past, truth = self.read(data).cut(self.plan.horizon)
             about = f"the last {self.plan.horizon} steps of each series"
         else:
-            past, truth = self._after(history, data)
+            past, truth = after(self.read, self.roles, self.plan.horizon, history, data)
             about = f"the {self.plan.horizon} steps after the history of each series"
         judged = np.flatnonzero(truth.lengths > 0)
         if not len(judged):
@@ -382,10 +376,13 @@ class ForecastTask(Task):
         forecasts = self.forecasts(network, past, levels)
         forecasts |= baselines.all_forecasts(past, horizon, self.season, chosen)
         scores = metrics.forecast_scores(forecasts, target, past, self.season, levels=levels)
+        found = _forecast_columns.crps(self, network, past, target)
+        if found is not None:
+            scores["saiki"]["crps"] = found
         notes = metrics.notes(target, past, self.season)
         return Evaluation(about, scores, notes, forecasts, target, past)
 
-    def validation(self, network: Forecaster, valid: Any = None) -> Evaluation | None:
+    def validation(self, network: Any, valid: Any = None) -> Evaluation | None:
         """The score table of the validation windows."""
         found = self._validation(valid)
         if found is None:
@@ -394,36 +391,11 @@ class ForecastTask(Task):
         past, truth = judged.select(np.unique(series)).cut(self.plan.horizon)
         return self.judge(network, past, truth, f"validation: the last {self.plan.horizon} steps of each series")
 
-    def _after(self, history: Any, data: Any) -> tuple[Panel, Panel]:
-        """The history, and what follows it, with the series in the same order."""
-        before, after = as_table(history), as_table(data)
-        past = self.read(before)
-        both = self.read(_joined(before, after, self.roles))
-        place = {str(name): row for row, name in enumerate(both.ids)}
-        order = np.array([place[str(name)] for name in past.ids], np.int64)
-        both = both.select(order)
-        horizon = self.plan.horizon
-        ahead = np.clip(both.lengths - past.lengths, 0, horizon)
-        steps = both.select(np.arange(len(both)))
-        whole = steps._part(np.arange(len(both)), both.starts, past.lengths + ahead, np.zeros_like(ahead))
-        before_it, after_it = _split_at(whole, past.lengths)
-        if not np.array_equal(before_it.times, past.times):
-            where = int(np.flatnonzero(before_it.times != past.times)[0])
-            name = past.ids[np.searchsorted(past.starts, where, side="right") - 1]
-            raise DataError(
-                f"the truth of series {str(name)!r} does not come after its history, expected later times only"
-            )
-        if not after_it.lengths.any():
-            raise DataError(
-                "no series of the truth goes on after its history; expected the ids of the history, and later times"
-            )
-        return before_it, after_it
-
     def insight(self, network: Any, evaluation: Evaluation) -> Insight | None:
         """What the forecasts of an evaluation were made from, and whether intervals hold what they say."""
         return None if evaluation.judged is None else insight(self, network, *evaluation.judged)
 
-    def stream(self, network: Forecaster) -> Any:
+    def stream(self, network: Any) -> Any:
         """Row by row: after each, the forecast that `predict` gives for all rows so far."""
         from saiki.tasks._streaming import ForecastStream
 
@@ -465,40 +437,13 @@ class ForecastTask(Task):
             stored["season"],
             table.TableCodec.from_json(stored["codec"]),
             Plan(**plan),
-            _time(stored.get("until")),
+            parse_time(stored.get("until")),
             frozenset(stored.get("known", ())),
         )
 
 
-def _tails(level: float) -> tuple[float, float]:
-    return 0.5 - level / 200, 0.5 + level / 200
-
-
-def _count(samples: int) -> int:
-    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 0:
-        raise OptionError(f"samples is {samples!r}; expected a number of paths")
-    return samples
-
-
-def _library(data: Any, source: Any) -> Any:
-    """The frame whose library an answer is in; None for files and arrays."""
-    return None if isinstance(data, str | np.ndarray) or hasattr(data, "__fspath__") else source
-
-
-def _time(text: str | None) -> Any:
-    """A time as `str` wrote it."""
-    return None if text is None else np.int64(text) if text.lstrip("-").isdigit() else np.datetime64(text)
-
-
-def as_table(data: Any) -> Any:
-    """The data as `panel` takes it; an array `[series, time]` becomes a table with one series per row."""
-    if not isinstance(data, np.ndarray):
-        return read_frame(data)
-    rows = np.atleast_2d(data)
-    if rows.ndim != 2:
-        raise DataError(f"the array has shape {data.shape}; expected [series, time]")
-    series, time = np.indices(rows.shape)
-    return read_frame(pl.DataFrame({"unique_id": series.ravel(), "ds": time.ravel(), "y": rows.ravel()}))
+def _table_options(options: Forecast) -> table.TableOptions:
+    return table.TableOptions(calendar=options.calendar, holidays=options.holidays)
 
 
 def _training_part(options: Forecast, everything: Panel) -> Panel:
@@ -509,21 +454,3 @@ def _split(options: Forecast, everything: Panel) -> Split:
     if options.holdout == "id":
         return by_id(everything)
     return Split(everything.cut(held_out(options, everything))[0], by_time(everything, options.horizon).valid)
-
-
-def _split_at(whole: Panel, lengths: np.ndarray) -> tuple[Panel, Panel]:
-    """Each series cut after `lengths` steps."""
-    every = np.arange(len(whole))
-    rest = whole.lengths - lengths
-    past = whole._part(every, whole.starts, lengths, whole.known + rest)
-    return past, whole._part(every, whole.starts + lengths, rest, whole.known, whole.future_starts + lengths)
-
-
-def _joined(before: Any, after: Any, roles: Roles) -> Any:
-    """The rows of both tables, with the columns that have a role."""
-    tables: Iterable[Any] = (before, after)
-    frames = []
-    for frame in tables:
-        polars = native(pl.DataFrame({n: frame[n].to_list() for n in frame.columns if n in roles.columns}))
-        frames.append(polars)
-    return pl.concat(frames, how="diagonal_relaxed")

@@ -7,6 +7,7 @@ import numpy as np
 from saiki.data.panel import Panel
 from saiki.errors import DataError, OptionError
 from saiki.modalities.table import TableCodec
+from saiki.network import laws
 from saiki.network.forecaster import Plan
 from saiki.tasks.forecast import Forecast
 
@@ -50,7 +51,12 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
     if copies * season > history:
         raise OptionError(f"{copies} copies of {season} steps, the season, need a longer history than {history}")
     forks = options.forks or max(1, min(FORKS, spare // 2))
-    log = options.log if options.log is not None else options.scale == "window" and _positive(panel)
+    counts = options.distribution == "negative_binomial"
+    if counts and not _counts(panel):
+        raise DataError(
+            "negative_binomial is for counts, but there are values that are not 0, 1, 2, …; choose gaussian"
+        )
+    log = options.log if options.log is not None else options.scale == "window" and _positive(panel) and not counts
     if log and not _positive(panel):
         raise DataError("the logarithm needs positive values, but there are values of 0 or below; leave out --log")
     widths, categories = codec.widths, codec.categories
@@ -64,7 +70,9 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
         log=log,
         scale=options.scale,
         unit=_unit(panel) if options.scale in ("level", "last") else 1.0,
-        levels=options.levels or WIDTHS,
+        levels=() if options.distribution in laws.PARAMETERS else options.levels or WIDTHS,
+        distribution=options.distribution,
+        joint=options.loss == options.distribution,
         past=widths["past"],
         future=widths["future"],
         static=widths["static"],
@@ -111,6 +119,12 @@ def _positive(panel: Panel) -> bool:
     """Whether every value is positive (and there are values at all)."""
     with np.errstate(invalid="ignore"):
         return bool((panel.y > 0).any() and not (panel.y <= 0).any())
+
+
+def _counts(panel: Panel) -> bool:
+    """Whether every known value is a whole number, 0 or above."""
+    known = panel.y[np.isfinite(panel.y)]
+    return bool((known >= 0).all() and (known == np.round(known)).all())
 
 
 def _unit(panel: Panel) -> float:

@@ -74,6 +74,8 @@ class ForecastProblem:
     ) -> None:
         self.plan, self.encode = plan, encode
         self.objective = catalog.load("objectives", options.loss).loss
+        beside = plan.distribution != "quantiles" and not plan.joint
+        self.likelihood = catalog.load("objectives", plan.distribution).loss if beside else None
         self.windows = Windows(train, history=plan.history, horizon=plan.horizon)
         self.first, self.last = _places(options, plan, train)
         self.series = np.flatnonzero((self.last >= self.first) & _any_observed(train))
@@ -103,6 +105,10 @@ class ForecastProblem:
         outlook: Outlook = network(batch, forks)
         judged = self._judge(outlook, self._targets(batch, forks), batch["unit"].repeat_interleave(forks, 0))
         total = self.objective(judged)
+        if self.likelihood is not None:  # it fits the parameters alone: the point and the state are the objective's
+            total = total + self.likelihood(
+                judged._replace(inner=judged.inner.detach(), forecast=judged.forecast.detach())
+            )
         if outlook.quantiles is not None:
             total = total + pinball(outlook.quantiles, judged.inner_truth, self.plan.levels, judged.weight)
         return total
@@ -129,6 +135,7 @@ class ForecastProblem:
             unit=unit,
             log=scale.log,
             naive=self.naive,
+            shape=outlook.shape,
         )
 
     def readouts(self, network: Forecaster) -> Iterator[Readout]:
@@ -188,9 +195,13 @@ def _places(options: Forecast, plan: Plan, panel: Panel) -> tuple[np.ndarray, np
     The horizon lies inside the series where it can; a shorter series is used as far as it goes.
     """
     last = np.where(panel.lengths >= 2, np.maximum(panel.lengths - plan.horizon, 1), -1)
+    return np.minimum(first_place(options, plan), np.maximum(last, 0)), last
+
+
+def first_place(options: Forecast, plan: Plan) -> int:
+    """Steps before the first place to forecast from, in a series that is long enough."""
     shortest = options.shortest or (options.history if options.history else FEWEST_PATCHES * plan.patch)
-    first = min(shortest + (plan.forks - 1) * plan.patch, plan.history)
-    return np.minimum(first, np.maximum(last, 0)), last
+    return min(shortest + (plan.forks - 1) * plan.patch, plan.history)
 
 
 def _any_observed(panel: Panel) -> np.ndarray:

@@ -30,6 +30,8 @@ class Task:
     #: what `predict` gives, in one word: it names the file in the advice after training
     answer: ClassVar[str] = "answers"
 
+    #: whether training that goes on from a model (--from) falls back to it where it did not get better
+    guarded: ClassVar[bool] = False
     #: whether training may cut sequences (`--bptt`): the problem then has a `carry`
     cuts: ClassVar[bool] = False
 

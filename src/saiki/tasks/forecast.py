@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Forecast(BaseModel):
@@ -29,14 +30,30 @@ class Forecast(BaseModel):
         description="Units of a window: its own level and spread; its mean or last value as level, one spread; data as they are.",
     )
     log: bool | None = Field(None, description="Model the logarithm of the values (default: if all are positive).")
-    loss: str = Field("owa", description="What training lowers (saiki list objectives).")
+    loss: str = Field(
+        "owa", description="What training lowers (saiki list objectives); with --distribution, its likelihood."
+    )
+    distribution: Literal["quantiles", "gaussian", "student_t", "negative_binomial"] = Field(
+        "quantiles",
+        description="What stands beside the point: the widths of its errors, or a distribution; negative_binomial for counts.",
+    )
     holdout: Literal["time", "id", "none"] = Field(
         "time", description="What validation uses: the last horizon of the series, a tenth of the series, or nothing."
     )
     validate_steps: int | None = Field(
         None, ge=1, description="Steps held out at the end (default: a horizon, or a tenth of few series)."
     )
+    ensemble: int = Field(
+        1,
+        ge=1,
+        description="Networks trained from seeds of their own, whose forecasts are averaged; they share the budget.",
+    )
+    from_: Path | None = Field(None, description="Model to go on from, on newer data with the same columns.")
     calendar: bool = Field(True, description="Tell the network the hour, the weekday, the day of the year, …")
+
+    holidays: str | None = Field(
+        None, description="Country whose public holidays the network is told, such as DE or DE-BY (a part of it)."
+    )
 
     @field_validator("level", "past", "future", "static", mode="before")
     @classmethod
@@ -49,6 +66,20 @@ class Forecast(BaseModel):
         if any(not 0 < v < 100 for v in value) or len(set(value)) != len(value):
             raise ValueError("expected different percentages between 0 and 100, such as 80 95")
         return tuple(sorted(value))
+
+    @model_validator(mode="after")
+    def _likelihood(self) -> Forecast:
+        """A distribution is trained by its likelihood unless another loss is asked for; another one's has no meaning."""
+        laws = ("gaussian", "student_t", "negative_binomial")
+        if self.distribution in laws and "loss" not in self.model_fields_set:
+            vars(self)["loss"] = self.distribution
+        if self.loss in laws and self.loss != self.distribution:
+            raise ValueError(
+                f"got loss {self.loss} and distribution {self.distribution}; expected --distribution {self.loss}"
+            )
+        if self.distribution == "negative_binomial" and self.log:
+            raise ValueError("got log and distribution negative_binomial; counts are not modelled by their logarithm")
+        return self
 
     @property
     def levels(self) -> tuple[float, ...]:

@@ -31,6 +31,7 @@ class Progress:
     loss_sum: float = 0.0
     loss_count: int = 0
     done: bool = False
+    label: str = "training"  # what the run is, for whoever watches
     curve: list[dict[str, float]] = field(default_factory=list)
 
 

@@ -65,18 +65,19 @@ def fit(
     began: float | None = None,
     share: float = 1.0,
     steps: int | None = None,
+    label: str = "training",
 ) -> Progress:
     """Train `network` in place and leave it with its best weights.
 
     Step k draws its batch and its dropout from (seed, k) alone, so a run that was resumed from a checkpoint in `folder` equals
     one that was never stopped, bit for bit, on the same machine with the same threads. `began` is the clock
     (`time.perf_counter`) at which a budget in minutes started, of which a `share` is for this run; `steps` overrides every
-    budget. Ctrl-C ends training early and keeps the best so far.
+    budget; `label` says to hooks what run it is. Ctrl-C ends training early and keeps the best so far.
 
     A network of fixed reservoirs takes one pass over the data instead, whatever the budget: see `readout.py`.
     """
     if in_closed_form(network, problem):
-        return fit_readouts(network, problem, hooks)
+        return fit_readouts(network, problem, hooks, label)
     engine = backend(options)
     identity = identity or {}
     network, optimizer = engine.setup(network, make_optimizer(network, options))
@@ -90,6 +91,7 @@ def fit(
         )
         if folder:
             checkpoint.write(folder, run, identity)
+    run.progress.label = label
     with torch.random.fork_rng(devices=[]):
         try:
             _steps(run, problem, options, engine, hooks, lambda: folder and checkpoint.write(folder, run, identity))

@@ -43,11 +43,11 @@ def in_closed_form(network: nn.Module, problem: Any) -> bool:
 
 
 @torch.no_grad()
-def fit_readouts(network: nn.Module, problem: Any, hooks: Sequence[Hook]) -> Progress:
+def fit_readouts(network: nn.Module, problem: Any, hooks: Sequence[Hook], label: str = "training") -> Progress:
     """Find every readout of a network; a run of one step, whose loss is the generalised cross-validation score."""
     since = time.perf_counter()
     network.eval()
-    progress = Progress(1)
+    progress = Progress(1, label=label)
     for hook in hooks:
         hook.started(progress)
     scores = [find(readout, network.ridge) for readout in problem.readouts(network)]  # pyright: ignore[reportArgumentType]

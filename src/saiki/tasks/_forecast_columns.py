@@ -1,0 +1,142 @@
+"""What a forecast says in columns: points, intervals of any level, sample paths; and the errors that calibrate them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from saiki import metrics
+from saiki.data.panel import Panel
+from saiki.data.windows import WindowBatch, Windows
+from saiki.errors import OptionError
+from saiki.network.forecaster import Outlook
+
+if TYPE_CHECKING:
+    from saiki.tasks._forecasting import ForecastTask
+
+#: windows that are forecast together
+TOGETHER = 1024
+#: steps of the ladder of quantiles that sample paths are drawn from
+GRID = 200
+
+
+def held_out_errors(task: ForecastTask, network: nn.Module, panel: Panel, series: np.ndarray, ends: np.ndarray) -> Any:
+    """Errors on these windows in the widths that the network gives them, `[windows, horizon]`; None if no truth is known."""
+    windows = Windows(panel, history=task.plan.history, horizon=task.plan.horizon)
+    errors = []
+    for part in np.array_split(np.arange(len(series)), -(-len(series) // TOGETHER)):
+        cut = windows.cut(series[part], ends[part])
+        found = look(network, task.tensors(cut))
+        point, low, high = (v.numpy() for v in found.widths(task.plan.levels))
+        target = torch.from_numpy(cut.target)
+        away = found.scale.inward(torch.where(target.isfinite(), target, 1)).numpy() - point
+        away = np.where(np.isfinite(cut.target), away / np.where(away < 0, low, high), np.nan)
+        errors.append(np.where(np.isfinite(cut.y).any(1, keepdims=True), away, np.nan))
+    together = np.concatenate(errors).astype(np.float32).astype(float)  # as it is saved
+    return together if np.isfinite(together).any() else None
+
+
+def look(network: nn.Module, batch: dict[str, Tensor]) -> Outlook:
+    """What the network says of a batch, untrained."""
+    network.eval()
+    with torch.no_grad():
+        return network(batch)
+
+
+def of_batch(
+    task: ForecastTask, network: nn.Module, cut: WindowBatch, levels: Sequence[float], samples: int = 0
+) -> dict[str, np.ndarray]:
+    """Columns `saiki`, `saiki-lo-80`, …, `saiki-sample-1`, … as `[windows, horizon]`; NaN where nothing was observed."""
+    batch = task.tensors(cut)
+    found = look(network, batch)
+    known = batch["y"].isfinite().any(1).numpy()[:, None]
+    columns = {"saiki": found.points().double().numpy()} | bands(task, found, levels) | paths(task, found, samples)
+    return {name: np.where(known, values, np.nan) for name, values in columns.items()}
+
+
+def bands(task: ForecastTask, outlook: Outlook, levels: Sequence[float]) -> dict[str, np.ndarray]:
+    """Both ends of each interval in data units; calibrated where errors on held-out windows are known."""
+    found: dict[str, np.ndarray] = {}
+    point, low, high = outlook.widths(task.plan.levels)
+    for level in levels:
+        ends = [f"saiki-{side}-{level:g}" for side in ("lo", "hi")]
+        own = _uncalibrated(task, outlook, level) if task.calibration.errors is None else None
+        if own is not None:
+            found |= dict(zip(ends, own, strict=True))
+            continue
+        for name, away, width in zip(ends, task.calibration.ends(level), (low, high), strict=True):
+            found[name] = _data_units(outlook, point + torch.from_numpy(away) * width)
+    return found
+
+
+def _uncalibrated(task: ForecastTask, outlook: Outlook, level: float) -> list[np.ndarray] | None:
+    """Both ends as the network gives them: of a distribution at any level, else where the level was trained; None elsewhere."""
+    tails = (0.5 - level / 200, 0.5 + level / 200)
+    if outlook.shape is not None:
+        return list(np.moveaxis(outlook.bands(tails).numpy(), -1, 0))
+    if outlook.quantiles is None or level not in task.options.level:
+        return None
+    trained = outlook.bands().double().numpy()
+    return [trained[..., int(np.argmin(np.abs(np.array(task.plan.levels) - p)))] for p in tails]
+
+
+def _data_units(outlook: Outlook, inner: Tensor) -> np.ndarray:
+    """Data units; counts are never below 0."""
+    values = outlook.scale.outward(inner).double().numpy()
+    return np.maximum(values, 0) if outlook.distribution == "negative_binomial" else values
+
+
+def paths(task: ForecastTask, outlook: Outlook, samples: int) -> dict[str, np.ndarray]:
+    """Sample paths in data units: the forecast plus whole error paths of held-out windows."""
+    if not samples:
+        return {}
+    if task.calibration.errors is None and outlook.shape is not None:
+        return _drawn(outlook, samples)
+    point, low, high = (v.numpy() for v in outlook.widths(task.plan.levels))
+    found = {}
+    for number, path in enumerate(task.calibration.paths(samples), 1):
+        moved = torch.from_numpy(point + path * np.where(path < 0, low, high))
+        found[f"saiki-sample-{number}"] = _data_units(outlook, moved)
+    return found
+
+
+def _drawn(outlook: Outlook, samples: int) -> dict[str, np.ndarray]:
+    """Paths whose steps are drawn from their distributions, each by itself: for a model without errors on held-out windows."""
+    rng, found = np.random.default_rng(0), {}
+    grid = (np.arange(GRID) + 0.5) / GRID
+    ladder = outlook.bands(tuple(grid)).numpy()
+    for number in range(1, samples + 1):
+        place = rng.integers(GRID, size=(1, ladder.shape[1], 1))
+        found[f"saiki-sample-{number}"] = np.take_along_axis(ladder, np.broadcast_to(place, (*ladder.shape[:2], 1)), 2)[
+            ..., 0
+        ]
+    return found
+
+
+def crps(task: ForecastTask, network: nn.Module, past: Panel, truth: np.ndarray) -> float | None:
+    """The CRPS of the forecasts after these histories, from calibrated quantiles; None where the model has no distribution.
+
+    An uncalibrated Gaussian in data units has its closed form.
+    """
+    if task.calibration.errors is None and task.plan.distribution == "quantiles":
+        return None
+    closed = task.calibration.errors is None and task.plan.distribution == "gaussian" and not task.plan.log
+    if closed:
+        found = task.forecasts(network, past, (68.26894921370858,))
+        low, high = (next(v for k, v in found.items() if f"-{side}-" in k) for side in ("lo", "hi"))
+        return metrics.crps.gaussian(truth, found["saiki"], (high - low) / 2)
+    found = task.forecasts(network, past, metrics.crps.LEVELS)
+    rising = [found[f"saiki-lo-{v:g}"] for v in metrics.crps.LEVELS[::-1]]
+    rising += [found["saiki"], *(found[f"saiki-hi-{v:g}"] for v in metrics.crps.LEVELS)]
+    return metrics.crps.from_quantiles(truth, np.stack(rising, -1))
+
+
+def count(samples: int) -> int:
+    """A number of paths; OptionError for what is none."""
+    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 0:
+        raise OptionError(f"samples is {samples!r}; expected a number of paths")
+    return samples

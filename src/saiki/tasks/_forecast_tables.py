@@ -1,0 +1,77 @@
+"""Tables that a forecast reads: what comes in, in which library the answer goes out, history and truth apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from saiki.data.frames import native
+from saiki.data.panel import Panel
+from saiki.data.roles import Roles
+from saiki.errors import DataError
+from saiki.readers import read_frame
+
+
+def as_table(data: Any) -> Any:
+    """The data as `panel` takes it; an array `[series, time]` becomes a table with one series per row."""
+    if not isinstance(data, np.ndarray):
+        return read_frame(data)
+    rows = np.atleast_2d(data)
+    if rows.ndim != 2:
+        raise DataError(f"the array has shape {data.shape}; expected [series, time]")
+    series, time = np.indices(rows.shape)
+    return read_frame(pl.DataFrame({"unique_id": series.ravel(), "ds": time.ravel(), "y": rows.ravel()}))
+
+
+def library(data: Any, source: Any) -> Any:
+    """The frame whose library an answer is in; None for files and arrays."""
+    return None if isinstance(data, str | np.ndarray) or hasattr(data, "__fspath__") else source
+
+
+def parse_time(text: str | None) -> Any:
+    """A time as `str` wrote it."""
+    return None if text is None else np.int64(text) if text.lstrip("-").isdigit() else np.datetime64(text)
+
+
+def after(read: Callable[[Any], Panel], roles: Roles, horizon: int, history: Any, data: Any) -> tuple[Panel, Panel]:
+    """The history, and what follows it, with the series in the same order."""
+    before, later = as_table(history), as_table(data)
+    past = read(before)
+    both = read(_joined(before, later, roles))
+    place = {str(name): row for row, name in enumerate(both.ids)}
+    order = np.array([place[str(name)] for name in past.ids], np.int64)
+    both = both.select(order)
+    ahead = np.clip(both.lengths - past.lengths, 0, horizon)
+    steps = both.select(np.arange(len(both)))
+    whole = steps._part(np.arange(len(both)), both.starts, past.lengths + ahead, np.zeros_like(ahead))
+    before_it, after_it = _split_at(whole, past.lengths)
+    if not np.array_equal(before_it.times, past.times):
+        where = int(np.flatnonzero(before_it.times != past.times)[0])
+        name = past.ids[np.searchsorted(past.starts, where, side="right") - 1]
+        raise DataError(f"the truth of series {str(name)!r} does not come after its history, expected later times only")
+    if not after_it.lengths.any():
+        raise DataError(
+            "no series of the truth goes on after its history; expected the ids of the history, and later times"
+        )
+    return before_it, after_it
+
+
+def _split_at(whole: Panel, lengths: np.ndarray) -> tuple[Panel, Panel]:
+    """Each series cut after `lengths` steps."""
+    every = np.arange(len(whole))
+    rest = whole.lengths - lengths
+    past = whole._part(every, whole.starts, lengths, whole.known + rest)
+    return past, whole._part(every, whole.starts + lengths, rest, whole.known, whole.future_starts + lengths)
+
+
+def _joined(before: Any, after: Any, roles: Roles) -> Any:
+    """The rows of both tables, with the columns that have a role."""
+    tables: Iterable[Any] = (before, after)
+    frames = []
+    for frame in tables:
+        polars = native(pl.DataFrame({n: frame[n].to_list() for n in frame.columns if n in roles.columns}))
+        frames.append(polars)
+    return pl.concat(frames, how="diagonal_relaxed")
