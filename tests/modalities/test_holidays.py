@@ -57,7 +57,7 @@ def shop(days: int = 900) -> pl.DataFrame:
 def test_a_planted_effect_is_found():
     table = shop()
     before = table.filter(pl.col("ds") < dt.date(2023, 5, 26))  # Memorial Day is the 29th
-    told = QUICK | {"steps": 300, "width": 16, "copies": 0}
+    told = QUICK | {"steps": 300, "width": 32, "batch": 64, "patience": 20}
     with_it, without = (
         saiki.train("forecast", before, holidays=place, **told)
         .predict(before)
@@ -66,8 +66,8 @@ def test_a_planted_effect_is_found():
     )
     truth = table.filter(pl.col("ds") == dt.date(2023, 5, 29))["y"]
     errors = [(found["saiki"] / truth - 1).abs().mean() for found in (with_it, without)]
-    assert errors[0] < 0.25
-    assert errors[0] < errors[1] / 3
+    assert errors[1] > 1.5  # without them the day is forecast like any other, at three times its sales
+    assert errors[0] < 0.4
 
 
 def test_a_stream_knows_them_and_a_saved_model_keeps_them(tmp_path):
