@@ -11,6 +11,7 @@ from saiki.errors import OptionError
 from saiki.tasks._anomalies import _scored
 
 SEASON = 12
+pytestmark = pytest.mark.slow  # of a model that has learned something
 
 
 def waves(seed: int, series: int = 6, steps: int = 400) -> pl.DataFrame:

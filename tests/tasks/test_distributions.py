@@ -127,6 +127,7 @@ def test_without_held_out_windows_the_distribution_speaks_for_itself():
     assert np.isfinite(model.evaluate(table, baselines=[]).scores["saiki"]["crps"])
 
 
+@pytest.mark.slow
 def test_with_a_loss_of_its_own_the_point_is_that_without_a_distribution():
     table = toy(0, series=3, steps=120)
     both = [
@@ -169,6 +170,7 @@ def test_counts_find_their_planted_mean_and_dispersion():
         ({"distribution": "negative_binomial", "log": True}, OptionError, "counts are not modelled by their logarithm"),
         ({"loss": "student_t"}, OptionError, "expected --distribution student_t"),
         ({"distribution": "gauss"}, OptionError, "distribution"),
+        ({"distribution": "gaussian", "cell": "echo_state"}, OptionError, "leave --distribution out"),
     ],
 )
 def test_bad_combinations_are_one_line(given, error, says):

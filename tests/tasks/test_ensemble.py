@@ -63,7 +63,8 @@ class Stop:
     def ended(self, progress): ...
 
 
-@pytest.mark.parametrize("refit", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("refit", [False, True])
 def test_killed_in_the_second_network_it_goes_on_there(table, tmp_path, refit):
     given = QUICK | {"ensemble": 3, "checkpoint_every": 2, "refit": refit}
     whole = saiki.train("forecast", table, **given)
@@ -77,6 +78,7 @@ def test_killed_in_the_second_network_it_goes_on_there(table, tmp_path, refit):
     assert resumed.predict(table).equals(whole.predict(table))
 
 
+@pytest.mark.slow
 def test_stopped_early_it_answers_with_what_is_trained(table, tmp_path):
     given = QUICK | {"ensemble": 3}
     stopped = saiki.train("forecast", table, out=tmp_path / "m", hooks=[Stop(1, 8, KeyboardInterrupt)], **given)

@@ -77,11 +77,17 @@ def _uncalibrated(task: ForecastTask, outlook: Outlook, level: float) -> list[np
     """Both ends as the network gives them: of a distribution at any level, else where the level was trained; None elsewhere."""
     tails = (0.5 - level / 200, 0.5 + level / 200)
     if outlook.shape is not None:
-        return list(np.moveaxis(outlook.bands(tails).numpy(), -1, 0))
+        return list(np.moveaxis(_quantiles(outlook, tails), -1, 0))
     if outlook.quantiles is None or level not in task.options.level:
         return None
     trained = outlook.bands().double().numpy()
     return [trained[..., int(np.argmin(np.abs(np.array(task.plan.levels) - p)))] for p in tails]
+
+
+def _quantiles(outlook: Outlook, levels: tuple[float, ...]) -> np.ndarray:
+    """Quantiles of the distribution in data units; counts are whole, which the way through window units leaves them nearly."""
+    values = outlook.bands(levels).numpy()
+    return np.round(values) if outlook.distribution == "negative_binomial" else values
 
 
 def _data_units(outlook: Outlook, inner: Tensor) -> np.ndarray:
@@ -108,7 +114,7 @@ def _drawn(outlook: Outlook, samples: int) -> dict[str, np.ndarray]:
     """Paths whose steps are drawn from their distributions, each by itself: for a model without errors on held-out windows."""
     rng, found = np.random.default_rng(0), {}
     grid = (np.arange(GRID) + 0.5) / GRID
-    ladder = outlook.bands(tuple(grid)).numpy()
+    ladder = _quantiles(outlook, tuple(grid))
     for number in range(1, samples + 1):
         place = rng.integers(GRID, size=(1, ladder.shape[1], 1))
         found[f"saiki-sample-{number}"] = np.take_along_axis(ladder, np.broadcast_to(place, (*ladder.shape[:2], 1)), 2)[
