@@ -77,24 +77,29 @@ def test_every_folder_of_choices_stands_on_the_map():
         assert f"`{folder}/`" in text, folder
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
-    """The file that the documentation speaks of, a stream of rows, and the program `saiki` on the path."""
-    folder = tmp_path_factory.mktemp("user")
+def sales(first: str) -> pl.DataFrame:
+    """150 days of two stores with a week's rhythm."""
     days, rng = np.arange(150), np.random.default_rng(0)
-    start = np.datetime64("2024-01-01")
     frames = [
         pl.DataFrame(
             {
                 "store": [store] * 150,
-                "date": (start + days).tolist(),
+                "date": (np.datetime64(first) + days).tolist(),
                 "sales": (level + 20 * np.sin(2 * np.pi * days / 7) + rng.normal(size=150)).round(1),
             }
         )
         for store, level in (("north", 120), ("south", 90))
     ]
-    table = pl.concat(frames)
+    return pl.concat(frames)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """The files that the documentation speaks of, a stream of rows, and the program `saiki` on the path."""
+    folder = tmp_path_factory.mktemp("user")
+    table = sales("2024-01-01")
     table.write_csv(folder / "sales.csv")
+    sales("2024-05-30").write_csv(folder / "newer.csv")
     table.head(5).with_columns(pl.col("date").cast(pl.String)).write_ndjson(folder / "rows.jsonl")
     program = folder / "bin" / "saiki"
     program.parent.mkdir()
