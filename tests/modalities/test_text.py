@@ -8,7 +8,7 @@ import pytest
 from saiki.data.tokens import cut, length, tokens
 from saiki.errors import DataError, OptionError
 from saiki.modalities import _vectors, text
-from saiki.modalities._words import is_split, words
+from saiki.modalities._words import is_split, sentences, words
 from saiki.modalities.text import END, UNKNOWN, TextCodec, TextOptions
 
 PROSE = 'The cat\'s hat, "again"!\n\nThe  dog (a well-known one) said: no.\n' * 3
@@ -114,3 +114,19 @@ def test_vectors_made_elsewhere_are_found(tmp_path):
     path.write_text("dog 1 2 3\n")
     with pytest.raises(DataError, match="has a vector for none"):
         _vectors.load(path, codec)
+
+
+@pytest.mark.parametrize(
+    ("whole", "expected"),
+    [
+        ("One. Two! \"Three?\" Four", ["One.", " Two!", ' "Three?"', " Four"]),
+        ("It cost 3.50 in the U.S.A", ["It cost 3.50 in the U.S.A"]),
+        ("cut . at spaces ... here", ["cut .", " at spaces ...", " here"]),
+        ("雨だ。「傘は？」無い", ["雨だ。", "「傘は？」", "無い"]),
+        ("\n\ntitle\n\nbody. \n", ["\n\ntitle\n\n", "body. \n"]),
+        ("", []),
+    ],
+)
+def test_sentences(whole, expected):
+    assert sentences(whole) == expected
+    assert "".join(expected) == whole

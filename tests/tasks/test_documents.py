@@ -155,3 +155,56 @@ def test_attention_shows_what_was_looked_at():
 def test_without_attention_there_is_none_to_show(made):
     with pytest.raises(ModelError, match="train with --pooling attention"):
         made[0].attention(planted(0, 2))
+
+
+def many_sentences(seed, rows):
+    """Six sentences; the label is the order of good and bad in the one sentence of the judge."""
+    rng = np.random.default_rng(seed)
+    texts, labels = [], []
+    for _ in range(rows):
+        orders = rng.integers(2, size=6)
+        key = int(rng.integers(6))
+        said = [f"the {rng.choice(NOUNS)} said {'good then bad' if order else 'bad then good'}." for order in orders]
+        said[key] = f"the judge said {'good then bad' if orders[key] else 'bad then good'}."
+        texts.append(" ".join(said))
+        labels.append("up" if orders[key] else "down")
+    return pl.DataFrame({"review": texts, "label": labels})
+
+
+def test_documents_sentence_by_sentence(tmp_path):
+    frame = many_sentences(0, 40)
+    options = {"source": "review", "target": "label", "hierarchical": True, "steps": 2, "width": 6, "embedding": 4,
+               "ensemble": 1}  # fmt: skip
+    model = saiki.train("classify", frame, **options, seed=1)
+    model.save(tmp_path / "m")
+    loaded = saiki.load(tmp_path / "m")
+    assert loaded.evaluate(frame).to_json() == model.evaluate(frame).to_json()
+    awkward = pl.DataFrame({"review": ["", "good.", "the cat said good " * 40, "\n\nBad! Good? " * 30]})
+    together = loaded.predict(awkward)["saiki-up"].to_numpy()
+    alone = [model.predict(awkward[k : k + 1])["saiki-up"][0] for k in range(4)]
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    (table,) = [t for t in model.evaluate(frame).tables if t.title == "What attention looked at"]
+    assert len(table.rows) == 10
+    with pytest.raises(ModelError, match="--hierarchical needs whole sentences"):
+        model.stream()
+    numbers = pl.DataFrame({"unique_id": ["a", "b"], "x": [1.0, 2.0], "y": ["u", "v"]})
+    with pytest.raises(OptionError, match="--hierarchical is for documents"):
+        saiki.train("classify", numbers, hierarchical=True, steps=1)
+
+
+@pytest.mark.slow
+def test_the_one_sentence_that_matters_is_found():
+    model = saiki.train(
+        "classify", many_sentences(0, 300), source="review", target="label", hierarchical=True, steps=250, width=16,
+        embedding=12, ensemble=1, dropout=0.0, input_dropout=0.0, learning_rate=0.02, batch=32, seed=1, average=0.0,
+        validations=4,
+    )  # fmt: skip
+    fresh = many_sentences(1, 100)
+    found = model.evaluate(fresh)
+    assert found.scores["saiki"]["accuracy"] > 0.95
+    assert found.beats_baselines
+    shares = []
+    for units, weights in model.attention(fresh[:20]):
+        start = units.index("judge") - 1
+        shares.append(weights[start : start + 7].sum())
+    assert np.mean(shares) > 0.5  # of six sentences

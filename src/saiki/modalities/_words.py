@@ -14,6 +14,8 @@ _WORD = f"{_LETTER}+(?:['’]{_LETTER}+)*"
 #: line feeds are units of their own, further spaces too
 _UNITS = re.compile(f" ?<{_LETTER}+>| ?{_WORD}| ?[{_KATAKANA}]+| ?[{_SIGNS}]| ?[^\\w\\s]|\\n|\\s")
 _BETWEEN_SPACES = re.compile(r"\n|[^\s]+")
+#: a sentence and what ends it: marks with what closes them, before a space or the end; marks of East Asia anywhere; line feeds
+_SENTENCE = re.compile(r"[^\n]*?(?:[.!?]+[\"'”’»)\]]*(?=\s|\Z)|[。！？]+[」』”’）]*|\n+|\Z)")
 _MARKS = re.compile(r"(\s?)[.,;:!?](?=\s|$)")
 
 
@@ -27,6 +29,17 @@ def words(text: str, split: bool, spaces: bool) -> list[str]:
         return _BETWEEN_SPACES.findall(text)
     found = _UNITS.findall(text)
     return found if spaces else [unit.strip(" ") for unit in found if not unit.isspace()]
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, which together are the text: they end at . ! ? 。！？ or a line feed."""
+    found: list[str] = []
+    for part in _SENTENCE.findall(text):
+        if found and not (part.strip() and found[-1].strip()):  # space alone is no sentence
+            found[-1] += part
+        elif part:
+            found.append(part)
+    return found
 
 
 def joined(units: list[str], split: bool, spaces: bool) -> str:

@@ -51,6 +51,8 @@ class ClassifyTask(LabelTask):
                 return _of_documents(options).fit_documents(options, data, column, columns)
         if options.multi_label:
             raise OptionError("--multi-label is for documents; name their column with --source, or leave it out")
+        if options.hierarchical:
+            raise OptionError("--hierarchical is for documents; name their column with --source, or leave it out")
         return super().fit(options, data, columns)
 
     @classmethod

@@ -14,6 +14,7 @@ from saiki.data.texts import Documents, documents, layout_for
 from saiki.errors import OptionError
 from saiki.modalities import text as modality
 from saiki.modalities._vectors import load as load_vectors
+from saiki.modalities._words import sentences
 from saiki.modalities.label import LabelCodec
 from saiki.modalities.text import TextCodec
 from saiki.network.labeller import LabelPlan
@@ -29,6 +30,8 @@ from saiki.tasks.classify import Classify
 WORD, CHARACTER = 100, 32
 #: units of a document that are read, the last ones: longer ones cost time, and their ends say most
 MOST_UNITS = 2000
+#: units of a sentence that is read as a whole
+LONGEST = 50
 #: characters from which is found how words are cut
 HEAD = 100_000
 #: documents of which a report shows what was looked at, and how many units of each
@@ -62,7 +65,8 @@ class DocumentTask(ClassifyTask):
         if vectors and vectors[1].shape[1] != size:
             raise OptionError(f"embedding {size}, but the vectors have {vectors[1].shape[1]} numbers")
         members = options.ensemble or (FEW_MEMBERS if len(training) < SMALL else 1)
-        plan = LabelPlan(size, 0, len(label.classes), 1, options.pooling, members, options.multi_label)
+        pooling = ("attention",) if options.hierarchical and "pooling" not in options.model_fields_set else options.pooling
+        plan = LabelPlan(size, 0, len(label.classes), 1, pooling, members, options.multi_label)
         task = cls(options, layout, None, label, plan, {}, training)  # type: ignore[arg-type]
         task.text = text
         task.vectors = (torch.from_numpy(vectors[0]), torch.from_numpy(vectors[1])) if vectors else None
@@ -97,14 +101,27 @@ class DocumentTask(ClassifyTask):
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return TextLabellers(self.plan, options, width, self.text.size, drops, self.vectors)  # type: ignore[arg-type]
+            size, split = self.text.size, own.hierarchical
+            return TextLabellers(self.plan, options, width, size, drops, self.vectors, split)  # type: ignore[arg-type]
 
     def _encode(self, data: Any, truth: np.ndarray | None = None) -> Encoded:
-        units = [self.text.encode(document)[-MOST_UNITS:] for document in data.texts]
-        values = np.concatenate([*units, np.empty(0, np.int32)]).astype(np.int64)[:, None]
+        encode = self._by_sentence if self.options.hierarchical else lambda text: self.text.encode(text)[:, None]
+        units = [encode(document)[-MOST_UNITS:].astype(np.int64) for document in data.texts]
+        if self.options.hierarchical:
+            for part in units:
+                part[:, 1] -= part[:1, 1]
+        values = np.concatenate(units) if units else np.empty((0, 1 + self.options.hierarchical), np.int64)
         steps = Ragged(values, np.array([len(u) for u in units], np.int64))
         truth = np.zeros(len(data), np.int64) if truth is None else truth
         return Encoded(steps, np.zeros((len(data), 0), np.float32), truth, 0)
+
+    def _by_sentence(self, text: str) -> np.ndarray:
+        """Units of a text, and the number of the sentence of each: `[units, 2]`. Sentences that are too long are cut."""
+        found: list[np.ndarray] = []
+        for sentence in map(self.text.encode, sentences(text)):
+            found += [sentence[k : k + LONGEST] for k in range(0, len(sentence), LONGEST)]
+        numbers = np.repeat(np.arange(len(found)), [len(part) for part in found])
+        return np.stack([np.concatenate([*found, np.empty(0, np.int32)]), numbers], 1)
 
     def problem(self, batch: int, valid: Any = None, whole: bool = False) -> LabelProblem:
         if self.options.augment:
@@ -173,6 +190,8 @@ class DocumentTask(ClassifyTask):
         """Labels of the text so far."""
         from saiki.tasks._document_stream import DocumentStream
 
+        if self.options.hierarchical:
+            self.cannot("stream", "--hierarchical needs whole sentences; train without it")
         if not network.members[0].labeller.stack.causal:
             self.cannot("stream", "--bidirectional needs the whole document; train with --no-bidirectional")
         if "attention" in self.plan.pooling:

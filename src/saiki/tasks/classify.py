@@ -22,6 +22,10 @@ class Classify(LabelOptions, TextOptions):
     multi_label: bool = Field(
         False, description="A document has any number of labels: the target is a list, or text with a separator in it."
     )
+    hierarchical: bool = Field(
+        False,
+        description="Read a document sentence by sentence: words, then sentences, each with attention (unless --pooling says else).",
+    )
     separator: str | None = Field(
         None,
         min_length=1,
