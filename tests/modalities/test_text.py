@@ -119,7 +119,7 @@ def test_vectors_made_elsewhere_are_found(tmp_path):
 @pytest.mark.parametrize(
     ("whole", "expected"),
     [
-        ("One. Two! \"Three?\" Four", ["One.", " Two!", ' "Three?"', " Four"]),
+        ('One. Two! "Three?" Four', ["One.", " Two!", ' "Three?"', " Four"]),
         ("It cost 3.50 in the U.S.A", ["It cost 3.50 in the U.S.A"]),
         ("cut . at spaces ... here", ["cut .", " at spaces ...", " here"]),
         ("雨だ。「傘は？」無い", ["雨だ。", "「傘は？」", "無い"]),

@@ -37,7 +37,9 @@ def two_levels(member, document):
         weights = member.reader.attention.score(torch.tanh(member.reader.attention.see(h))).softmax(1)
         vectors.append((weights * h).sum(1))
     g, _ = member.labeller.stack(torch.stack(vectors, 1))
-    return member.labeller.head(torch.cat([_pooled(member.labeller, kind, g) for kind in member.labeller.plan.pooling], 1))
+    return member.labeller.head(
+        torch.cat([_pooled(member.labeller, kind, g) for kind in member.labeller.plan.pooling], 1)
+    )
 
 
 def _pooled(labeller, kind, g):

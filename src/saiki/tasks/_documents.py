@@ -65,7 +65,9 @@ class DocumentTask(ClassifyTask):
         if vectors and vectors[1].shape[1] != size:
             raise OptionError(f"embedding {size}, but the vectors have {vectors[1].shape[1]} numbers")
         members = options.ensemble or (FEW_MEMBERS if len(training) < SMALL else 1)
-        pooling = ("attention",) if options.hierarchical and "pooling" not in options.model_fields_set else options.pooling
+        pooling = (
+            ("attention",) if options.hierarchical and "pooling" not in options.model_fields_set else options.pooling
+        )
         plan = LabelPlan(size, 0, len(label.classes), 1, pooling, members, options.multi_label)
         task = cls(options, layout, None, label, plan, {}, training)  # type: ignore[arg-type]
         task.text = text
