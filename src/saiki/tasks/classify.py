@@ -24,7 +24,7 @@ class Classify(LabelOptions, TextOptions):
     )
     hierarchical: bool = Field(
         False,
-        description="Read a document sentence by sentence: words, then sentences, with attention over both (or --pooling over these).",
+        description="Read a document sentence by sentence: words, then sentences, attention over both (--pooling: over these).",
     )
     separator: str | None = Field(
         None,
