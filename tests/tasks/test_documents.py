@@ -1,14 +1,19 @@
 """Documents are classified from a column of text: a planted rule is found, and series are still series."""
 
+import re
+
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 import saiki
 from saiki.baselines import tfidf
 from saiki.data.texts import text_column
 from saiki.errors import DataError, ModelError, OptionError
 from saiki.readers import read_frame
+from saiki.reporting.page import render
+from saiki.tasks._passages import contributions
 
 NOUNS = ["cat", "dog", "tree", "house", "river", "stone"]
 
@@ -208,3 +213,33 @@ def test_the_one_sentence_that_matters_is_found():
         start = units.index("judge") - 1
         shares.append(weights[start : start + 7].sum())
     assert np.mean(shares) > 0.5  # of six sentences
+
+
+@pytest.mark.parametrize("options", [{}, {"hierarchical": True}, {"ensemble": 2, "layers": 2}], ids=str)
+def test_contributions_sum_to_what_the_text_changed(options):
+    quick = {"steps": 2, "width": 6, "embedding": 4, "ensemble": 1} | options
+    model = saiki.train("classify", many_sentences(0, 40), source="review", target="label", seed=1, **quick)
+    batch = model.task._encode(model.task.read(many_sentences(1, 1))).batch(np.array([0]))
+    found = contributions(model.network, batch, points=1000)  # the largest over steps has kinks
+    assert found.shape == (int(batch["lengths"][0]),)
+    whole = model.network(batch).max(1)
+    members = model.network.members
+    at_nothing = [m.scores(torch.zeros_like(m.embedding(batch["values"][..., 0])), batch) for m in members]
+    changed = whole.values - model.network.together(at_nothing)[:, whole.indices[0]]
+    assert float(found.sum()) == pytest.approx(float(changed.detach()), rel=2e-3, abs=1e-5)
+
+
+def test_a_report_shows_the_words_that_made_the_answer(made):
+    model, _ = made
+    frame = planted(1, 20).with_columns(review=pl.col("review") + " <b>zebra</b>")
+    page = render(model, model.evaluate(frame), "title")
+    passages = re.findall(r'<p class="passage"><b>(.*?)</b><br>(.*?)</p>', page)
+    assert len(passages) == 8
+    says, words = passages[0]
+    label, text = frame["label"][0], frame["review"][0]
+    assert says in (f"1: answered up, in truth {label}", f"1: answered down, in truth {label}")
+    assert "&lt; b &gt;" in words or "&lt;b&gt;" in words  # unknown words stand as they are, and are escaped
+    shades = re.findall(r'style="--s:(\d+)%">(\w+)<', " ".join(words for _, words in passages))
+    strong = {word for share, word in shades if int(share) > 50}
+    assert strong & {"good", "bad"}
+    assert text.split()[0] in words

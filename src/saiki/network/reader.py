@@ -22,7 +22,13 @@ class TextLabeller(nn.Module):
         self.labeller = Labeller(plan, options, width)
 
     def forward(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch outputs"]:
-        return self.labeller({**batch, "values": self.embedding(batch["values"][..., 0])})
+        return self.scores(self.embedding(batch["values"][..., 0]), batch)
+
+    def scores(
+        self, vectors: Float[Tensor, "batch time features"], batch: dict[str, Tensor]
+    ) -> Float[Tensor, "batch outputs"]:
+        """`forward` with these vectors in place of those of the units."""
+        return self.labeller({**batch, "values": vectors})
 
     def looks(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch time"]:
         """How much attention gives to every unit."""
@@ -39,19 +45,24 @@ class HierarchicalLabeller(nn.Module):
         self.labeller = Labeller(replace(plan, features=self.reader.words.output_width), options, width)
 
     def forward(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch outputs"]:
-        return self.labeller(self._read(batch)[0])
+        return self.scores(self.embedding(batch["values"][..., 0]), batch)
+
+    def scores(
+        self, vectors: Float[Tensor, "batch time features"], batch: dict[str, Tensor]
+    ) -> Float[Tensor, "batch outputs"]:
+        """`forward` with these vectors in place of those of the units."""
+        return self.labeller(self._read(vectors, batch)[0])
 
     def looks(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch time"]:
         """How much every unit counts: its share of its sentence, times the share of that in the document."""
-        upper, words = self._read(batch)
+        upper, words = self._read(self.embedding(batch["values"][..., 0]), batch)
         sentences = self.labeller.looks(upper)
         return words * sentences.gather(1, batch["values"][..., 1]) if sentences.shape[1] else words
 
-    def _read(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
-        units, numbers = batch["values"].unbind(2)
-        sentences = Sentences.of(numbers, batch["lengths"])
-        vectors, words = self.reader(self.embedding(units), sentences)
-        return {**batch, "values": vectors, "lengths": sentences.counts}, words
+    def _read(self, vectors: Tensor, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+        sentences = Sentences.of(batch["values"][..., 1], batch["lengths"])
+        upper, words = self.reader(vectors, sentences)
+        return {**batch, "values": upper, "lengths": sentences.counts}, words
 
 
 class TextLabellers(Labellers):

@@ -47,6 +47,7 @@ def render(model: Model, evaluation: Evaluation, title: str) -> str:
         scores=score_table(evaluation.scores),
         pictures=[(p.name, span(p.ahead), Markup(forecast_svg(p))) for p in pictures],
         behind=[(name, says, Markup(picture)) for name, says, picture in behind],
+        passages=model.task.passages(model.network, evaluation),
         tables=evaluation.tables,
         notes=evaluation.notes,
         understood=model.understood,

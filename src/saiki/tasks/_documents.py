@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 import numpy as np
@@ -21,9 +21,10 @@ from saiki.network.labeller import LabelPlan
 from saiki.network.reader import TextLabellers
 from saiki.sequence import Ragged
 from saiki.tasks._classifying import ClassifyTask
-from saiki.tasks._evaluation import Evaluation, Table
+from saiki.tasks._evaluation import Evaluation, Passage, Table
 from saiki.tasks._label_problem import Encoded, LabelProblem
 from saiki.tasks._labelling import learnable
+from saiki.tasks._passages import passages
 from saiki.tasks.classify import Classify
 
 #: numbers in the vector of a word, and of a character
@@ -117,10 +118,14 @@ class DocumentTask(ClassifyTask):
         truth = np.zeros(len(data), np.int64) if truth is None else truth
         return Encoded(steps, np.zeros((len(data), 0), np.float32), truth, 0)
 
+    def parts(self, text: str) -> list[str]:
+        """What is cut into units on its own: sentences, or the whole text."""
+        return sentences(text) if self.options.hierarchical else [text]
+
     def _by_sentence(self, text: str) -> np.ndarray:
         """Units of a text, and the number of the sentence of each: `[units, 2]`. Sentences that are too long are cut."""
         found: list[np.ndarray] = []
-        for sentence in map(self.text.encode, sentences(text)):
+        for sentence in map(self.text.encode, self.parts(text)):
             found += [sentence[k : k + LONGEST] for k in range(0, len(sentence), LONGEST)]
         numbers = np.repeat(np.arange(len(found)), [len(part) for part in found])
         return np.stack([np.concatenate([*found, np.empty(0, np.int32)]), numbers], 1)
@@ -146,10 +151,19 @@ class DocumentTask(ClassifyTask):
         }
 
     def evaluate(self, network: Any, data: Any, history: Any = None) -> Evaluation:
-        found = super().evaluate(network, data, history)
+        known = cast(Documents, self._known(data)[0])
+        found = replace(super().evaluate(network, data, history), judged=known)
         if "attention" in self.plan.pooling:
-            found.tables.append(self._looked_at(network, cast(Documents, self._known(data)[0])))
+            found.tables.append(self._looked_at(network, known))
         return found
+
+    def passages(self, network: Any, evaluation: Evaluation) -> list[Passage]:
+        return [] if evaluation.judged is None else passages(self, network, evaluation.judged)
+
+    def answer_names(self, network: Any, data: Documents) -> list[str]:
+        """The answer to every document, as `predict` names it."""
+        given = self.columns(self.decode(self._answers(network, cast(Any, data))))[0].to_list()
+        return [one if isinstance(one, str) else ", ".join(map(str, one)) for one in given]
 
     @torch.no_grad()
     def attention(self, network: Any, data: Any) -> list[tuple[list[str], np.ndarray]]:

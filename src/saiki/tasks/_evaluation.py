@@ -23,6 +23,16 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """A text of a report: its pieces, coloured by what each did for the answer, from -1 (against it) to 1."""
+
+    says: str
+    pieces: list[str]
+    shares: list[float]
+    between: str = " "
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Scores by answerer (`saiki` first, then the baselines) and metric, and what they judge.
 
@@ -32,7 +42,7 @@ class Evaluation:
     tables     what a report shows beside the scores
     details    numbers of the tables, for programs
     forecasts, truth, panel  of forecasts only: the answers themselves, for pictures
-    judged     of forecasts only: the panel and the origins of every row, for what stands behind them
+    judged     for what stands behind the answers: of forecasts the panel and the origins of every row; the documents
     """
 
     about: str

@@ -10,7 +10,7 @@ from torch import nn
 
 from saiki.errors import ModelError
 from saiki.network.options import Network
-from saiki.tasks._evaluation import Evaluation
+from saiki.tasks._evaluation import Evaluation, Passage
 from saiki.training.loop import Problem
 from saiki.training.options import Training
 
@@ -136,6 +136,10 @@ class Task:
     def insight(self, network: Any, evaluation: Evaluation) -> Any:
         """What stands behind the answers of an evaluation, for a report; None where a task has nothing to show."""
         return None
+
+    def passages(self, network: Any, evaluation: Evaluation) -> list[Passage]:
+        """Some texts of an evaluation, coloured by what each piece did for the answer, for a report."""
+        return []
 
     def generate(self, network: Any, **options: Any) -> Any:
         """New data like the training data, for tasks that can."""

@@ -1,0 +1,75 @@
+"""What a document was classified from: integrated gradients over the vectors of its units, for a report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saiki.modalities._words import words
+from saiki.tasks._evaluation import Passage
+from saiki.tasks._insight import POINTS
+
+if TYPE_CHECKING:
+    from saiki.data.texts import Documents
+    from saiki.modalities.text import TextCodec
+    from saiki.network.reader import TextLabeller, TextLabellers
+    from saiki.tasks._documents import DocumentTask
+
+#: documents that are shown; units that are read at once, all points of the path together
+SHOWN, TOGETHER = 8, 20_000
+
+
+def passages(task: DocumentTask, network: TextLabellers, data: Documents) -> list[Passage]:
+    """Documents evenly drawn from those that were judged, every unit with what it did for the answer."""
+    found, rows = [], np.unique(np.linspace(0, len(data) - 1, min(len(data), SHOWN)).round().astype(int))
+    some, answered = data.select(rows), task.answer_names(network, data.select(rows))
+    encoded = task._encode(some)
+    for row in range(len(some)):
+        moved = contributions(network, encoded.batch(np.array([row]))).numpy()
+        says = f"{some.ids[row]}: answered {answered[row]}, in truth {_truth(some, row)}"
+        shown = [piece for part in task.parts(some.texts[row]) for piece in pieces(task.text, part)]
+        shown = [piece.replace("\n", "↵") for piece in shown[len(shown) - len(moved) :]]
+        most = max(float(np.abs(moved).max(initial=0)), 1e-9)
+        found.append(Passage(says, shown, (moved / most).tolist(), " " if task.text.units == "words" else ""))
+    return found
+
+
+def contributions(network: TextLabellers, batch: dict[str, Tensor], points: int = POINTS) -> Tensor:
+    """How far each unit of one document moved the score of the likeliest answer: `[units]`.
+
+        a_t = x_t · ∫₀¹ ∂F / ∂x_t (s x) ds       x_t: the vector of unit t;  F: the score, the mean over networks
+
+    The path begins where all vectors are 0, as those of units that training drops; the sum over all a is F(x) - F(0) up to
+    the error of the midpoint rule.
+    Source: Sundararajan, Taly, Yan, "Axiomatic attribution for deep networks", ICML 2017, eq. 1 and 3.
+    """
+    network.eval()
+    members = cast("list[TextLabeller]", list(network.members))
+    with torch.no_grad():
+        answer = int(network(batch).argmax(1))
+        vectors = [member.embedding(batch["values"][..., 0]) for member in members]
+    total, at_once = torch.zeros(batch["values"].shape[1]), max(1, TOGETHER // max(1, batch["values"].shape[1]))
+    for shares in ((torch.arange(points) + 0.5) / points).split(at_once):
+        many = {name: value.expand(len(shares), *value.shape[1:]) for name, value in batch.items()}
+        at = [(shares[:, None, None] * x).requires_grad_() for x in vectors]
+        scores = [member.scores(x, many) for member, x in zip(members, at, strict=True)]
+        gradients = torch.autograd.grad(network.together(scores)[:, answer].sum(), at)
+        for x, gradient in zip(vectors, gradients, strict=True):
+            total += (x[0] * gradient.sum(0)).sum(1) / points
+    return total
+
+
+def pieces(codec: TextCodec, text: str) -> list[str]:
+    """The units of a text as they stand in it, unknown ones too."""
+    if codec.tokenizer:
+        return [codec.name(int(unit)) for unit in codec.encode(text)]
+    clean = codec.clean(text)
+    return list(clean) if codec.units == "characters" else words(clean, codec.split, codec.spaces)
+
+
+def _truth(data: Documents, row: int) -> Any:
+    answer = None if data.answers is None else data.answers[row]
+    return answer if isinstance(answer, str | int | float | bool) else ", ".join(map(str, answer or ()))
