@@ -100,7 +100,7 @@ def test_crps_of_quantiles_nears_the_closed_form():
     drawn = np.abs(x - truth).mean(0) - 0.5 * np.abs(x - other).mean(0)
     assert closed == pytest.approx(np.nanmean(drawn), rel=0.01)
     fine = stats.norm.ppf(np.arange(1, 1000) / 1000) * sigma[..., None] + mean[..., None]
-    assert crps.from_quantiles(truth, fine) == pytest.approx(closed, rel=0.005)
+    assert crps.from_quantiles(truth, list(np.moveaxis(fine, -1, 0))) == pytest.approx(closed, rel=0.005)
 
 
 @pytest.mark.parametrize("law", ["gaussian", "student_t"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from saiki.metrics._mean import over_series, over_steps
@@ -10,14 +12,16 @@ from saiki.metrics._mean import over_series, over_steps
 LEVELS = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0)
 
 
-def from_quantiles(truth: np.ndarray, quantiles: np.ndarray) -> float:
-    """Twice the mean pinball loss of n quantiles at k / (n + 1), rising, `[series, horizon, n]`: the mean over series.
+def from_quantiles(truth: np.ndarray, quantiles: Sequence[np.ndarray]) -> float:
+    """Twice the mean pinball loss of n quantiles at k / (n + 1), rising, each `[series, horizon]`: the mean over series.
 
     Source: CRPS = 2 ∫ pinball_p dp (Gneiting and Raftery 2007, JASA 102, section 4.2), here over evenly spread p.
     """
-    levels = np.arange(1, quantiles.shape[-1] + 1) / (quantiles.shape[-1] + 1)
-    error = truth[..., None] - quantiles
-    return over_series(over_steps(2 * np.maximum(levels * error, (levels - 1) * error).mean(-1)))
+    loss = np.zeros_like(truth)
+    for number, quantile in enumerate(quantiles, 1):
+        level, error = number / (len(quantiles) + 1), truth - quantile
+        loss += np.maximum(level * error, (level - 1) * error)
+    return over_series(over_steps(2 * loss / len(quantiles)))
 
 
 def gaussian(truth: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> float:

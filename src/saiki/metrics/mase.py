@@ -22,13 +22,21 @@ def scale(panel: Panel, season: int) -> np.ndarray:
     """`[series]` from the histories, NaN where it is 0 or undefined."""
     if season >= len(panel.y):
         return np.full(len(panel), np.nan)
-    step = np.arange(len(panel.y)) - np.repeat(panel.starts, panel.lengths)
-    change = np.full(len(panel.y), np.nan)
-    change[season:] = np.where(step[season:] >= season, np.abs(panel.y[season:] - panel.y[:-season]), np.nan)
-    series = np.repeat(np.arange(len(panel)), panel.lengths)[~np.isnan(change)]
-    total = np.bincount(series, weights=change[~np.isnan(change)], minlength=len(panel))
-    count = np.bincount(series, minlength=len(panel))
+    change = np.abs(panel.y[season:] - panel.y[:-season])
+    for start in panel.starts[panel.starts > 0]:  # the first season of a series stands beside another series
+        change[max(start - season, 0) : start] = np.nan
+    known = np.isfinite(change)
+    total, count = (_sums(values, panel, season) for values in (np.where(known, change, 0), known.astype(np.int64)))
     return np.where((count > 0) & (total > 0), total / np.maximum(count, 1), np.nan)
+
+
+def _sums(change: np.ndarray, panel: Panel, season: int) -> np.ndarray:
+    """The sums over each series of changes against a season before: `[series]`."""
+    found = np.zeros(len(panel), change.dtype)
+    longer = np.flatnonzero(panel.lengths > season)
+    if len(longer):
+        found[longer] = np.add.reduceat(change, panel.starts[longer])
+    return found
 
 
 def per_series(truth: np.ndarray, forecast: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -123,22 +123,28 @@ def _drawn(outlook: Outlook, samples: int) -> dict[str, np.ndarray]:
     return found
 
 
-def crps(task: ForecastTask, network: nn.Module, past: Panel, truth: np.ndarray) -> float | None:
-    """The CRPS of the forecasts after these histories, from calibrated quantiles; None where the model has no distribution.
+#: the interval one standard deviation to both sides
+ONE_SIGMA = 68.26894921370858
 
-    An uncalibrated Gaussian in data units has its closed form.
-    """
+
+def crps_levels(task: ForecastTask) -> tuple[float, ...]:
+    """Intervals that `crps` looks at; none where the model has no distribution."""
     if task.calibration.errors is None and task.plan.distribution == "quantiles":
-        return None
-    closed = task.calibration.errors is None and task.plan.distribution == "gaussian" and not task.plan.log
-    if closed:
-        found = task.forecasts(network, past, (68.26894921370858,))
-        low, high = (next(v for k, v in found.items() if f"-{side}-" in k) for side in ("lo", "hi"))
-        return metrics.crps.gaussian(truth, found["saiki"], (high - low) / 2)
-    found = task.forecasts(network, past, metrics.crps.LEVELS)
-    rising = [found[f"saiki-lo-{v:g}"] for v in metrics.crps.LEVELS[::-1]]
-    rising += [found["saiki"], *(found[f"saiki-hi-{v:g}"] for v in metrics.crps.LEVELS)]
-    return metrics.crps.from_quantiles(truth, np.stack(rising, -1))
+        return ()
+    return (ONE_SIGMA,) if _closed(task) else metrics.crps.LEVELS
+
+
+def _closed(task: ForecastTask) -> bool:
+    """Whether the CRPS has its closed form: of an uncalibrated Gaussian in data units."""
+    return task.calibration.errors is None and task.plan.distribution == "gaussian" and not task.plan.log
+
+
+def crps(task: ForecastTask, found: dict[str, np.ndarray], truth: np.ndarray) -> float:
+    """The CRPS of forecasts with the intervals of `crps_levels`."""
+    ends = {side: [found[f"saiki-{side}-{v:g}"] for v in crps_levels(task)] for side in ("lo", "hi")}
+    if _closed(task):
+        return metrics.crps.gaussian(truth, found["saiki"], (ends["hi"][0] - ends["lo"][0]) / 2)
+    return metrics.crps.from_quantiles(truth, [*ends["lo"][::-1], found["saiki"], *ends["hi"]])
 
 
 def count(samples: int) -> int:

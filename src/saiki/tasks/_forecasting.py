@@ -373,12 +373,15 @@ class ForecastTask(Task):
         target = np.full((len(past), horizon), np.nan)
         for row, (start, length) in enumerate(zip(truth.starts, np.minimum(truth.lengths, horizon), strict=True)):
             target[row, :length] = truth.y[start : start + length]
-        forecasts = self.forecasts(network, past, levels)
+        beside = [v for v in _forecast_columns.crps_levels(self) if v not in levels]
+        forecasts = self.forecasts(network, past, [*levels, *beside])
+        crps = _forecast_columns.crps(self, forecasts, target) if _forecast_columns.crps_levels(self) else None
+        for level in beside:
+            del forecasts[f"saiki-lo-{level:g}"], forecasts[f"saiki-hi-{level:g}"]
         forecasts |= baselines.all_forecasts(past, horizon, self.season, chosen)
         scores = metrics.forecast_scores(forecasts, target, past, self.season, levels=levels)
-        found = _forecast_columns.crps(self, network, past, target)
-        if found is not None:
-            scores["saiki"]["crps"] = found
+        if crps is not None:
+            scores["saiki"]["crps"] = crps
         notes = metrics.notes(target, past, self.season)
         return Evaluation(about, scores, notes, forecasts, target, past)
 
