@@ -87,7 +87,7 @@ def page(rows: list[dict[str, Any]]) -> str:
         "# Many series: time and memory",
         "",
         f"Made by `python benchmarks/memory.py`. The goal: 100,000 series of 500 steps within {LIMIT:g} GB.",
-        "Seconds are of the whole command, start-up, reading, baselines and scores included; the budget of `train` counts from its start.",
+        "Seconds are of the whole command: start-up, reading, baselines and scores included.",
         "",
         "| series × steps | Parquet | command | seconds | peak memory |",
         "|---|---|---|---|---|",
