@@ -299,9 +299,11 @@ def split_options(task: str, given: dict[str, Any]) -> tuple[BaseModel, Network,
             built.append(kind(**base, **own) if not base.keys() & own.keys() else kind(**{**base, **own}))
         except ValidationError as error:
             first = error.errors()[0]
-            name = ".".join(map(str, first["loc"])) or kind.__name__
+            says, name = first["msg"].removeprefix("Value error, "), ".".join(map(str, first["loc"]))
+            if not name:  # of several options together, which the sentence names
+                raise OptionError(says) from None
             got = "" if first["type"] == "missing" else f" (got {first['input']!r})"
-            raise OptionError(f"option {name}: {first['msg'].removeprefix('Value error, ')}{got}") from None
+            raise OptionError(f"option {name}: {says}{got}") from None
     return built[0], built[1], built[2]
 
 

@@ -72,6 +72,12 @@ def test_both_kinds_stand_side_by_side():
     assert adaptive["intervals"] == "adaptive"
     assert np.isfinite(adaptive["width"])
     assert answer.tables[0].title == "Intervals along the cutoffs"
+    assert not any("adaptive" in note for note in answer.notes)
+    for few in ({"windows": 1}, {"windows": 5, "step": 1}):
+        answer = model.evaluate(table, **few, level=80, adaptive=True, baselines=[])
+        fixed, adaptive = answer.details["adaptive"]
+        assert fixed["width"] == pytest.approx(adaptive["width"])
+        assert any("no horizon was known by a later cutoff" in note and "all 6 steps" in note for note in answer.notes)
     with pytest.raises(OptionError, match="need levels"):
         model.evaluate(table, windows=5, adaptive=True, baselines=[])
     with pytest.raises(OptionError, match="give several"):

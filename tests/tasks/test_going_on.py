@@ -31,7 +31,8 @@ def same(one, other) -> bool:
 
 def test_it_goes_on_and_keeps_the_numbers_of_the_old_model(table, old, tmp_path):
     before = saiki.load(old)
-    model = saiki.train("forecast", table, from_=old, horizon=6, steps=100, refit=False, out=tmp_path / "new")
+    model = saiki.train("forecast", table, from_=old, steps=100, refit=False, out=tmp_path / "new")
+    assert model.task.plan.horizon == model.task.options.horizon == 6
     assert model.task.codec == before.task.codec
     assert model.task.plan == before.task.plan
     assert model.training_options.learning_rate < before.training_options.learning_rate
@@ -74,7 +75,12 @@ def test_what_the_old_model_has_seen_is_said(table, old):
 )
 def test_what_does_not_fit_is_one_line(table, old, given, says):
     with pytest.raises(OptionError, match=says):
-        saiki.train("forecast", table, from_=old, steps=1, **({"horizon": 6} | given))
+        saiki.train("forecast", table, from_=old, steps=1, **given)
+
+
+def test_without_a_model_the_horizon_is_needed(table):
+    with pytest.raises(OptionError, match="horizon is missing; expected the number of steps"):
+        saiki.train("forecast", table, steps=1)
 
 
 def test_a_model_of_another_task_is_refused(table, old, tmp_path):

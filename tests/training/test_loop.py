@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from saiki.cli._progress import quicker
 from saiki.errors import DataError, ModelError, OptionError
 from saiki.training import checkpoint
 from saiki.training.arrays import ArrayProblem, fit
@@ -138,6 +141,25 @@ def test_minutes_become_a_fixed_number_of_steps():
     progress = run(network(), problem(options), options)
     assert progress.done
     assert progress.step == progress.steps >= 20
+
+
+def test_a_moment_in_which_the_machine_is_busy_does_not_shorten_the_run(monkeypatch):
+    now, draws = [0.0], [0]
+    monkeypatch.setattr("saiki.training.loop.time.perf_counter", lambda: now[0])
+    options = Training(minutes=1, batch=8, most_epochs=10_000)
+    made = problem(options)
+
+    def draw(rng, step, drawn=made.draw):
+        draws[0] += 1
+        now[0] += 0.5 if draws[0] <= 10 else 0.01  # the first pass and a part of the second are fifty times as slow
+        return drawn(rng, step)
+
+    made.draw = draw
+    progress = run(network(), made, options, began=0.0, hooks=[StopAt(50, KeyboardInterrupt)])
+    assert progress.steps == pytest.approx(5400, rel=0.05)
+    assert progress.expected == pytest.approx(0.5, rel=0.05) == pytest.approx(progress.seconds, rel=0.05)
+    assert quicker(progress) == ""
+    assert "planned to take 1 s" in quicker(replace(progress, planned=2.2 * progress.planned))
 
 
 def test_biases_are_not_decayed():

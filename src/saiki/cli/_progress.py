@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: plain lines at most, whatever the number of validations
 LINES = 20
+#: a run that takes less than this share of the time it was planned for says so
+QUICK = 0.6
 
 
 @contextlib.contextmanager
@@ -45,6 +47,16 @@ def _score(row: dict[str, float], progress: Progress) -> str:
     return text + (" best so far" if progress.best_step == progress.step else "")
 
 
+def quicker(progress: Progress) -> str:
+    """That a budget in minutes was not used, because the machine was busy while its steps were timed; else nothing."""
+    if progress.seconds >= QUICK * progress.expected:
+        return ""
+    return (
+        f"{progress.label}: {progress.seconds:.0f} s for {progress.step} steps that were planned to take "
+        f"{progress.expected:.0f} s; the machine was busy when steps were timed. For a longer run give --steps, or train again"
+    )
+
+
 class Lines:
     """Plain lines for logs and pipes."""
 
@@ -70,6 +82,8 @@ class Lines:
     def ended(self, progress: Progress) -> None:
         best = "" if math.isnan(progress.best_score) else f", best at step {progress.best_step}"
         self.console.say(f"trained: {progress.step} steps in {progress.seconds:.1f} s{best}")
+        if note := quicker(progress):
+            self.console.say(f"note: {note}")
 
 
 class Bar:
@@ -101,3 +115,5 @@ class Bar:
 
     def ended(self, progress: Progress) -> None:
         self.display.stop()
+        if note := quicker(progress):
+            self.display.console.print(f"note: {note}")

@@ -71,6 +71,23 @@ def ladder(forecasts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(low), np.stack(high)
 
 
+def unmoved(found: Found) -> str:
+    """Why nothing adapted, where no cutoff of any series knows the truth of an earlier one; else nothing."""
+    last = np.full(len(found.panel), -1)
+    for series, ends in zip(found.series, found.ends, strict=True):
+        last[series] = ends
+    horizon = found.truth[0].shape[1]
+    if any(
+        (np.isfinite(truth).any(1) & (ends + horizon <= last[series])).any()
+        for series, ends, truth in zip(found.series, found.ends, found.truth, strict=True)
+    ):
+        return ""
+    return (
+        "The adaptive intervals are the calibrated ones: no horizon was known by a later cutoff, so none could be learned from; "
+        f"give more --windows, or a larger --step: a cutoff knows those that ended, all {horizon} steps, before it."
+    )
+
+
 def compare(found: Found) -> tuple[Table, list[dict[str, Any]]]:
     """Coverage and width of the calibrated intervals and of the adaptive ones, level by level."""
     whole, truth, rows = found.whole(), np.concatenate(found.truth), []

@@ -182,6 +182,7 @@ def evaluation(found: Found, rolling: Rolling, until: Any = None) -> Evaluation:
     if found.ladders:
         table, details["adaptive"] = _adaptive.compare(found)
         tables.insert(0, table)
+        notes += [note] if (note := _adaptive.unmoved(found)) else []
     return Evaluation(
         about,
         scores,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -13,7 +13,9 @@ class Forecast(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    horizon: int = Field(..., ge=1, description="Steps ahead to forecast.")
+    horizon: int = Field(
+        cast(int, None), ge=1, description="Steps ahead to forecast; needed, but with --from that of the model."
+    )
     level: tuple[float, ...] = Field((), description="Intervals to forecast, in percent, such as 80 95.")
     past: tuple[str, ...] = Field((), description="Columns known up to the present.")
     future: tuple[str, ...] = Field((), description="Columns known ahead too, for every step of the horizon.")
@@ -66,6 +68,13 @@ class Forecast(BaseModel):
         if any(not 0 < v < 100 for v in value) or len(set(value)) != len(value):
             raise ValueError("expected different percentages between 0 and 100, such as 80 95")
         return tuple(sorted(value))
+
+    @model_validator(mode="after")
+    def _ahead(self) -> Forecast:
+        """Only a model to go on from knows a horizon that is not given."""
+        if self.horizon is None and self.from_ is None:
+            raise ValueError("horizon is missing; expected the number of steps ahead to forecast, such as --horizon 7")
+        return self
 
     @model_validator(mode="after")
     def _likelihood(self) -> Forecast:

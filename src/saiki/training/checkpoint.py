@@ -32,7 +32,13 @@ class Progress:
     loss_count: int = 0
     done: bool = False
     label: str = "training"  # what the run is, for whoever watches
+    planned: float = 0.0  # seconds that the steps were thought to take; 0 where no minutes were given
     curve: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def expected(self) -> float:
+        """Seconds that were planned for the steps taken so far."""
+        return self.planned * self.step / self.steps
 
 
 @dataclass

@@ -19,8 +19,9 @@ from saiki.training.devices import Backend, backend
 from saiki.training.options import Training
 from saiki.training.readout import fit_readouts, in_closed_form
 
-#: steps that are timed, on a copy, to turn minutes into a number of steps
-TIMED_STEPS = 20
+#: steps that are timed, on a copy, to turn minutes into a number of steps: each at least so often, and for such a share of
+#: the budget, so that a moment in which the machine is busy does not count
+TIMED_STEPS, TIMES, TIMED_SHARE = 8, 3, 0.02
 #: steps that a budget in minutes always allows, however few the data
 FEWEST_STEPS = 300
 
@@ -86,9 +87,10 @@ def fit(
     if found:
         run.restore(*checkpoint.read(found, identity))
     else:
-        run.progress = Progress(
-            steps or count_steps(run, problem, options, engine, began or time.perf_counter(), share)
-        )
+        if steps:
+            run.progress = Progress(steps)
+        else:
+            run.progress = _planned(run, problem, options, engine, began or time.perf_counter(), share)
         if folder:
             checkpoint.write(folder, run, identity)
     run.progress.label = label
@@ -180,28 +182,36 @@ def make_optimizer(network: nn.Module, options: Training) -> torch.optim.AdamW:
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=options.learning_rate, fused=fused)
 
 
-def count_steps(
-    run: Run, problem: Problem, options: Training, engine: Backend, began: float, share: float = 1.0
-) -> int:
+def _planned(run: Run, problem: Problem, options: Training, engine: Backend, began: float, share: float) -> Progress:
     """The length of the run: as given, or as many steps as fit the minutes, timed on a copy that is thrown away."""
     if options.seconds is None:
-        return options.steps or (options.epochs or 1) * problem.epoch
+        return Progress(options.steps or (options.epochs or 1) * problem.epoch)
     network = deepcopy(run.network)
     trial = Run(network, make_optimizer(network, options), Progress(10**6), {}, {})
-    times = []
     with torch.random.fork_rng(devices=[]):
-        for _ in range(TIMED_STEPS):
-            start = time.perf_counter()
-            train_step(trial, problem, options, engine)
-            trial.progress.step += 1
-            times.append(time.perf_counter() - start)
+        pace = _pace(trial, problem, options, engine, share * TIMED_SHARE * options.seconds)
         start = time.perf_counter()
         _validate(trial, problem)
         validating = options.validations * (time.perf_counter() - start)
     left = share * (options.seconds - (time.perf_counter() - began)) - validating
-    # the mean of the later steps: the first ones pay for buffers and caches
-    fitting = max(TIMED_STEPS, int(left / (sum(times[5:]) / len(times[5:]))))
-    return min(fitting, max(FEWEST_STEPS, options.most_epochs * problem.epoch))
+    fitting = max(TIMED_STEPS, int(left / pace))
+    steps = min(fitting, max(FEWEST_STEPS, options.most_epochs * problem.epoch))
+    return Progress(steps, planned=steps * pace + validating)
+
+
+def _pace(trial: Run, problem: Problem, options: Training, engine: Backend, seconds: float) -> float:
+    """Seconds of a step: the mean of several, which differ, of the least time that each takes when it is done again and again.
+
+    What else the machine does for a moment makes some of these times longer and leaves the least alone.
+    """
+    least, began, times = np.full(TIMED_STEPS, np.inf), time.perf_counter(), 0
+    while times < TIMES or time.perf_counter() - began < seconds:
+        for step in range(TIMED_STEPS):
+            trial.progress.step, start = step, time.perf_counter()
+            train_step(trial, problem, options, engine)
+            least[step] = min(least[step], time.perf_counter() - start)
+        times += 1
+    return float(least.mean())
 
 
 def _validate(run: Run, problem: Problem) -> float:

@@ -15,7 +15,7 @@ from saiki.training.loop import Problem, fit
 from saiki.training.options import Training
 
 #: what a saved model keeps of a run
-KEPT = ("steps", "step", "best_step", "seconds", "curve")
+KEPT = ("steps", "step", "best_step", "seconds", "planned", "curve")
 
 
 def members(network: nn.Module) -> list[nn.Module]:
