@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from saiki.network.attention import Attention, Memory
 from saiki.network.options import Network
 from saiki.network.stack import Stack, States
+from saiki.network.surprise import mean_surprise
 from saiki.shapes import Float, Int
 
 
@@ -104,6 +105,10 @@ class Decoder(nn.Module):
         self, tokens: Int[Tensor, "batch"], state: DecoderState, memory: Memory
     ) -> tuple[Float[Tensor, "batch tokens"], DecoderState]:
         """Scores of the next token after `tokens`, and the state after them."""
+        state = self._advance(tokens, state, memory)
+        return self._scores(state.read), state
+
+    def _advance(self, tokens: Tensor, state: DecoderState, memory: Memory) -> DecoderState:
         embedded = self.drop(self.embedding(tokens))
         h, first = self.first.step(torch.cat([embedded, state.read], 1) if self.feeding else embedded, state.first)
         context, weights = self._attend(h[:, None], memory, state.covered)
@@ -111,22 +116,37 @@ class Decoder(nn.Module):
         if self.rest is not None:
             g, rest = self.rest.step(torch.cat([h, context], 1), state.rest)
         read = self._read(g, context, embedded)
-        return self._scores(read), DecoderState(first, rest, read, state.covered + weights[:, 0])
+        return DecoderState(first, rest, read, state.covered + weights[:, 0])
 
     def forward(
         self, tokens: Int[Tensor, "batch time"], lengths: Int[Tensor, "batch"], memory: Memory
     ) -> Float[Tensor, "steps tokens"]:
         """Scores after each of the given tokens (teacher forcing), for the valid steps alone, row by row."""
+        return self._scores(self._reads(tokens, lengths, memory))
+
+    def surprise(
+        self,
+        tokens: Int[Tensor, "batch time"],
+        lengths: Int[Tensor, "batch"],
+        memory: Memory,
+        following: Int[Tensor, "steps"],
+        smoothing: float = 0.0,
+    ) -> Float[Tensor, ""]:
+        """The mean cross-entropy of what follows the valid ones of the given tokens; all scores are never kept."""
+        reads = self.drop(self._reads(tokens, lengths, memory))
+        return mean_surprise(reads, self.embedding.weight, self.bias, following, smoothing)
+
+    def _reads(self, tokens: Tensor, lengths: Tensor, memory: Memory) -> Float[Tensor, "steps embedding"]:
+        """Attentional vectors after each of the given tokens, of the valid steps, row by row."""
         inside = torch.arange(tokens.shape[1], device=tokens.device) < lengths.to(tokens.device)[:, None]
         state = self.initial_state(memory)
         if not self.parallel:
-            reads, _ = self._one_by_one(tokens, state, memory)
-            return self._scores(reads[inside])
+            return self._one_by_one(tokens, state, memory)[0][inside]
         embedded = self.drop(self.embedding(tokens))
         h, _ = self.first(embedded, lengths, state.first)
         context, _ = self._attend(h, memory, state.covered)
         g = self.rest(torch.cat([h, context], 2), lengths, state.rest)[0] if self.rest else h
-        return self._scores(self._read(g[inside], context[inside], embedded[inside]))
+        return self._read(g[inside], context[inside], embedded[inside])
 
     def weights(
         self, tokens: Int[Tensor, "batch time"], lengths: Int[Tensor, "batch"], memory: Memory
@@ -143,7 +163,7 @@ class Decoder(nn.Module):
         reads, weights = [], []
         for t in range(tokens.shape[1]):
             before = state.covered
-            _, state = self.step(tokens[:, t], state, memory)
+            state = self._advance(tokens[:, t], state, memory)
             reads.append(state.read)
             weights.append(state.covered - before)
         if not reads:

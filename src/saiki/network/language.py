@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from saiki.network.embedding import Embedding
 from saiki.network.options import Network
 from saiki.network.stack import Stack, States
+from saiki.network.surprise import mean_surprise
 from saiki.shapes import Float, Int
 
 #: shares of the vocabulary at which adaptive softmax cuts it: frequent, rarer, rarest units
@@ -75,7 +76,7 @@ class LanguageModel(nn.Module):
         """What training lowers, and the states after the last unit."""
         h, after = self(tokens, states)
         dropped = self._dropped(h)
-        loss = self.surprise(dropped, following).mean()
+        loss = self._mean_surprise(dropped, following)
         if self.training and self.sizes.activation:
             loss = loss + self.sizes.activation * dropped.square().mean()
         if self.training and self.sizes.change and h.shape[1] > 1:
@@ -87,10 +88,19 @@ class LanguageModel(nn.Module):
             return self.drop(h)
         return h * self.drop(h.new_ones(len(h), 1, h.shape[2]))
 
+    def _mean_surprise(self, h: Tensor, following: Tensor) -> Tensor:
+        if self.sizes.adaptive:
+            return self.surprise(h, following).mean()
+        return mean_surprise(self.narrow(h).flatten(0, 1), self._weight, self.bias, following.flatten())
+
+    @property
+    def _weight(self) -> Tensor:
+        """What scores are made with: of tied weights the vectors of the units."""
+        return self.embedding.table.weight if self.weight is None else self.weight
+
     def scores(self, h: Float[Tensor, "steps width"]) -> Float[Tensor, "steps units"]:
         """Scores of every unit, before the softmax."""
-        weight = self.embedding.table.weight if self.weight is None else self.weight
-        return nn.functional.linear(self.narrow(h), weight, self.bias)
+        return nn.functional.linear(self.narrow(h), self._weight, self.bias)
 
     def surprise(self, h: Float[Tensor, "*steps width"], following: Int[Tensor, "*steps"]) -> Float[Tensor, "steps"]:
         """-log p of the units that follow, in nats, one after the other."""

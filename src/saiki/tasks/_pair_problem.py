@@ -77,9 +77,8 @@ class PairProblem:
                 said[inside] = network.decoder(given, lengths, memory).argmax(1)
             own = torch.cat([given[:, :1], said[:, :-1]], 1)
             given = torch.where(batch["own"] & (torch.arange(given.shape[1], device=given.device) > 0), own, given)
-        scores = network.decoder(given, lengths, memory)
         smoothing = self.smoothing if network.training else 0.0
-        return nn.functional.cross_entropy(scores, batch["target"][inside], label_smoothing=smoothing)
+        return network.decoder.surprise(given, lengths, memory, batch["target"][inside], smoothing)
 
     def validate(self, network: nn.Module) -> float:
         """The mean surprise of the units of held-out answers, in nats; NaN without any."""
