@@ -1,7 +1,7 @@
-"""Language models and translation on real texts, as a user would make them, and the speed of writing.
+"""Language models and translation on real texts, as a user would make them, and the speed of training and writing.
 
     python benchmarks/language.py --data DIR [--only tiny-shakespeare] [--seeds 1]     accuracy, one row per text and seed
-    python benchmarks/language.py --speed                                              10,000 characters, beside torch.nn
+    python benchmarks/language.py --speed                                              training and writing, beside torch.nn
     python benchmarks/language.py --report                                             only write docs/language.md
 
 DIR holds the public data sets. Each row is `saiki train`, then `saiki evaluate` on the whole test part (of a language model with
@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import _language_speed
 from _rows import ROOT, Rows, about, code_hash, file_hash
 from quality import saiki
 
@@ -67,15 +68,22 @@ SETS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
+#: how translation is asked for: as many steps as two free cores make in some 40 minutes
+TRANSLATE = ["--source", "en", "--target", "de", "--lower", "--vocabulary", "4000", "--steps", "4300"]
 #: pairs of texts: files beside each other whose endings are the languages
 PAIRS: dict[str, dict[str, Any]] = {
     "multi30k": {
         "about": "Multi30k, captions, English to German, test 2016",
         "folder": "translation/multi30k-ende",
         "files": ("train", "val", "test_2016_flickr"),
-        # as many steps as two free cores make in some 40 minutes
-        "options": ["--source", "en", "--target", "de", "--lower", "--vocabulary", "4000", "--steps", "4300"],
+        "options": TRANSLATE,
         "published": "an attentive GRU is published with BLEU 38.1 (tokenised, small letters; Caglayan et al. 2017)",
+    },
+    "multi30k-without-attention": {
+        "about": "The same without attention",
+        "folder": "translation/multi30k-ende",
+        "files": ("train", "val", "test_2016_flickr"),
+        "options": [*TRANSLATE, "--attention", "none"],
     },
 }
 
@@ -157,40 +165,6 @@ def translation(name: str, data: Path, seed: int) -> dict[str, Any]:
             "curve": run["curve"], "scores": found["scores"], "notes": found["notes"], "sample": sample, **about()}  # fmt: skip
 
 
-def speed(length: int = 10_000) -> dict[str, Any]:
-    """Seconds for `length` characters by a 2 × 512 LSTM: `model.generate`, and the step loop of torch.nn with the same weights."""
-    import torch
-
-    from saiki.network.options import Network
-    from saiki.tasks._generating import GenerateTask
-    from saiki.tasks.generate import Generate
-
-    text = "".join(chr(c) for c in range(32, 97)) * 40
-    task = GenerateTask.fit(Generate(units="characters", embedding=64), [text], {})
-    network = task.network(Network(cell="lstm", layers=2, connection="plain", width=512), 512, 0).eval()
-    began = time.perf_counter()
-    written = task.generate(network, length=length)
-    ours = time.perf_counter() - began
-    layer = torch.nn.LSTM(64, 512, 2, batch_first=True)
-    for number, (cell,) in enumerate(network.stack.cells):
-        for weight, value in cell.named_parameters():
-            getattr(layer, f"{weight}_l{number}").data = value.data
-    table, head = network.embedding.table, torch.nn.Linear(512, task.codec.size)
-    head.weight.data, head.bias.data = network.weight.data, network.bias.data
-    best, some = float("inf"), length // 20
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        unit, state = torch.zeros(1, 1, dtype=torch.long), None
-        began = time.perf_counter()
-        with torch.no_grad():
-            for _ in range(some):
-                y, state = layer(table(unit), state)
-                unit = torch.multinomial(torch.softmax(head(y[:, -1]), -1), 1)
-        best = min(best, (time.perf_counter() - began) * length / some)
-    return {"set": "speed", "characters": len(written), "seconds": round(ours, 2), "torch": round(best, 2),
-            "times": round(best / ours, 1), "machine": about()["machine"]}  # fmt: skip
-
-
 def page(rows: dict[str, dict[str, Any]]) -> str:
     """The page of the documentation."""
     lines = [
@@ -226,14 +200,12 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
             lines += ["| | BLEU | chrF | exact |", "|---|---:|---:|---:|"]
             for who, found in row["scores"].items():
                 lines.append(f"| {who} | {found['bleu']:.1f} | {found['chrf']:.1f} | {found['exact']:.3f} |")
-            lines += ["", f"For comparison {what['published']}. {' '.join(row['notes'])}", ""]
+            published = f"For comparison {what['published']}. " if "published" in what else ""
+            lines += ["", published + " ".join([*row["notes"], *filter(None, [row.get("note")])]), ""]
             lines += [f"{shape['layers']} layers of {shape['width']} units, {shape['cell']}, dropout {shape['dropout']}; "
                       f"{row['steps']:,} steps, {row['seconds']:.0f} s, {row['machine']}, {row['threads']} thread(s), torch "
                       f"{row['torch']}, commit {row['commit']}.", "", "```", row["sample"].strip(), "```", ""]  # fmt: skip
-    for row in (r for r in rows.values() if r["set"] == "speed"):
-        ours = f"{row['characters']:,} characters by a 2 × 512 LSTM: {row['seconds']} s"
-        theirs = f"the step loop of torch.nn with the same weights {row['torch']} s at its better number of threads"
-        lines += ["## Writing", "", f"{ours}, {theirs}: {row['times']} times; {row['machine']}.", ""]
+    lines += _language_speed.lines(list(rows.values()))
     return "\n".join(lines)
 
 
@@ -242,12 +214,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the data sets")
     parser.add_argument("--only", nargs="*", default=[*SETS, *PAIRS], choices=[*SETS, *PAIRS])
     parser.add_argument("--seeds", nargs="*", type=int, default=[1])
-    parser.add_argument("--speed", action="store_true", help="measure how fast text is written")
+    parser.add_argument("--speed", action="store_true", help="measure how fast models learn and write")
     parser.add_argument("--report", action="store_true", help="only write docs/language.md from the rows there are")
     given = parser.parse_args()
     rows, code = Rows("language"), code_hash(*CODE)
     if given.speed:
-        rows.put(f"speed code={code}", speed())
+        for row in _language_speed.training():
+            rows.put(f"training speed {row['cell']} {row['units']} {row['width']} code={code}", row)
+        rows.put(f"speed code={code}", _language_speed.writing())
     elif not given.report:
         if given.data is None:
             parser.error("--data DIR is needed to measure")
