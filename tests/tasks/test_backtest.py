@@ -105,6 +105,16 @@ def test_any_level_after_training(model, table):
     assert {"coverage-50", "width-90"} <= model.evaluate(table, level=[50, 90]).scores["saiki"].keys()
 
 
+@pytest.mark.parametrize("series", [3, 20])
+def test_intervals_of_few_series_reach_as_far_below_as_above(series):
+    """One year above the forecast says little of the next; many series say on which side errors lie."""
+    y = np.random.default_rng(0).gumbel(size=(series, 60))
+    long = {"unique_id": np.repeat(np.arange(series), 60), "ds": np.tile(np.arange(60), series), "y": y.ravel()}
+    model = saiki.train("forecast", pl.DataFrame(long), **QUICK)
+    low, high = model.task.calibration.ends(80)
+    assert np.array_equal(-low, high) == (series < 20)
+
+
 def test_without_held_out_errors_other_levels_are_refused(table):
     bare = saiki.train("forecast", table, holdout="none", level=[80], **QUICK)
     assert "saiki-lo-80" in bare.predict(table).columns

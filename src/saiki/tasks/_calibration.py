@@ -74,6 +74,14 @@ class Calibration:
         return cls(None if data is None else np.load(io.BytesIO(data), allow_pickle=False).astype(float))
 
 
+def mirrored(errors: np.ndarray) -> np.ndarray:
+    """Every error path with both signs: intervals as far below the point as above it, in the model's own widths.
+
+    For few series: the windows of one series overlap, so that one good or bad year would shift all its intervals.
+    """
+    return np.concatenate([errors, -errors])
+
+
 def _ranked(rising: np.ndarray, rank: int) -> float:
     """The error of a rank that counts from 1; beyond both ends the outermost; 0 where there is none."""
     return float(rising[min(max(rank, 1), len(rising)) - 1]) if len(rising) else 0.0

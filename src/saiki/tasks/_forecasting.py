@@ -27,12 +27,12 @@ from saiki.modalities import table
 from saiki.network.ensemble import Ensemble
 from saiki.network.forecaster import Plan
 from saiki.tasks import _anomalies, _backtest, _forecast_columns
-from saiki.tasks._calibration import Calibration
+from saiki.tasks._calibration import Calibration, mirrored
 from saiki.tasks._clinical import Clinical
 from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._forecast_tables import after, as_table, library, parse_time
 from saiki.tasks._insight import Insight, insight
-from saiki.tasks._plan import default_width, make_plan, training_defaults
+from saiki.tasks._plan import MANY_SERIES, default_width, make_plan, training_defaults
 from saiki.tasks._sampling import MOST_VALIDATED, ForecastProblem, held_out, make_network, validated_places
 from saiki.tasks._task import Task
 from saiki.tasks._warm_start import go_on, smaller
@@ -236,7 +236,9 @@ class ForecastTask(Task):
             return
         panel, series, ends = found
         some = np.linspace(0, len(series) - 1, min(len(series), MOST_VALIDATED)).astype(np.int64)
-        self.calibration.errors = _forecast_columns.held_out_errors(self, network, panel, series[some], ends[some])
+        errors = _forecast_columns.held_out_errors(self, network, panel, series[some], ends[some])
+        few = len(np.unique(series)) < MANY_SERIES
+        self.calibration.errors = mirrored(errors) if few and errors is not None else errors
 
     def forecast_batch(
         self, network: nn.Module, cut: WindowBatch, levels: Sequence[float] | None = None, samples: int = 0

@@ -11,6 +11,8 @@ from saiki.network import laws
 from saiki.network.forecaster import Plan
 from saiki.tasks.forecast import Forecast
 
+#: with fewer series there is little to tell their common ways from chance
+MANY_SERIES = 20
 #: seasons in the window: two weeks of days hold the weekday twice; fewer of long seasons
 SEASONS, LONG_SEASONS = 14, 7
 #: steps in a token at most; a longer season is read in parts
@@ -107,12 +109,12 @@ def _history(length: int, horizon: int, season: int, patch: int) -> int:
 
 def default_width(series: int) -> int:
     """Units per layer: few series are learned by heart within minutes by a wide network."""
-    return 128 if series >= 100 else 64 if series >= 20 else 32
+    return 128 if series >= 100 else 64 if series >= MANY_SERIES else 32
 
 
 def training_defaults(series: int) -> dict[str, float]:
     """Smaller steps for few series: with large ones their best weights are passed within some tens of steps."""
-    return {} if series >= 20 else {"learning_rate": 2e-3}
+    return {} if series >= MANY_SERIES else {"learning_rate": 2e-3}
 
 
 def _positive(panel: Panel) -> bool:
