@@ -43,25 +43,27 @@ template <class T> struct IndRnn {
   }
 };
 
-// Gates: taken, f, r, highway; states h and c; vector 0: what f and r see of c.
+// Gates: taken, f, r, and the highway, which may be the input itself, scaled; states h and c; vector 0: what f and r see of c.
 template <class T> struct Sru {
   using Scalar = T;
   using V = Vec<T>;
   static constexpr int states = 2, outputs = 1, vectors = 1;
   static constexpr bool holds = false;
   enum { Before, F, R, C, Taken, Highway, Parts };
+  static constexpr T scale = T(1.7320508075688772);  // of the input: sqrt(1 + 2 exp(0))
   static long kept(const Steps& c) { return Parts * c.width; }
 
   static void forward(const StepRows<T>& s) {
     const long w = s.call.width;
     const T* see = s.vector(0);
     for (long j = 0; j < s.n; ++j) {
-      const T* x = s.x(j);
+      const T *x = s.x(j), *high = s.call.highway ? s.input(j) : x + 3 * w;
+      const T stretch = s.call.highway ? scale : T(1);
       T *h = s.state(0, j), *c = s.state(1, j), *kept = s.kept(j);
       each_unit<T>(w, [&](long u, long left) SAIKI_LAMBDA {
         auto gate = [&](int i) SAIKI_LAMBDA { return load(x + i * w + u, left); };
         auto keep = [&](int part, V v) SAIKI_LAMBDA { store(kept + part * w + u, v, left); };
-        const V before = load(c + u, left), taken = gate(0), highway = gate(3);
+        const V before = load(c + u, left), taken = gate(0), highway = load(high + u, left) * stretch;
         const V f = sigmoid<T>(gate(1) + load(see + u, left) * before), r = sigmoid<T>(gate(2) + load(see + w + u, left) * before);
         const V now = taken + f * (before - taken);
         store(c + u, now, left), store(h + u, highway + r * (now - highway), left);
@@ -76,16 +78,52 @@ template <class T> struct Sru {
     T* sum = s.sum(0);
     for (long j = 0; j < s.n; ++j) {
       const T* kept = s.kept(j);
-      T *dh = s.dstate(0, j), *dc = s.dstate(1, j), *dx = s.dx(j);
+      T *dh = s.dstate(0, j), *dc = s.dstate(1, j), *dx = s.dx(j), *high = s.call.highway ? s.dinput(j) : dx + 3 * w;
+      const T stretch = s.call.highway ? scale : T(1);
       each_unit<T>(w, [&](long u, long left) SAIKI_LAMBDA {
         auto of = [&](int part) SAIKI_LAMBDA { return load(kept + part * w + u, left); };
         const V before = of(Before), f = of(F), r = of(R), d = load(dh + u, left), to_c = load(dc + u, left) + d * r;
         const V to_f = to_c * (before - of(Taken)) * f * (T(1) - f), to_r = d * (of(C) - of(Highway)) * r * (T(1) - r);
         store(dx + u, to_c * (T(1) - f), left), store(dx + w + u, to_f, left);
-        store(dx + 2 * w + u, to_r, left), store(dx + 3 * w + u, d * (T(1) - r), left);
+        store(dx + 2 * w + u, to_r, left);
+        if (high) store(high + u, d * (T(1) - r) * stretch, left);
         store(dh + u, V{}, left);
         store(dc + u, to_c * f + to_f * load(see + u, left) + to_r * load(see + w + u, left), left);
         add(sum + u, to_f * before, left), add(sum + w + u, to_r * before, left);
+      });
+    }
+  }
+};
+
+// Gates: z, n; h = h + z (n - h).
+template <class T> struct MinGru {
+  using Scalar = T;
+  using V = Vec<T>;
+  static constexpr int states = 1, outputs = 1, vectors = 0;
+  static constexpr bool holds = false;
+  static long kept(const Steps& c) { return 2 * c.width; }  // z, n - h before
+
+  static void forward(const StepRows<T>& s) {
+    const long w = s.call.width;
+    for (long j = 0; j < s.n; ++j) {
+      const T* x = s.x(j);
+      T *h = s.state(0, j), *kept = s.kept(j);
+      each_unit<T>(w, [&](long u, long left) SAIKI_LAMBDA {
+        const V before = load(h + u, left), z = sigmoid<T>(load(x + u, left)), far = load(x + w + u, left) - before;
+        store(kept + u, z, left), store(kept + w + u, far, left), store(h + u, before + z * far, left);
+      });
+    }
+  }
+
+  static void backward(const StepRows<T>& s) {
+    const long w = s.call.width;
+    for (long j = 0; j < s.n; ++j) {
+      const T* kept = s.kept(j);
+      T *dh = s.dstate(0, j), *dx = s.dx(j);
+      each_unit<T>(w, [&](long u, long left) SAIKI_LAMBDA {
+        const V z = load(kept + u, left), d = load(dh + u, left), to_n = d * z;
+        store(dx + u, to_n * load(kept + w + u, left) * (T(1) - z), left), store(dx + w + u, to_n, left);
+        store(dh + u, d - to_n, left);
       });
     }
   }

@@ -10,7 +10,7 @@ template <class T> struct LstmSteps {
   using V = Vec<T>;
   static constexpr int states = 2, outputs = 1, vectors = 3;
   static constexpr bool holds = false;
-  enum { Before, I, F, G, O, C, Tanh, Norm };  // c before, gates, c, tanh of what the output sees, normalised c and its scale
+  enum { Before, I, F, G, O, Norm };  // c before, gates, normalised c and its scale
   static long kept(const Steps& c) { return Norm * c.width + (normed(c) ? c.width + 1 : 0); }
 
   static void forward(const StepRows<T>& s) {
@@ -38,6 +38,11 @@ template <class T> struct LstmSteps {
   }
 
  private:
+  // c after the step, computed again.
+  static SAIKI_INLINE V now(const T* kept, long w, long u, long left) {
+    auto of = [&](int part) SAIKI_LAMBDA { return load(kept + part * w + u, left); };
+    return of(F) * of(Before) + of(I) * of(G);
+  }
   static bool normed(const Steps& c) { return c.vector[1]; }
   static bool projected(const Steps& c) { return c.products - c.transitions == 2; }
 
@@ -54,7 +59,7 @@ template <class T> struct LstmSteps {
         const V before = load(c + u, left), f = sigmoid<T>(sum(f_at) + hole(f_at, before)), g = tanh<T>(sum(f_at + 1));
         const V i = Coupled ? T(1) - f : sigmoid<T>(sum(0) + hole(0, before)), now = f * before + i * g;
         store(kept + Before * w + u, before, left), store(kept + F * w + u, f, left), store(kept + G * w + u, g, left);
-        store(kept + I * w + u, i, left), store(kept + C * w + u, now, left), store(c + u, now, left);
+        store(kept + I * w + u, i, left), store(c + u, now, left);
         store(kept + O * w + u, sigmoid<T>(sum(f_at + 2) + hole(f_at + 1, now)), left);
       });
     }
@@ -62,26 +67,26 @@ template <class T> struct LstmSteps {
 
   static void output(const StepRows<T>& s, long j) {
     const long w = s.call.width;
+    const T* c = s.state(1, j);
     T *kept = s.kept(j), *up = projected(s.call) ? s.entered(1, j) : s.state(0, j), *norm = kept + Norm * w;
     const bool normal = normed(s.call);
     const T *gain = s.vector(1), *shift = s.vector(2);
-    if (normal) norm[w] = normalise(kept + C * w, norm, w);
+    if (normal) norm[w] = normalise(c, norm, w);
     each_unit<T>(w, [&](long u, long left) SAIKI_LAMBDA {
-      const V seen = normal ? load(norm + u, left) * load(gain + u, left) + load(shift + u, left) : load(kept + C * w + u, left);
-      const V t = tanh<T>(seen);
-      store(kept + Tanh * w + u, t, left), store(up + u, load(kept + O * w + u, left) * t, left);
+      const V seen = normal ? load(norm + u, left) * load(gain + u, left) + load(shift + u, left) : load(c + u, left);
+      store(up + u, load(kept + O * w + u, left) * tanh<T>(seen), left);
     });
   }
 
   // From the gradient of what went up to those of the gate o and of c.
   static void output_back(const StepRows<T>& s, long j, const T* dup) {
     const long w = s.call.width;
-    const T *kept = s.kept(j), *norm = kept + Norm * w, *gain = s.vector(1);
+    const T *kept = s.kept(j), *norm = kept + Norm * w, *gain = s.vector(1), *shift = s.vector(2);
     const bool normal = normed(s.call);
     const int o_at = s.call.coupled ? 2 : 3;
     T *dc = s.dstate(1, j), *go = s.dx(j) + o_at * w, *seen = s.result(j) + w;  // behind dup
     each_unit<T>(w, [&](long u, long left) SAIKI_LAMBDA {
-      const V t = load(kept + Tanh * w + u, left), o = load(kept + O * w + u, left), d = load(dup + u, left);
+      const V t = tanh<T>(normal ? load(norm + u, left) * load(gain + u, left) + load(shift + u, left) : now(kept, w, u, left)), o = load(kept + O * w + u, left), d = load(dup + u, left);
       store(go + u, d * t * o * (T(1) - o), left);
       const V through = d * o * (T(1) - t * t);
       if (!normal) return add(dc + u, through, left);
@@ -108,7 +113,7 @@ template <class T> struct LstmSteps {
           add(dpeep + gate * w + u, grad * cell, left);
           return grad * load(peep + gate * w + u, left);
         };
-        if (Peephole) d += hole(f_at + 1, load(gx + (f_at + 2) * w + u, left), load(kept + C * w + u, left));
+        if (Peephole) d += hole(f_at + 1, load(gx + (f_at + 2) * w + u, left), f * before + i * g);
         const V to_f = d * (Coupled ? before - g : before) * f * (T(1) - f);
         store(gx + f_at * w + u, to_f, left);
         store(gx + (f_at + 1) * w + u, d * i * (T(1) - g * g), left);

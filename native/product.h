@@ -5,6 +5,31 @@
 
 namespace saiki::SAIKI_ISA {
 
+// Rows of C [.., columns] += sum over k < depth of A[k][row] lines[k], A with `a_row` numbers from k to k; `packed` has room for one
+// panel of that depth. The first one sets C.
+template <class T>
+void add_outer(T* c, long columns, const T* a, long a_row, Share rows, const T* const* lines, long depth, T* packed, bool first) {
+  constexpr long L = lanes_of<T>, panel_columns = plain_vectors * L;
+  alignas(64) T sums[max_tile_rows * panel_columns];
+  const T* starts[max_tile_rows];
+  Panels<T> one{nullptr, nullptr, depth, (columns + L - 1) / L, plain_vectors};
+  const long tiles = (rows.end - rows.begin + one.tile() - 1) / one.tile();
+  for (long p = 0; p < one.count(); ++p) {
+    one.data = packed - p * panel_columns * depth;
+    pack_rows(one, [&](long k) { return lines[k]; }, columns, Share(p, p + 1));
+    for (long i = 0, r = rows.begin; i < tiles; ++i) {
+      const long end = rows.begin + (rows.end - rows.begin) * (i + 1) / tiles;
+      for (long j = r; j < end; ++j) starts[j - r] = a + j;
+      multiply_for<T>(int(end - r), one.wide(p))(starts, a_row, packed, depth, nullptr, sums, panel_columns);
+      for (const T* from = sums; r < end; ++r, from += panel_columns)
+        for (long u = p * panel_columns, v = 0; v < one.wide(p); u += L, ++v) {
+          const Vec<T> more = load(from + v * L);
+          store(c + r * columns + u, first ? more : load(c + r * columns + u, columns - u) + more, columns - u);
+        }
+    }
+  }
+}
+
 // C [rows, columns]: A B', A [rows, depth], B [columns, depth]; A B, B [depth, columns]; A' B, A [depth, rows].
 template <class T> class MatrixProduct {
   static constexpr long L = lanes_of<T>, panel_columns = plain_vectors * L;
@@ -23,7 +48,7 @@ template <class T> class MatrixProduct {
     const long total = (c.columns + L - 1) / L;
     if (!c.turned) panels = {take<T>(t, Panels<T>::size(c.depth, total)), nullptr, c.depth, total, plain_vectors};
     lanes = take<Lane>(t, t.lanes);
-    for (int i = 0; i < t.lanes; ++i) lanes[i] = {take<const T*>(t, c.rows), c.turned ? take<T>(t, chunk_lines * panel_columns) : nullptr};
+    for (int i = 0; i < t.lanes; ++i) lanes[i] = {take<const T*>(t, c.turned ? chunk_lines : c.rows), c.turned ? take<T>(t, chunk_lines * panel_columns) : nullptr};
   }
 
   void operator()(int index) {
@@ -57,27 +82,10 @@ template <class T> class MatrixProduct {
 
   void turned(Lane& lane, Share rows) const {
     const T *a = cast<T>(call.a), *b = cast<T>(call.b);
-    alignas(64) T sums[max_tile_rows * panel_columns];
     for (long begin = 0; begin < call.depth; begin += chunk_lines) {
       const long depth = begin + chunk_lines < call.depth ? chunk_lines : call.depth - begin;
-      Panels<T> one{nullptr, nullptr, depth, (call.columns + L - 1) / L, plain_vectors};
-      for (long p = 0; p < one.count(); ++p) {
-        one.data = lane.packed - p * panel_columns * depth;
-        pack_rows(one, [&](long k) { return b + (begin + k) * call.columns; }, call.columns, Share(p, p + 1));
-        const long tiles = (rows.end - rows.begin + one.tile() - 1) / one.tile();
-        for (long i = 0, r = rows.begin; i < tiles; ++i) {
-          const long end = rows.begin + (rows.end - rows.begin) * (i + 1) / tiles;
-          for (long j = r; j < end; ++j) lane.lines[j - r] = a + begin * call.rows + j;
-          multiply_for<T>(int(end - r), one.wide(p))(lane.lines, call.rows, one.panel(p), depth, nullptr, sums, panel_columns);
-          for (long j = 0; r < end; ++r, ++j)
-            for (long u = 0; u < one.wide(p) * L && p * panel_columns + u < call.columns; u += L) {
-              const long left = call.columns - p * panel_columns - u;
-              T* c = cast<T>(call.c) + r * call.columns + p * panel_columns + u;
-              const Vec<T> more = load(sums + j * panel_columns + u);
-              store(c, begin ? load(c, left) + more : more, left);
-            }
-        }
-      }
+      for (long k = 0; k < depth; ++k) lane.lines[k] = b + (begin + k) * call.columns;
+      add_outer(cast<T>(call.c), call.columns, a + begin * call.rows, call.rows, rows, lane.lines, depth, lane.packed, begin == 0);
     }
   }
 };

@@ -12,9 +12,10 @@ template <class T, class V = Vec<T>> SAIKI_INLINE V exp_below(V x) {
   return x < low ? V{} : e.scale + e.scale * e.p;
 }
 
-// log σ(x) = min(x, 0) - log(1 + exp(-|x|)), with log(1 + e) = 2 artanh(e / (2 + e)), a series in at most 1/9.
-template <class T, class V = Vec<T>> SAIKI_INLINE V log_sigmoid(V x) {
+// log σ(x) = min(x, 0) - log(1 + exp(-|x|)), with log(1 + e) = 2 artanh(e / (2 + e)), a series in at most 1/9; shut = σ(-x).
+template <class T, class V = Vec<T>> SAIKI_INLINE V log_sigmoid(V x, V& shut) {
   const V e = exp_below<T>(minus_abs<T>(x)), s = e / (T(2) + e), q = s * s;
+  shut = (x < V{} ? V{} + T(1) : e) / (T(1) + e);
   constexpr int terms = sizeof(T) == 4 ? 8 : 17;
   V sum = V{} + T(1) / T(2 * terms + 1);
   for (int i = terms - 1; i >= 0; --i) sum = sum * q + T(1) / T(2 * i + 1);
@@ -26,8 +27,18 @@ template <class T> struct Slstm {
   using V = Vec<T>;
   static constexpr int states = 4, outputs = 1, vectors = 0;
   static constexpr bool holds = true;
-  enum { C0, N0, I, F, G, O, C, N, Shut, Lead, M0, M, Parts };  // before: C0, N0, M0; Shut: σ(-f~); Lead: of the past over i in m
-  static long kept(const Steps& c) { return Parts * c.width; }
+  // Before: C0, N0, M0; Lead: of the past over i in m; Shut: σ(-f~). Both m are of use to zoneout alone.
+  enum { C0, N0, Lead, G, O, Shut, M0, Plain = M0, M, Parts };
+  static long kept(const Steps& c) { return (c.zones ? Parts : Plain) * c.width; }
+
+  // i and f, of which one is 1, by the lead.
+  struct Gates {
+    V i, f;
+    explicit SAIKI_INLINE Gates(V lead) {
+      const V one = V{} + T(1), less = exp_below<T>(minus_abs<T>(lead));
+      i = lead <= V{} ? one : less, f = lead >= V{} ? one : less;
+    }
+  };
 
   static void forward(const StepRows<T>& s) {
     const long w = s.call.width;
@@ -40,12 +51,13 @@ template <class T> struct Slstm {
         auto keep = [&](int part, V v) SAIKI_LAMBDA { store(kept + part * w + u, v, left); };
         const V log_i = sum(0), to_f = sum(1), g = tanh<T>(sum(2)), o = sigmoid<T>(sum(3));
         const V c0 = load(c + u, left), n0 = load(n + u, left), m0 = load(m + u, left);
-        const V past = log_sigmoid<T>(to_f) + m0, top = past < log_i ? log_i : past;
-        const V i = exp_below<T>(log_i - top), f = exp_below<T>(past - top);
-        const V c1 = f * c0 + i * g, n1 = f * n0 + i;
+        V shut;
+        const V past = log_sigmoid<T>(to_f, shut) + m0, top = past < log_i ? log_i : past, lead = past - log_i;
+        const Gates k(lead);
+        const V c1 = k.f * c0 + k.i * g, n1 = k.f * n0 + k.i;
         store(c + u, c1, left), store(n + u, n1, left), store(m + u, top, left), store(h + u, o * c1 / n1, left);
-        keep(C0, c0), keep(N0, n0), keep(I, i), keep(F, f), keep(G, g), keep(O, o), keep(C, c1), keep(N, n1);
-        keep(Shut, sigmoid<T>(-to_f)), keep(Lead, past - log_i), keep(M0, m0), keep(M, top);
+        keep(C0, c0), keep(N0, n0), keep(Lead, lead), keep(G, g), keep(O, o), keep(Shut, shut);
+        if (s.call.zones) keep(M0, m0), keep(M, top);
       });
     }
   }
@@ -57,8 +69,10 @@ template <class T> struct Slstm {
       T *dh = s.dstate(0, j), *dc = s.dstate(1, j), *dn = s.dstate(2, j), *dm = s.dstate(3, j), *dx = s.dx(j);
       each_unit<T>(w, [&](long u, long left) SAIKI_LAMBDA {
         auto of = [&](int part) SAIKI_LAMBDA { return load(kept + part * w + u, left); };
-        const V i = of(I), f = of(F), g = of(G), o = of(O), n1 = of(N), up = of(C) / n1, lead = of(Lead), d = load(dh + u, left);
-        const V to_c = load(dc + u, left) + d * o / n1, to_n = load(dn + u, left) - d * o * up / n1;
+        const V lead = of(Lead), g = of(G), o = of(O), d = load(dh + u, left);
+        const Gates k(lead);
+        const V i = k.i, f = k.f, n1 = f * of(N0) + i, up = (f * of(C0) + i * g) / n1, share_of_n = d * o / n1;
+        const V to_c = load(dc + u, left) + share_of_n, to_n = load(dn + u, left) - share_of_n * up;
         const V past = f * (to_c * of(C0) + to_n * of(N0)), fresh = i * (to_c * g + to_n), rest = load(dm + u, left) - past - fresh;
         const V half = V{} + T(0.5), one = V{} + T(1), share = lead > V{} ? one : lead < V{} ? V{} : half;
         const V to_past = past + share * rest;
@@ -114,7 +128,9 @@ template <class T> struct Slstm {
         const V share = load(z + w + u, left), now = of(M), old = of(M0), to_c = load(dc + u, left), to_n = load(dn + u, left);
         const Scales k = scales(share, now, old);
         const V one = V{} + T(1), half = V{} + T(0.5);
-        const V grows = k.ahead > V{} ? V{} : k.grown * (to_c * of(C) + to_n * of(N));
+        const Gates gates(of(Lead));
+        const V c1 = gates.f * of(C0) + gates.i * of(G), n1 = gates.f * of(N0) + gates.i;
+        const V grows = k.ahead > V{} ? V{} : k.grown * (to_c * c1 + to_n * n1);
         const V holds = k.behind > V{} ? V{} : k.stayed * (to_c * of(C0) + to_n * of(N0));
         const V top = load(dm + u, left) - grows - holds;
         const V larger = now > old ? one : now < old ? V{} : half, part = share == V{} ? one : share == one ? V{} : larger;

@@ -1,7 +1,7 @@
-// The loop over time of a cell on projected gates, forward and backward. Lanes share the rows and never wait. States live in the
+// The loop over time of a cell, forward and backward. Lanes share the rows and wait only at the end. States live in the
 // tensors of the final states, their gradients in those of the initial ones: a row that has ended keeps what it had.
 #pragma once
-#include "steprows.h"
+#include "stepchunk.h"
 
 namespace saiki::SAIKI_ISA {
 
@@ -13,11 +13,12 @@ template <class Cell> class StepLoop {
   Team& team;
   const StepSizes<T> sizes;
   Panels<T> panels[max_products];
+  StepChunk<T> chunk;
   StepLane<T>* lanes;
   const bool training;  // the backward pass
 
  public:
-  StepLoop(const Steps& c, Team& t, bool back) : call(c), batch(c.batch), team(t), sizes(c, Cell::states, Cell::kept(c)), training(back) {
+  StepLoop(const Steps& c, Team& t, bool back) : call(c), batch(c.batch), team(t), sizes(c, Cell::states, Cell::kept(c)), chunk(c, sizes, t, back), training(back) {
     for (int k = 0; k < c.products; ++k) panels[k] = pack_space(c.product[k]);
     lanes = take<StepLane<T>>(team, team.lanes);
     for (int i = 0; i < team.lanes; ++i) lanes[i] = space(i);
@@ -25,20 +26,33 @@ template <class Cell> class StepLoop {
 
   void operator()(int index) {
     for (int k = 0; k < call.products; ++k) pack(k, index);
+    chunk.pack(index);
     StepLane<T>& lane = lanes[index];
-    for (int s = 0; s < Cell::states; ++s) begin(lane, s);
+    for (int s = 0; s < Cell::states && chunk.steps(index); ++s) begin(lane, s);
     meet(team);
     if (!training) {
-      for (long p = 0; p < batch.time; ++p) forward(rows(lane, p));
+      for (long p = 0; p < batch.time;) {
+        const long end = chunk.project(lane, p, index);
+        for (long base = 0; p < end; base += rows_of(lane, p++))
+          if (chunk.steps(index)) forward(rows(lane, p, base));
+        chunk.wait();
+      }
       return;
     }
     std::memset(lane.sums, 0, size_t(2 * sizes.sums) * sizeof(T));
-    for (long p = batch.time - 1; p >= 0; --p) {
-      backward(rows(lane, p));
-      StepRows<T>::sum_rows(lane.sums, lane.step_sums, sizes.sums);
-      std::memset(lane.step_sums, 0, size_t(sizes.sums) * sizeof(T));
+    bool first = true;
+    for (long p = batch.time - 1; p >= 0; first = false) {
+      const long end = chunk.take_back(lane, p);
+      for (long base = 0; p > end; base += rows_of(lane, p--)) {
+        if (!chunk.steps(index)) continue;
+        backward(rows(lane, p, base));
+        StepRows<T>::sum_rows(lane.sums, lane.step_sums, sizes.sums);
+        std::memset(lane.step_sums, 0, size_t(sizes.sums) * sizeof(T));
+      }
+      chunk.gradients(lane, first, index);
     }
     meet(team);
+    chunk.write(lanes, index);
     if (index == 0) write();
   }
 
@@ -57,9 +71,9 @@ template <class Cell> class StepLoop {
   }
 
   StepLane<T> space(int index) {
-    const long most = (batch.rows + team.lanes - 1) / team.lanes;
+    const long most = chunk.most_rows();
     StepLane<T> lane{};
-    lane.first = index, lane.stride = team.lanes;
+    lane.first = chunk.together ? 0 : index, lane.stride = chunk.together ? 1 : team.lanes;
     lane.result = take<T>(team, most * sizes.result_row);
     lane.carry = take<T>(team, most * sizes.states);
     lane.lines = take<const T*>(team, most + 1);
@@ -67,13 +81,12 @@ template <class Cell> class StepLoop {
     for (int k = 0; k < call.products; ++k)
       if (!call.product[k].entered) lane.entered[k] = take<T>(team, most * call.product[k].depth);
     if (training) lane.sums = take<T>(team, 2 * sizes.sums), lane.step_sums = lane.sums + sizes.sums;
+    chunk.space(lane, index ? lanes : nullptr);
     return lane;
   }
 
-  StepRows<T> rows(StepLane<T>& lane, long p) {
-    const long count = batch.count(p), n = count > lane.first ? (count - lane.first + lane.stride - 1) / lane.stride : 0;
-    return {call, sizes, lane, panels, p, n};
-  }
+  long rows_of(const StepLane<T>& lane, long p) const { return lane.rows_of(batch.count(p)); }
+  StepRows<T> rows(StepLane<T>& lane, long p, long base) { return {call, sizes, lane, panels, p, rows_of(lane, p), base}; }
 
   void begin(StepLane<T>& lane, int s) {
     for (long b = lane.first; b < batch.rows; b += lane.stride) {
@@ -86,6 +99,7 @@ template <class Cell> class StepLoop {
 
   void forward(const StepRows<T>& s) {
     if (call.zones) each_state(s, [&](T* old, int part, long j) { copy(old, s.state(part, j), 0, call.size[part]); });
+    s.see();
     Cell::forward(s);
     if (call.zones) hold(s);
     for (int i = 0; i < call.transitions; ++i) transition(s, i);
@@ -107,6 +121,7 @@ template <class Cell> class StepLoop {
     for (int i = call.transitions; i-- > 0;) transition_back(s, i);
     if (call.zones) hold_back(s);
     Cell::backward(s);
+    s.see_back();
     if (call.zones) each_state(s, [&](T* carried, int part, long j) { s.sum_rows(s.dstate(part, j), carried, call.size[part]); });
   }
 
@@ -182,6 +197,7 @@ template <class Cell> class StepLoop {
       put(call.product[k].dbias, sizes.bias_at[k], call.product[k].rows);
       put(call.product[k].dgain, sizes.gain_at[k], call.product[k].rows);
     }
+    put(call.input.dbias, sizes.input_bias_at, call.columns), put(call.input.dgain, sizes.input_gain_at, call.columns);
     for (int v = 0; v < max_vectors_of_cell; ++v) put(call.dvector[v], sizes.vector_at[v], call.vector_size[v]);
   }
 };

@@ -15,38 +15,41 @@ template <class T, class Body> SAIKI_INLINE void each_unit(long width, Body body
 
 template <class T> SAIKI_INLINE void add(T* to, Vec<T> v, long left) { store(to, load(to, left) + v, left); }
 
-template <class T> SAIKI_INLINE T total(Vec<T> v) {
-  T sum = 0;
+// Sums of layer norm are in double: what follows is divided by a deviation that may be far smaller than the numbers.
+template <class T> struct WideOf { typedef double V __attribute__((vector_size(lanes_of<T> * long(sizeof(double))))); };
+template <class T> using Wide = typename WideOf<T>::V;
+template <class T> SAIKI_INLINE Wide<T> widen(Vec<T> v) { return __builtin_convertvector(v, Wide<T>); }
+template <class T> SAIKI_INLINE double mean_of(const Wide<T>& v, long n) {
+  double sum = 0;
   for (long i = 0; i < lanes_of<T>; ++i) sum += v[i];
-  return sum;
+  return sum / double(n);
 }
 
 // y = (x - mean) / deviation; gives 1 / deviation. Numbers past n are never touched.
 template <class T> T normalise(const T* x, T* y, long n) {
   using V = Vec<T>;
-  V sum = {}, square = {};
-  each_unit<T>(n, [&](long u, long left) SAIKI_LAMBDA { sum += load(x + u, left); });
-  const T mean = total<T>(sum) / T(n);
+  Wide<T> sum = {}, square = {};
+  each_unit<T>(n, [&](long u, long left) SAIKI_LAMBDA { sum += widen<T>(load(x + u, left)); });
+  const T mean = T(mean_of<T>(sum, n));
   each_unit<T>(n, [&](long u, long left) SAIKI_LAMBDA {
     const V d = load(x + u, left) - mean;
     store(y + u, d, left);
-    const V kept = load(y + u, left);  // zero past the end
+    const Wide<T> kept = widen<T>(load(y + u, left));  // zero past the end
     square += kept * kept;
   });
-  const T scale = T(1) / T(__builtin_sqrt(double(total<T>(square) / T(n) + T(1e-5))));  // as torch.nn.LayerNorm
+  const T scale = T(1 / __builtin_sqrt(mean_of<T>(square, n) + 1e-5));  // as torch.nn.LayerNorm
   each_unit<T>(n, [&](long u, long left) SAIKI_LAMBDA { store(y + u, load(y + u, left) * scale, left); });
   return scale;
 }
 
 // The gradient through it: dx = scale (dy - mean(dy) - y mean(dy y)), dy = g gain; dx may be g.
 template <class T> void normalise_back(const T* y, T scale, const T* g, const T* gain, T* dx, long n) {
-  using V = Vec<T>;
-  V sum = {}, along = {};
+  Wide<T> sum = {}, along = {};
   each_unit<T>(n, [&](long u, long left) SAIKI_LAMBDA {
-    const V d = load(g + u, left) * load(gain + u, left);
-    sum += d, along += d * load(y + u, left);
+    const Wide<T> d = widen<T>(load(g + u, left) * load(gain + u, left));
+    sum += d, along += d * widen<T>(load(y + u, left));
   });
-  const T mean = total<T>(sum) / T(n), slope = total<T>(along) / T(n);
+  const T mean = T(mean_of<T>(sum, n)), slope = T(mean_of<T>(along, n));
   each_unit<T>(n, [&](long u, long left) SAIKI_LAMBDA {
     store(dx + u, (load(g + u, left) * load(gain + u, left) - mean - load(y + u, left) * slope) * scale, left);
   });
@@ -55,17 +58,28 @@ template <class T> void normalise_back(const T* y, T scale, const T* g, const T*
 // Memory of one lane.
 template <class T> struct StepLane {
   long first, stride;
+  long rows_of(long count) const { return count > first ? (count - first + stride - 1) / stride : 0; }  // of the first count
   T *result, *carry, *saved;  // of a product, [rows, result_row]; of states, [rows, all states]; [rows, saved row] where none is kept
   T* entered[max_products];   // [rows, depth] where none is kept
   const T** lines;
   T *sums, *step_sums;        // of biases, gains and vectors: all steps so far; this step
+  // Of a chunk of time, whose rows are numbered as they are visited:
+  T *gates, *own[max_products];  // gates, backward their gradients, [rows, gates_row]; gradients of products that have their own
+  long chunk_rows, *places;      // rows it has, of a row its packed row
+  const T** chunk_lines;
+  T* packed;
+  T *dinput, *dproduct[max_products];  // gradients of the weights so far
 };
 
 template <class T> struct StepSizes {
-  long states, result_row, rows_most, sums, saved_row, norm[max_products], transition, bias_at[max_products], gain_at[max_products], vector_at[max_vectors_of_cell];
+  long states, result_row, sums, saved_row, norm[max_products], transition, bias_at[max_products], gain_at[max_products], vector_at[max_vectors_of_cell];
+  long gates_row, own_row[max_products], input_norm, input_bias_at, input_gain_at;
 
-  // A row of `saved` is: what the cell keeps; per product with a gain, the normalised result and its scale; outputs of transitions.
-  StepSizes(const Steps& c, int parts, long kept) : states(0), result_row(0), rows_most(c.batch.rows), sums(0), saved_row(kept) {
+  static long vectors(long n) { return (n + lanes_of<T> - 1) / lanes_of<T>; }
+
+  // A row of `saved` is: what the cell keeps; per product with a gain, the normalised result and its scale; outputs of transitions;
+  // the same of the input.
+  StepSizes(const Steps& c, int parts, long kept) : states(0), result_row(0), sums(0), saved_row(kept) {
     for (int s = 0; s < parts; ++s) states += c.size[s];
     for (int k = 0; k < c.products; ++k) {
       const Product& p = c.product[k];
@@ -74,10 +88,15 @@ template <class T> struct StepSizes {
       const long most = p.rows > p.depth ? p.rows : p.depth;
       if (most > result_row) result_row = most;
       bias_at[k] = sums, gain_at[k] = sums + p.rows, sums += 2 * p.rows;
+      own_row[k] = p.gain || p.shared < 0 ? spread<T>(vectors(p.rows) * lanes_of<T>) : 0;
     }
     for (int v = 0; v < max_vectors_of_cell; ++v) vector_at[v] = sums, sums += c.vector_size[v];
     transition = saved_row;
     saved_row += c.transitions * c.size[0];
+    input_norm = saved_row;
+    if (c.input.gain) saved_row += c.columns + 1;
+    gates_row = spread<T>(vectors(c.columns) * lanes_of<T>);
+    input_bias_at = sums, input_gain_at = sums + c.columns, sums += 2 * c.columns;
     result_row = padded<T>(result_row) + 64 / long(sizeof(T));  // vectors may be read a little past the end
   }
 };
@@ -88,11 +107,15 @@ template <class T> struct StepRows {
   StepLane<T>& lane;
   const Panels<T>* panels;  // of every product: W transposed, backward W
   long p, n;
+  long base;  // number of row 0 in the chunk
 
   long row(long j) const { return lane.first + j * lane.stride; }
   long at(long j) const { return call.batch.row(p) + row(j); }
-  const T* x(long j) const { return cast<T>(call.gates) + at(j) * call.columns; }
-  T* dx(long j) const { return cast<T>(call.dgates) + at(j) * call.columns; }
+  const T* input(long j) const { return cast<T>(call.input.x) + at(j) * call.input.features; }
+  T* dinput(long j) const { return call.input.dx ? cast<T>(call.input.dx) + at(j) * call.input.features : nullptr; }
+  T* x(long j) const { return lane.gates + (base + j) * sizes.gates_row; }
+  T* dx(long j) const { return x(j); }
+  T* own(int k, long j) const { return lane.own[k] + (base + j) * sizes.own_row[k]; }
   T* state(int s, long j) const { return cast<T>(call.final[s]) + row(j) * call.size[s]; }
   T* dstate(int s, long j) const { return cast<T>(call.dinitial[s]) + row(j) * call.size[s]; }
   T* kept(long j) const { return call.saved ? cast<T>(call.saved) + at(j) * sizes.saved_row : lane.saved + j * sizes.saved_row; }
@@ -109,7 +132,7 @@ template <class T> struct StepRows {
   // Where the gradient of what product k gave (its layer norm and bias included) is written.
   T* gradient(int k, long j) const {
     const Product& of = call.product[k];
-    return of.shared >= 0 ? dx(j) + of.shared : cast<T>(of.gradient) + at(j) * of.rows;
+    return of.shared >= 0 ? dx(j) + of.shared : own(k, j);
   }
 
   // Enters a part of the state, masked by state dropout, and multiplies.
@@ -130,14 +153,31 @@ template <class T> struct StepRows {
     for (long j = 0; j < n; ++j) lane.lines[j] = entered(k, j);
     for (long q = 0; q < panels[k].count(); ++q)
       multiply_rows(panels[k], q, lane.lines, 1, n, lane.result + q * panels[k].vectors * lanes_of<T>, sizes.result_row);
-    if (!of.gain) return;
+    for (long j = 0; of.gain && j < n; ++j) norm(result(j), kept(j) + sizes.norm[k], cast<T>(of.gain), cast<T>(of.bias), of.rows);
+  }
+
+  // Layer norm of a row in place; `kept` has the row before the gain, and its scale behind it.
+  static void norm(T* row, T* kept, const T* gain, const T* bias, long count) {
+    kept[count] = normalise(row, kept, count);
+    each_unit<T>(count, [&](long u, long left) SAIKI_LAMBDA {
+      store(row + u, load(kept + u, left) * load(gain + u, left) + (bias ? load(bias + u, left) : Vec<T>{}), left);
+    });
+  }
+  static void norm_back(const T* kept, const T* gain, T* dgain, const T* g, T* to, long count) {
+    each_unit<T>(count, [&](long u, long left) SAIKI_LAMBDA { add(dgain + u, load(g + u, left) * load(kept + u, left), left); });
+    normalise_back(kept, kept[count], g, gain, to, count);
+  }
+
+  // Layer norm of the projected input, and from the gradient of the gates to that of W x.
+  void see() const {
+    const Input& of = call.input;
+    for (long j = 0; of.gain && j < n; ++j) norm(x(j), kept(j) + sizes.input_norm, cast<T>(of.gain), cast<T>(of.bias), call.columns);
+  }
+  void see_back() const {
+    const Input& of = call.input;
     for (long j = 0; j < n; ++j) {
-      T *norm = kept(j) + sizes.norm[k], *r = result(j);
-      norm[of.rows] = normalise(r, norm, of.rows);
-      const T *gain = cast<T>(of.gain), *bias = cast<T>(of.bias);
-      each_unit<T>(of.rows, [&](long u, long left) SAIKI_LAMBDA {
-        store(r + u, load(norm + u, left) * load(gain + u, left) + (bias ? load(bias + u, left) : Vec<T>{}), left);
-      });
+      if (of.dbias) sum_rows(lane.step_sums + sizes.input_bias_at, dx(j), call.columns);
+      if (of.gain) norm_back(kept(j) + sizes.input_norm, cast<T>(of.gain), lane.step_sums + sizes.input_gain_at, dx(j), dx(j), call.columns);
     }
   }
 
@@ -149,11 +189,9 @@ template <class T> struct StepRows {
       lane.lines[j] = g;
       if (of.dbias) sum_rows(lane.step_sums + sizes.bias_at[k], g, of.rows);
       if (!of.gain) continue;
-      const T* norm = kept(j) + sizes.norm[k];
-      T *dgain = lane.step_sums + sizes.gain_at[k], *own = cast<T>(of.gradient) + at(j) * of.rows;
-      each_unit<T>(of.rows, [&](long u, long left) SAIKI_LAMBDA { add(dgain + u, load(g + u, left) * load(norm + u, left), left); });
-      normalise_back(norm, norm[of.rows], g, cast<T>(of.gain), own, of.rows);
-      lane.lines[j] = own;
+      T* back = own(k, j);
+      norm_back(kept(j) + sizes.norm[k], cast<T>(of.gain), lane.step_sums + sizes.gain_at[k], g, back, of.rows);
+      lane.lines[j] = back;
     }
     for (long q = 0; q < panels[k].count(); ++q)
       multiply_rows(panels[k], q, lane.lines, 1, n, lane.result + q * panels[k].vectors * lanes_of<T>, sizes.result_row);

@@ -1,5 +1,5 @@
-// One call of a cell that runs step by step on gates that are already projected: what depends on inputs alone, and the gradients of
-// the weights, are large products outside; here is what must follow time. Packed as `Batch` says.
+// One call of a cell that runs step by step: its input is projected a chunk of time at a time, and so are the gradients of input and
+// weights taken; between them is what must follow time. Packed as `Batch` says.
 #pragma once
 #include "batch.h"
 #include "team.h"
@@ -15,15 +15,23 @@ struct Product {
   const void *weight, *bias, *gain;
   long shared;      // column of the gates whose gradient is that of the result too; -1: none
   void *entered;    // [steps, depth], what was entered; null when no gradient will be asked
-  void *gradient;   // [steps, rows], backward: of W a; null where it is that of the gates
-  void *dbias, *dgain;
+  void *dweight, *dbias, *dgain;
+};
+
+// The gates of all steps, W x: layer norm where there is a gain, and the bias. dx may be null.
+struct Input {
+  long features;
+  const void *x, *weight, *bias, *gain;  // [steps, features], [columns, features], [columns], [columns]
+  void *dx, *dweight, *dbias, *dgain;
 };
 
 struct Steps {
   Batch batch;
   long columns, width;                // numbers in a row of the gates; units
   bool coupled, relu, before;         // options of the lstm, of elman and indrnn, of the gru
-  const void *gates, *zones, *mask;   // [steps, columns]; shares of zoneout; mask of h, [rows, units of h]
+  bool highway;                       // the input itself goes up (sru), so that dx has a part that is not of the gates
+  Input input;
+  const void *zones, *mask;           // shares of zoneout; mask of h, [rows, units of h]
   long zone_row;                      // numbers between rows of zones; 0: one row for all
   int products, transitions;          // the last products are layers on h behind the step
   Product product[max_products];
@@ -34,7 +42,7 @@ struct Steps {
   const void* initial[max_states];
   void *y, *final[max_states], *saved;
   const void *dy, *dfinal[max_states];
-  void *dgates, *dinitial[max_states];
+  void *dinitial[max_states];
 };
 
 // One product of matrices; see product.h.
@@ -45,7 +53,7 @@ struct Matrices {
   void* c;
 };
 
-constexpr const char* step_names[] = {"elman", "gru", "lstm", "slstm", "rhn", "indrnn", "sru", "lru"};
+constexpr const char* step_names[] = {"elman", "gru", "lstm", "slstm", "rhn", "indrnn", "sru", "lru", "mingru"};
 constexpr int step_count = int(sizeof step_names / sizeof *step_names);
 
 struct StepKernels {

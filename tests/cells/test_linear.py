@@ -58,7 +58,8 @@ def test_a_step_of_ones_own_is_taken_step_by_step():
 @pytest.mark.skipif(kernels.table.native is None, reason="the native extension is not built")
 def test_mixed_dtypes_and_compiled_graphs_are_left_to_the_loop(monkeypatch):
     cell, x = make_cell("mingru", 2, 3), torch.zeros(4, 2)
-    assert kernels.find(cell, x, cell.initial_state(2)) is kernels.SCAN
+    assert kernels.find(cell, x, cell.initial_state(2)).kernel == "mingru_steps"
+    assert kernels.find(cell, x, cell.initial_state(1)) is kernels.SCAN
     assert "differ in dtype" in kernels.find(cell, x.double(), cell.initial_state(2))
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     assert "torch.compile" in kernels.find(cell, x, cell.initial_state(2))

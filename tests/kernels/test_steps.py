@@ -33,6 +33,8 @@ CELLS = [
     ("sru", {}),
     ("lru", {}),
     ("lru", {"deep_output": 1}),
+    ("mingru", {}),
+    ("mingru", {"transition": 1}),
 ]
 LENGTHS = [9, 9, 6, 3, 1, 0, 0]
 FEATURES = 11
@@ -105,8 +107,8 @@ def _louder(plan):
 
 
 def _turned(plan):
-    project = plan.project
-    plan.project = lambda x: project(x).roll(plan.width, 1)
+    place = plan.input.weight
+    plan.tensors[place] = plan.tensors[place].roll(plan.width, 0)
 
 
 def _layers_exchanged(plan):
@@ -124,6 +126,7 @@ SABOTAGE = [
     ("indrnn", {}, _louder),
     ("sru", {}, _louder),
     ("lru", {}, _louder),
+    ("mingru", {}, _turned),
 ]
 
 
@@ -159,14 +162,14 @@ def test_gradients_of_gradients_are_those_of_the_reference(case):
     assert_close(*found, tolerance=1e-10)
 
 
-# The lstm with layer norm is not among them: in badly conditioned cases the gradient of gain_c is 2.1 times as far from float64 as
-# the reference's (allowed: 2.0).
+# The lstm with layer norm is not among them: the distances of the gradient of gain_c hang on a few badly conditioned cases,
+# 0.94 times the reference's over 100 seeds, 3.2 times without the worst (docs/decisions/0004).
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [
         *((cell, {"layer_norm": True, "zoneout": 0.3}) for cell in ("elman", "gru", "slstm")),
-        *((cell, {}) for cell in ("slstm", "indrnn", "lru")),
+        *((cell, {}) for cell in ("slstm", "indrnn", "lru", "mingru")),
     ],
     ids=name_of,
 )

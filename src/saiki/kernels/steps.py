@@ -1,9 +1,9 @@
-"""Run a cell step by step in native code: what depends on inputs alone is projected by torch, what must follow time is not.
+"""Run a cell step by step in native code: its input is projected a chunk of time at a time, and so are its gradients.
 
-    gates = project(x) of all steps;   y_t, s_t = step(gates_t, s_{t-1})
+    gates = W x of all steps, with layer norm and bias;   y_t, s_t = step(gates_t, s_{t-1})
 
-A `Plan` says what a cell is to the native code: the products inside a step with the layer norm behind them, its vectors, shares of
-zoneout, the mask of state dropout, layers of a deep transition. Gradients of the weights are one large product each.
+A `Plan` says what a cell is to the native code: the product of its input and those inside a step with the layer norm behind them,
+its vectors, shares of zoneout, the mask of state dropout, layers of a deep transition.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from torch import Tensor
 
 from saiki.cells._deep import Deep
 from saiki.cells.base import Cell, RecurrentCell, State
+from saiki.cells.sru import ALPHA
 from saiki.kernels.table import native, say_once
 from saiki.shapes import Float, Int
 
 
 @dataclass
 class Product:
-    """A product inside a step: places of weight, bias and gain among the plan's tensors, and the part of them that it takes."""
+    """A product of the input or inside a step: places of weight, bias and gain among the plan's tensors, and the part it takes."""
 
     weight: int
     bias: int | None = None
@@ -38,8 +39,9 @@ class Plan:
 
     kernel: str
     width: int  # units
-    project: Callable[[Tensor], Tensor]  # x [steps, features] to the gates of the kernel
+    project: Callable[[Tensor], Tensor]  # the reference: x [steps, features] to gates, from the plan's tensors
     step: Callable[[Tensor, State], State]  # the reference, on those gates
+    input: Product = field(default_factory=lambda: Product(0))
     outputs: int = 1  # parts of the state that go up
     tensors: list[Tensor] = field(default_factory=list)
     products: list[Product] = field(default_factory=list)
@@ -50,6 +52,7 @@ class Plan:
     relu: bool = False
     before: bool = False
     transitions: int = 0
+    highway: bool = False  # x goes up itself
 
     def keep(self, tensor: Tensor | None) -> int | None:
         """The place of a tensor among those with a gradient."""
@@ -58,19 +61,21 @@ class Plan:
         self.tensors.append(tensor)
         return len(self.tensors) - 1
 
-    def about(self, gates: Tensor, state: Sequence[Tensor], tensors: Sequence[Tensor], counts: Tensor, reverse: bool):
+    def about(self, x: Tensor, state: Sequence[Tensor], tensors: Sequence[Tensor], counts: Tensor, reverse: bool):
         """What the native code takes, forward and backward."""
 
         def of(place: int | None, part: slice | int = slice(None)) -> Tensor | None:
             return None if place is None else tensors[place][part].detach().contiguous()
 
-        products = tuple(
-            (of(p.weight, p.part), of(p.bias, p.part), of(p.gain, p.part), p.shared) for p in self.products
-        )
+        def matrix(p: Product) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+            return of(p.weight, p.part), of(p.bias, p.part), of(p.gain, p.part)
+
+        products = tuple((*matrix(p), p.shared) for p in self.products)
         vectors = tuple(of(v) for v in self.vectors)
-        how = self.coupled, self.relu, self.before, self.transitions
+        how = self.coupled, self.relu, self.before, self.transitions, self.highway
         return (
-            gates, tuple(s.contiguous() for s in state), products, vectors, self.zones, self.mask, counts, reverse, how, self.width,
+            x, matrix(self.input), tuple(s.contiguous() for s in state), products, vectors, self.zones, self.mask, counts,
+            reverse, how, self.width,
         )  # fmt: skip
 
 
@@ -104,62 +109,57 @@ def unroll_steps(
     if not len(x):
         return reference(cell, x, counts, state, reverse)
     plan = plan_of(cell, len(x))
-    gates = plan.project(x).contiguous()
-    y, *final = _Steps.apply(plan, counts, reverse, reference, type(state), len(state), x, gates, *state, *plan.tensors)
+    x = x.contiguous()
+    y, *final = _Steps.apply(plan, counts, reverse, reference, type(state), len(state), x, *state, *plan.tensors)
     return finish(cell, x, y), type(state)(*final)
 
 
 class _Steps(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, plan: Plan, counts, reverse, reference, kind, states, x, gates, *tensors):
+    def forward(ctx: Any, plan: Plan, counts, reverse, reference, kind, states, x, *tensors):
         state, weights = tensors[:states], tensors[states:]
-        about = plan.about(gates, state, weights, counts, reverse)
-        y = gates.new_empty(len(gates), sum(s.shape[1] for s in state[: plan.outputs]))
-        final = tuple(torch.empty_like(s) for s in about[1])
+        about = plan.about(x, state, weights, counts, reverse)
+        y = x.new_empty(len(x), sum(s.shape[1] for s in state[: plan.outputs]))
+        final = tuple(torch.empty_like(s) for s in about[2])
         saved, entered = None, ()
         if any(ctx.needs_input_grad):
-            saved = gates.new_empty(len(gates), native.steps_saved(plan.kernel, about))
-            entered = tuple(gates.new_empty(len(gates), p[0].shape[1]) for p in about[2])
+            saved = x.new_empty(len(x), native.steps_saved(plan.kernel, about))
+            entered = tuple(x.new_empty(len(x), p[0].shape[1]) for p in about[3])
         native.steps_forward(plan.kernel, about, y, final, saved, entered, torch.get_num_threads())
-        ctx.how = plan, reverse, reference, kind, states, gates.shape, len(entered)
+        ctx.how = plan, reverse, reference, kind, states, len(entered)
         ctx.save_for_backward(x, counts, saved, *entered, *tensors)
         ctx.set_materialize_grads(False)
         return y, *final
 
     @staticmethod
     def backward(ctx: Any, dy, *dfinal):
-        plan, reverse, reference, kind, states, shape, products = ctx.how
+        plan, reverse, reference, kind, states, products = ctx.how
         x, counts, saved, *rest = ctx.saved_tensors
         entered, tensors = rest[:products], rest[products:]
-        none = (None,) * 7
+        none = (None,) * 6
         if dy is None and all(d is None for d in dfinal):
             return *none, None, *(None for _ in tensors)
         if torch.is_grad_enabled():
             return *none, *_differentiable(plan, x, kind(*tensors[:states]), counts, reverse, reference, dy, dfinal)
-        dgates = x.new_empty(shape)
         state, weights = tensors[:states], tensors[states:]
-        about = plan.about(dgates, state, weights, counts, reverse)
-        dstate = tuple(torch.empty_like(s) for s in about[1])
+        about = plan.about(x, state, weights, counts, reverse)
+        dx = torch.empty_like(x) if ctx.needs_input_grad[6] else None
+        dstate = tuple(torch.empty_like(s) for s in about[2])
         dweights = [torch.empty_like(w, memory_format=torch.contiguous_format) for w in weights]
-        into = tuple(_into(plan, p, dweights, dgates) for p in plan.products)
+        into = tuple(_into(p, dweights) for p in plan.products)
         dvectors = tuple(None if v is None else dweights[v] for v in plan.vectors)
         dfinal = tuple(None if d is None else d.contiguous() for d in dfinal)
         dy = None if dy is None else dy.contiguous()
         native.steps_backward(
-            plan.kernel, about, saved, dy, dfinal, dgates, dstate, into, dvectors, torch.get_num_threads()
-        )
-        for p, (own, _, _), before in zip(plan.products, into, entered, strict=True):
-            to = dweights[p.weight][p.part]
-            gradient = dgates[:, p.shared : p.shared + len(to)] if own is None else own
-            torch.mm(gradient.t(), before, out=to)
-        return *none, dgates, *dstate, *dweights
+            plan.kernel, about, saved, tuple(entered), dy, dfinal, (dx, *_into(plan.input, dweights)), dstate, into, dvectors,
+            torch.get_num_threads(),
+        )  # fmt: skip
+        return *none, dx, *dstate, *dweights
 
 
-def _into(plan: Plan, p: Product, dweights: list[Tensor], dgates: Tensor):
-    """Where the native code writes the gradients of a product: its result, its bias, its gain."""
-    rows = len(dweights[p.weight][p.part])
-    own = dgates.new_empty(len(dgates), rows) if p.gain is not None or p.shared < 0 else None
-    return own, *(None if place is None else dweights[place][p.part] for place in (p.bias, p.gain))
+def _into(p: Product, dweights: list[Tensor]) -> tuple[Tensor | None, ...]:
+    """Where the native code writes the gradients of a product's weight, bias and gain."""
+    return tuple(None if place is None else dweights[place][p.part] for place in (p.weight, p.bias, p.gain))
 
 
 def _differentiable(plan: Plan, x, state, counts, reverse, reference, dy, dfinal) -> list[Tensor | None]:
@@ -168,7 +168,7 @@ def _differentiable(plan: Plan, x, state, counts, reverse, reference, dy, dfinal
     gates = plan.project(x)
     y, final = reference(OnGates(plan), gates, counts, state, reverse)
     pairs = [(o, g) for o, g in zip((y, *final), (dy, *dfinal), strict=True) if g is not None and o.requires_grad]
-    inputs = [gates, *state, *plan.tensors]
+    inputs = [x, *state, *plan.tensors]
     wanted = [t for t in inputs if t.requires_grad]
     if not pairs:
         return [None] * len(inputs)
@@ -185,6 +185,8 @@ def _product(plan: Plan, weight: Tensor, bias: Tensor | None, gain: Tensor | Non
 def _recurrent(cell: Any, step: Callable[..., State], parts: Sequence[tuple[Any, int]], **how: Any) -> Plan:
     """The plan of a cell with a recurrent matrix, in parts: (rows of it, column of the gates that they share)."""
     plan = Plan(type(cell).__module__.rpartition(".")[2], cell.width, cell.see, step, **how)
+    bias = cell._parameters.get("bias_ih")
+    plan.input = _product(plan, cell.weight_ih, bias, cell.gain_ih if cell.layer_norm else None)
     whole = _product(plan, cell.weight_hh, cell.bias_hh, cell.gain_hh if cell.layer_norm else None)
     plan.products = [replace(whole, part=part, shared=shared) for part, shared in parts]
     plan.mask = cell._mask
@@ -207,8 +209,31 @@ def _gru(cell: Any, step: Any) -> Plan:
     return _recurrent(cell, step, [(slice(0, gates), 0), (slice(gates, None), gates)], before=True)
 
 
-def _elementwise(cell: Any, step: Any, **how: Any) -> Plan:
-    plan = Plan(type(cell).__module__.rpartition(".")[2], cell.width, cell.project, step, **how)
+def _indrnn(cell: Any, step: Any) -> Plan:
+    plan = Plan("indrnn", cell.width, cell.project, step, relu=cell.nonlinearity == "relu")
+    plan.input = _product(plan, cell.weight_ih, cell.bias)
+    plan.vectors = [plan.keep(cell.weight_hh)]
+    return plan
+
+
+def _mingru(cell: Any, step: Any) -> Plan:
+    plan = Plan("mingru", cell.width, cell.project, step)
+    plan.input = _product(plan, cell.weight_ih, cell.bias_ih)
+    return plan
+
+
+def _sru(cell: Any, step: Any) -> Plan:
+    """The gates f and r have a bias; where input and state are equally wide, the kernel takes the highway from x itself."""
+    highway = cell.blocks == 3
+    nothing = cell.bias.new_zeros(cell.width)
+    bias = torch.cat([nothing, cell.bias] if highway else [nothing, cell.bias, nothing])
+
+    def project(x: Tensor) -> Tensor:
+        gates = torch.nn.functional.linear(x, cell.weight_ih, bias)
+        return torch.cat([gates, ALPHA * x], 1) if highway else gates
+
+    plan = Plan("sru", cell.width, project, step, highway=highway)
+    plan.input = _product(plan, cell.weight_ih, bias)
     plan.vectors = [plan.keep(cell.weight_hh)]
     return plan
 
@@ -218,9 +243,8 @@ def _lru(cell: Any, _: Any) -> Plan:
     radius, phase = torch.exp(-cell.nu_log.exp()), cell.theta_log.exp()
     cosine, sine = radius * phase.cos(), radius * phase.sin()
 
-    def project(x: Tensor) -> Tensor:
-        scale = cell.gamma_log.exp()[:, None]
-        return torch.nn.functional.linear(x, torch.cat([cell.B_re * scale, cell.B_im * scale]))
+    scale = cell.gamma_log.exp()[:, None]
+    weight = torch.cat([cell.B_re * scale, cell.B_im * scale])
 
     def step(gates: Tensor, state: Any) -> State:
         real, imaginary = state
@@ -229,7 +253,8 @@ def _lru(cell: Any, _: Any) -> Plan:
             cosine * real - sine * imaginary + inflow, cosine * imaginary + sine * real + inflow_imaginary
         )
 
-    plan = Plan("lru", cell.width, project, step, outputs=2)
+    plan = Plan("lru", cell.width, lambda x: torch.nn.functional.linear(x, weight), step, outputs=2)
+    plan.input = _product(plan, weight, None)
     plan.vectors = [plan.keep(cosine), plan.keep(sine)]
     return plan
 
@@ -240,9 +265,10 @@ _PLANS: dict[str, Callable[[Any, Any], Plan]] = {
     "lstm": _lstm,
     "slstm": lambda cell, step: _recurrent(cell, step, [(slice(None), 0)]),
     "rhn": lambda cell, step: _recurrent(cell, step, [(layer, -1 if layer else 0) for layer in range(cell.depth)]),
-    "indrnn": lambda cell, step: _elementwise(cell, step, relu=cell.nonlinearity == "relu"),
-    "sru": _elementwise,
+    "indrnn": _indrnn,
+    "sru": _sru,
     "lru": _lru,
+    "mingru": _mingru,
 }
 
 
@@ -266,6 +292,6 @@ def finish(cell: Cell, x: Float[Tensor, "steps features"], y: Float[Tensor, "ste
         return cell.up(finish(cell.cell, x, y))
     if type(cell).__module__.endswith(".lru"):
         turned: Any = cell
-        out = torch.nn.functional.linear(y, torch.cat([turned.C_re, -turned.C_im], 1))
-        return out + torch.nn.functional.linear(x, turned.D)
+        seen = torch.nn.functional.linear(x, turned.D)
+        return torch.addmm(seen, y, torch.cat([turned.C_re, -turned.C_im], 1).t())
     return y

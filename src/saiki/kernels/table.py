@@ -51,10 +51,10 @@ ROWS = (
 )
 #: the fused scan: it takes the coefficients of any linear cell, whatever its weights
 SCAN = Row("linear", "scan", weights=0)
-#: cells step by step, with all their options, on gates that torch projects
+#: cells step by step, with all their options
 STEPS = {
     name: Row(name, f"{name}_steps", weights=0)
-    for name in ("elman", "gru", "lstm", "slstm", "rhn", "indrnn", "sru", "lru")
+    for name in ("elman", "gru", "lstm", "slstm", "rhn", "indrnn", "sru", "lru", "mingru")
 }
 #: a reservoir with constant weights: no gradient passes
 RESERVOIR = Row("echo_state", "reservoir", weights=0)
@@ -113,7 +113,11 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     if any(t.dtype is not x.dtype or t.device != x.device for t in (*cell.parameters(), *cell.buffers(), *state)):
         return "input, state and weights differ in dtype or device"
     found = _fused(cell, name, x)
-    if not isinstance(found, Row) and name in STEPS:
+    # one row alone: the scan shares its units among threads
+    whole = (
+        linear and len(state[0]) > 1 and kind.__module__.startswith("saiki.cells.") and "coefficients" not in vars(cell)
+    )
+    if name in STEPS and (whole or not isinstance(found, Row)):
         found = _runs(STEPS[name], name, x.device.type, x.dtype)
     if (found in (SCAN, RESERVOIR) or found in STEPS.values()) and torch.compiler.is_compiling():
         return f"torch.compile: the kernel of {name} is no operator of its own; the cell runs step by step"
