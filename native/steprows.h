@@ -15,44 +15,43 @@ template <class T, class Body> SAIKI_INLINE void each_unit(long width, Body body
 
 template <class T> SAIKI_INLINE void add(T* to, Vec<T> v, long left) { store(to, load(to, left) + v, left); }
 
-// Sums of layer norm are in double: what follows is divided by a deviation that may be far smaller than the numbers.
-template <class T> struct WideOf { typedef double V __attribute__((vector_size(lanes_of<T> * long(sizeof(double))))); };
-template <class T> using Wide = typename WideOf<T>::V;
-template <class T> SAIKI_INLINE Wide<T> widen(Vec<T> v) { return __builtin_convertvector(v, Wide<T>); }
-template <class T> SAIKI_INLINE double mean_of(const Wide<T>& v, long n) {
+// The mean of `count` of what term(u, left) gives for every vector of units, in four sums side by side, added up in double: what
+// follows is divided by a deviation that may be far smaller than the numbers.
+template <class T, class Term> SAIKI_INLINE T mean_of(long count, Term term) {
+  constexpr long L = lanes_of<T>;
+  Vec<T> sums[4] = {};
+  long u = 0;
+  for (; u + 4 * L <= count; u += 4 * L)
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) sums[i] += term(u + i * L, L);
+  for (; u < count; u += L) sums[0] += term(u, count - u < L ? count - u : L);
+  const Vec<T> some = sums[0] + sums[1], more = sums[2] + sums[3];
   double sum = 0;
-  for (long i = 0; i < lanes_of<T>; ++i) sum += v[i];
-  return sum / double(n);
+#pragma GCC unroll 16
+  for (long i = 0; i < L; ++i) sum += double(some[i] + more[i]);
+  return T(sum / double(count));
 }
 
 // y = (x - mean) / deviation; gives 1 / deviation. Numbers past n are never touched.
 template <class T> T normalise(const T* x, T* y, long n) {
   using V = Vec<T>;
-  Wide<T> sum = {}, square = {};
-  each_unit<T>(n, [&](long u, long left) SAIKI_LAMBDA { sum += widen<T>(load(x + u, left)); });
-  const T mean = T(mean_of<T>(sum, n));
-  each_unit<T>(n, [&](long u, long left) SAIKI_LAMBDA {
-    const V d = load(x + u, left) - mean;
+  const T mean = mean_of<T>(n, [&](long u, long left) SAIKI_LAMBDA { return load(x + u, left); });
+  const T square = mean_of<T>(n, [&](long u, long left) SAIKI_LAMBDA {
+    V d = load(x + u, left) - mean;
     store(y + u, d, left);
-    const Wide<T> kept = widen<T>(load(y + u, left));  // zero past the end
-    square += kept * kept;
+    if (left < lanes_of<T>) d = load(y + u, left);  // zero past the end
+    return d * d;
   });
-  const T scale = T(1 / __builtin_sqrt(mean_of<T>(square, n) + 1e-5));  // as torch.nn.LayerNorm
+  const T scale = T(1 / __builtin_sqrt(double(square) + 1e-5));  // as torch.nn.LayerNorm
   each_unit<T>(n, [&](long u, long left) SAIKI_LAMBDA { store(y + u, load(y + u, left) * scale, left); });
   return scale;
 }
 
 // The gradient through it: dx = scale (dy - mean(dy) - y mean(dy y)), dy = g gain; dx may be g.
 template <class T> void normalise_back(const T* y, T scale, const T* g, const T* gain, T* dx, long n) {
-  Wide<T> sum = {}, along = {};
-  each_unit<T>(n, [&](long u, long left) SAIKI_LAMBDA {
-    const Wide<T> d = widen<T>(load(g + u, left) * load(gain + u, left));
-    sum += d, along += d * widen<T>(load(y + u, left));
-  });
-  const T mean = T(mean_of<T>(sum, n)), slope = T(mean_of<T>(along, n));
-  each_unit<T>(n, [&](long u, long left) SAIKI_LAMBDA {
-    store(dx + u, (load(g + u, left) * load(gain + u, left) - mean - load(y + u, left) * slope) * scale, left);
-  });
+  auto dy = [&](long u, long left) SAIKI_LAMBDA { return load(g + u, left) * load(gain + u, left); };
+  const T mean = mean_of<T>(n, dy), slope = mean_of<T>(n, [&](long u, long left) SAIKI_LAMBDA { return dy(u, left) * load(y + u, left); });
+  each_unit<T>(n, [&](long u, long left) SAIKI_LAMBDA { store(dx + u, (dy(u, left) - mean - load(y + u, left) * slope) * scale, left); });
 }
 
 // Memory of one lane.
