@@ -1,5 +1,6 @@
 // The only file that knows Python: checks shapes, releases the interpreter lock, passes views to the kernels.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -378,9 +379,9 @@ GivenSteps given_steps(const std::string& cell, nb::tuple about) {
           about[5], about[6], about[7], nb::cast<bool>(about[8]), nb::cast<nb::tuple>(about[9]), nb::cast<long>(about[10])};
 }
 
-long steps_saved(const std::string& cell, nb::tuple about) {
+std::pair<long, bool> steps_saved(const std::string& cell, nb::tuple about) {
   GivenSteps g = given_steps(cell, about);
-  return g.kernels.saved_row(g.steps);
+  return {g.kernels.saved_row(g.steps), g.kernels.sees};
 }
 
 void steps_forward(const std::string& cell, nb::tuple about, nb::handle y, nb::tuple final, nb::handle saved, nb::tuple entered, int threads) {
@@ -397,11 +398,12 @@ void steps_forward(const std::string& cell, nb::tuple about, nb::handle y, nb::t
 }
 
 // Gradients: of x (or None) and of its weight, bias and gain; of the state; of weight, bias and gain of each product; of the vectors.
-void steps_backward(const std::string& cell, nb::tuple about, nb::handle saved, nb::tuple entered, nb::handle dy, nb::tuple dfinal, nb::tuple dinput,
+void steps_backward(const std::string& cell, nb::tuple about, nb::handle y, nb::handle saved, nb::tuple entered, nb::handle dy, nb::tuple dfinal, nb::tuple dinput,
                     nb::tuple dinitial, nb::tuple dproducts, nb::tuple dvectors, int threads) {
   GivenSteps g = given_steps(cell, about);
   Steps& s = g.steps;
   const int t = g.shape.scalar;
+  s.y = g.kernels.sees ? present(y, t, {g.shape.steps, g.up}, "y") : nullptr;
   s.saved = g.in_steps(saved, g.kernels.saved_row(s), "saved");
   s.dy = g.in_steps(dy, g.up, "the gradient of y");
   Input& in = s.input;
@@ -528,7 +530,7 @@ NB_MODULE(_native, m) {
     Call c{};
     c.features = 1, c.width = width;
     return chosen()->cells[cell_index(cell)][float64].saved_row(c);
-  }, "Numbers per step that forward keeps for backward.");
+  }, "Numbers per step that forward keeps for backward, and whether backward sees y.");
   m.def("poison", [](bool on) { poison = on; }, "Tests: fill the workspace with NaN before each call, check its guards after it.");
   m.def("torch_dtypes", [](nb::tuple given) {
     for (int i = 0; i < 4; ++i) dtypes[i] = nb::object(given[i]).release().ptr();
@@ -538,10 +540,10 @@ NB_MODULE(_native, m) {
   m.def("backward", &backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
         nb::arg().none(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
   m.def("step_cells", [] { return std::vector<std::string>(step_names, step_names + step_count); });
-  m.def("steps_saved", &steps_saved, "Numbers per step that forward keeps for backward.");
+  m.def("steps_saved", &steps_saved, "Numbers per step that forward keeps for backward, and whether backward sees y.");
   m.def("steps_forward", &steps_forward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg());
-  m.def("steps_backward", &steps_backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
-        nb::arg(), nb::arg());
+  m.def("steps_backward", &steps_backward, nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(),
+        nb::arg(), nb::arg(), nb::arg(), nb::arg());
   m.def("scan_forward", &scan_forward);
   m.def("product", &product, nb::arg(), nb::arg(), nb::arg(), nb::arg("across") = false, nb::arg("turned") = false, nb::arg("threads") = 1,
         "One product of matrices by the panel GEMM, into c.");

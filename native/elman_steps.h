@@ -9,7 +9,7 @@ template <class T> struct ElmanSteps {
   using Scalar = T;
   using V = Vec<T>;
   static constexpr int states = 1, outputs = 1, vectors = 0;
-  static constexpr bool holds = false;
+  static constexpr bool holds = false, direct = false, sees = false;
   static long kept(const Steps& c) { return c.width; }  // h
 
   static void forward(const StepRows<T>& s) {

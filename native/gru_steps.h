@@ -9,7 +9,7 @@ template <class T> struct GruSteps {
   using Scalar = T;
   using V = Vec<T>;
   static constexpr int states = 1, outputs = 1, vectors = 0;
-  static constexpr bool holds = false;
+  static constexpr bool holds = false, direct = false, sees = false;
   static long kept(const Steps& c) { return 5 * c.width; }  // h before, r, z, n, and W h of n
 
   static void forward(const StepRows<T>& s) { s.call.before ? forward_before(s) : forward_after(s); }

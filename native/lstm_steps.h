@@ -9,7 +9,7 @@ template <class T> struct LstmSteps {
   using Scalar = T;
   using V = Vec<T>;
   static constexpr int states = 2, outputs = 1, vectors = 3;
-  static constexpr bool holds = false;
+  static constexpr bool holds = false, direct = false, sees = false;
   enum { Before, I, F, G, O, Norm };  // c before, gates, normalised c and its scale
   static long kept(const Steps& c) { return Norm * c.width + (normed(c) ? c.width + 1 : 0); }
 

@@ -26,7 +26,7 @@ template <class T> struct Slstm {
   using Scalar = T;
   using V = Vec<T>;
   static constexpr int states = 4, outputs = 1, vectors = 0;
-  static constexpr bool holds = true;
+  static constexpr bool holds = true, direct = false, sees = false;
   // Before: C0, N0, M0; Lead: of the past over i in m; Shut: σ(-f~). Both m are of use to zoneout alone.
   enum { C0, N0, Lead, G, O, Shut, M0, Plain = M0, M, Parts };
   static long kept(const Steps& c) { return (c.zones ? Parts : Plain) * c.width; }

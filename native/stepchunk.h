@@ -92,12 +92,15 @@ template <class T> class StepChunk {
     const long rows = lane.chunk_rows;
     if (in.dx) input_gradient(lane, rows, part(input.count(), index));
     lines(lane, in.x, in.features, rows);
+    if (in.dbias && !in.gain) add_columns(lane.sums + sizes.input_bias_at, lane.gates, sizes.gates_row, part(call.columns, index), rows);
     add_outer(lane.dinput, in.features, lane.gates, sizes.gates_row, part(call.columns, index), lane.chunk_lines, rows, lane.packed, first);
     for (int k = 0; k < call.products; ++k) {
       const Product& of = call.product[k];
       lines(lane, of.entered, of.depth, rows);
       const T* g = sizes.own_row[k] ? lane.own[k] : lane.gates + of.shared;
-      add_outer(lane.dproduct[k], of.depth, g, sizes.own_row[k] ? sizes.own_row[k] : sizes.gates_row, part(of.rows, index), lane.chunk_lines, rows, lane.packed, first);
+      const long row = sizes.own_row[k] ? sizes.own_row[k] : sizes.gates_row;
+      if (of.dbias && !of.gain) add_columns(lane.sums + sizes.bias_at[k], g, row, part(of.rows, index), rows);
+      add_outer(lane.dproduct[k], of.depth, g, row, part(of.rows, index), lane.chunk_lines, rows, lane.packed, first);
     }
     wait();
   }
@@ -110,6 +113,20 @@ template <class T> class StepChunk {
   }
 
  private:
+  // Added to `to`: the sums of columns of g [rows, row].
+  static void add_columns(T* to, const T* g, long row, Share columns, long rows) {
+    constexpr long at_once = 8;
+    long i = 0;
+    for (; i + at_once <= rows; i += at_once, g += at_once * row)
+      for (long u = columns.begin; u < columns.end; u += L) {
+        const long left = columns.end - u;
+        auto of = [&](long k) SAIKI_LAMBDA { return load(g + k * row + u, left); };
+        add(to + u, ((of(0) + of(1)) + (of(2) + of(3))) + ((of(4) + of(5)) + (of(6) + of(7))), left);
+      }
+    for (; i < rows; ++i, g += row)
+      for (long u = columns.begin; u < columns.end; ++u) to[u] += g[u];
+  }
+
   Share part(long count, int index) const { return together ? Share(count, index, team.lanes) : Share(0, count); }
 
   void lines(StepLane<T>& lane, const void* from, long columns, long rows) const {

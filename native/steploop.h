@@ -18,7 +18,7 @@ template <class Cell> class StepLoop {
   const bool training;  // the backward pass
 
  public:
-  StepLoop(const Steps& c, Team& t, bool back) : call(c), batch(c.batch), team(t), sizes(c, Cell::states, Cell::kept(c)), chunk(c, sizes, t, back), training(back) {
+  StepLoop(const Steps& c, Team& t, bool back) : call(c), batch(c.batch), team(t), sizes(c, Cell::states, Cell::outputs, Cell::kept(c)), chunk(c, sizes, t, back), training(back) {
     for (int k = 0; k < c.products; ++k) panels[k] = pack_space(c.product[k]);
     lanes = take<StepLane<T>>(team, team.lanes);
     for (int i = 0; i < team.lanes; ++i) lanes[i] = space(i);
@@ -46,17 +46,26 @@ template <class Cell> class StepLoop {
       for (long base = 0; p > end; base += rows_of(lane, p--)) {
         if (!chunk.steps(index)) continue;
         backward(rows(lane, p, base));
-        StepRows<T>::sum_rows(lane.sums, lane.step_sums, sizes.sums);
-        std::memset(lane.step_sums, 0, size_t(sizes.sums) * sizeof(T));
+        add_up(lane, rows_of(lane, p));
       }
       chunk.gradients(lane, first, index);
     }
+    add_up(lane, rows_at_once);
     meet(team);
     chunk.write(lanes, index);
     if (index == 0) write();
   }
 
  private:
+  static constexpr long rows_at_once = 128;  // summed before they are added to the rest: sums of few numbers lose fewer digits
+
+  void add_up(StepLane<T>& lane, long more) {
+    if ((lane.summed += more) < rows_at_once) return;
+    StepRows<T>::sum_rows(lane.sums, lane.step_sums, sizes.sums);
+    std::memset(lane.step_sums, 0, size_t(sizes.sums) * sizeof(T));
+    lane.summed = 0;
+  }
+
   Panels<T> pack_space(const Product& of) {
     const long depth = training ? of.rows : of.depth, columns = training ? of.depth : of.rows, L = lanes_of<T>, total = (columns + L - 1) / L;
     return {take<T>(team, Panels<T>::size(depth, total)), training ? nullptr : take<T>(team, total * L), depth, total, plain_vectors};
@@ -81,6 +90,9 @@ template <class Cell> class StepLoop {
     for (int k = 0; k < call.products; ++k)
       if (!call.product[k].entered) lane.entered[k] = take<T>(team, most * call.product[k].depth);
     if (training) lane.sums = take<T>(team, 2 * sizes.sums), lane.step_sums = lane.sums + sizes.sums;
+    T* zeros = take<T>(team, sizes.states);
+    std::memset(zeros, 0, size_t(sizes.states) * sizeof(T));
+    lane.zeros = zeros;
     chunk.space(lane, index ? lanes : nullptr);
     return lane;
   }
@@ -103,19 +115,17 @@ template <class Cell> class StepLoop {
     Cell::forward(s);
     if (call.zones) hold(s);
     for (int i = 0; i < call.transitions; ++i) transition(s, i);
-    long row = 0;
-    for (int part = 0; part < Cell::outputs; ++part) row += call.size[part];
+    if (Cell::direct && !call.changed()) return;
     for (long j = 0; j < s.n; ++j) {
-      T* y = cast<T>(call.y) + s.at(j) * row;
+      T* y = s.y(j);
       for (int part = 0; part < Cell::outputs; y += call.size[part++]) copy(y, s.state(part, j), 0, call.size[part]);
     }
   }
 
   void backward(const StepRows<T>& s) {
-    long row = 0;
-    for (int part = 0; part < Cell::outputs; ++part) row += call.size[part];
-    for (long j = 0; call.dy && j < s.n; ++j) {
-      const T* dy = cast<T>(call.dy) + s.at(j) * row;
+    const bool add_dy = call.dy && (!Cell::direct || call.changed());
+    for (long j = 0; add_dy && j < s.n; ++j) {
+      const T* dy = cast<T>(call.dy) + s.at(j) * sizes.up;
       for (int part = 0; part < Cell::outputs; dy += call.size[part++]) s.sum_rows(s.dstate(part, j), dy, call.size[part]);
     }
     for (int i = call.transitions; i-- > 0;) transition_back(s, i);
@@ -202,7 +212,7 @@ template <class Cell> class StepLoop {
   }
 };
 
-template <class Cell> long saved_row_of(const Steps& call) { return StepSizes<typename Cell::Scalar>(call, Cell::states, Cell::kept(call)).saved_row; }
+template <class Cell> long saved_row_of(const Steps& call) { return StepSizes<typename Cell::Scalar>(call, Cell::states, Cell::outputs, Cell::kept(call)).saved_row; }
 template <class Cell> void steps_forward(const Steps& call, Team& team) {
   StepLoop<Cell> loop(call, team, false);
   on_all_lanes(team, loop);

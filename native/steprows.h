@@ -61,7 +61,9 @@ template <class T> struct StepLane {
   T *result, *carry, *saved;  // of a product, [rows, result_row]; of states, [rows, all states]; [rows, saved row] where none is kept
   T* entered[max_products];   // [rows, depth] where none is kept
   const T** lines;
-  T *sums, *step_sums;        // of biases, gains and vectors: all steps so far; this step
+  T *sums, *step_sums;        // of biases, gains and vectors: all steps so far; the last ones
+  long summed;                // rows of the last ones
+  const T* zeros;             // as long as a row of y
   // Of a chunk of time, whose rows are numbered as they are visited:
   T *gates, *own[max_products];  // gates, backward their gradients, [rows, gates_row]; gradients of products that have their own
   long chunk_rows, *places;      // rows it has, of a row its packed row
@@ -71,15 +73,16 @@ template <class T> struct StepLane {
 };
 
 template <class T> struct StepSizes {
-  long states, result_row, sums, saved_row, norm[max_products], transition, bias_at[max_products], gain_at[max_products], vector_at[max_vectors_of_cell];
+  long up, states, result_row, sums, saved_row, norm[max_products], transition, bias_at[max_products], gain_at[max_products], vector_at[max_vectors_of_cell];
   long gates_row, own_row[max_products], input_norm, input_bias_at, input_gain_at;
 
   static long vectors(long n) { return (n + lanes_of<T> - 1) / lanes_of<T>; }
 
   // A row of `saved` is: what the cell keeps; per product with a gain, the normalised result and its scale; outputs of transitions;
   // the same of the input.
-  StepSizes(const Steps& c, int parts, long kept) : states(0), result_row(0), sums(0), saved_row(kept) {
+  StepSizes(const Steps& c, int parts, int outputs, long kept) : up(0), states(0), result_row(0), sums(0), saved_row(kept) {
     for (int s = 0; s < parts; ++s) states += c.size[s];
+    for (int s = 0; s < outputs; ++s) up += c.size[s];
     for (int k = 0; k < c.products; ++k) {
       const Product& p = c.product[k];
       norm[k] = saved_row;
@@ -115,6 +118,14 @@ template <class T> struct StepRows {
   T* x(long j) const { return lane.gates + (base + j) * sizes.gates_row; }
   T* dx(long j) const { return x(j); }
   T* own(int k, long j) const { return lane.own[k] + (base + j) * sizes.own_row[k]; }
+  T* y(long j) const { return cast<T>(call.y) + at(j) * sizes.up; }
+  // Of a cell that reads it itself; where something is behind the cell, the loop has added what comes back from there.
+  const T* dy(long j) const { return call.dy && !call.changed() ? cast<T>(call.dy) + at(j) * sizes.up : lane.zeros; }
+  bool began(long j) const { return row(j) < call.batch.count(p - 1); }
+  long at_before(long j) const { return call.batch.row(p - 1) + row(j); }
+  const T* initial(int s, long j) const { return call.initial[s] ? cast<T>(call.initial[s]) + row(j) * call.size[s] : lane.zeros; }
+  // The state before the step, of a part that goes up and begins at a column of y.
+  const T* before(int s, long column, long j) const { return began(j) ? cast<T>(call.y) + at_before(j) * sizes.up + column : initial(s, j); }
   T* state(int s, long j) const { return cast<T>(call.final[s]) + row(j) * call.size[s]; }
   T* dstate(int s, long j) const { return cast<T>(call.dinitial[s]) + row(j) * call.size[s]; }
   T* kept(long j) const { return call.saved ? cast<T>(call.saved) + at(j) * sizes.saved_row : lane.saved + j * sizes.saved_row; }
@@ -174,9 +185,9 @@ template <class T> struct StepRows {
   }
   void see_back() const {
     const Input& of = call.input;
-    for (long j = 0; j < n; ++j) {
+    for (long j = 0; of.gain && j < n; ++j) {
       if (of.dbias) sum_rows(lane.step_sums + sizes.input_bias_at, dx(j), call.columns);
-      if (of.gain) norm_back(kept(j) + sizes.input_norm, cast<T>(of.gain), lane.step_sums + sizes.input_gain_at, dx(j), dx(j), call.columns);
+      norm_back(kept(j) + sizes.input_norm, cast<T>(of.gain), lane.step_sums + sizes.input_gain_at, dx(j), dx(j), call.columns);
     }
   }
 
@@ -186,8 +197,8 @@ template <class T> struct StepRows {
     for (long j = 0; j < n; ++j) {
       const T* g = gradient(k, j);
       lane.lines[j] = g;
-      if (of.dbias) sum_rows(lane.step_sums + sizes.bias_at[k], g, of.rows);
       if (!of.gain) continue;
+      if (of.dbias) sum_rows(lane.step_sums + sizes.bias_at[k], g, of.rows);
       T* back = own(k, j);
       norm_back(kept(j) + sizes.norm[k], cast<T>(of.gain), lane.step_sums + sizes.gain_at[k], g, back, of.rows);
       lane.lines[j] = back;

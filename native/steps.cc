@@ -10,7 +10,7 @@
 
 namespace saiki::SAIKI_ISA {
 
-template <class Cell> constexpr StepKernels stepwise = {Cell::states, Cell::outputs, Cell::vectors, saved_row_of<Cell>, steps_forward<Cell>, steps_backward<Cell>};
+template <class Cell> constexpr StepKernels stepwise = {Cell::sees, Cell::states, Cell::outputs, Cell::vectors, saved_row_of<Cell>, steps_forward<Cell>, steps_backward<Cell>};
 
 #define SAIKI_BOTH(Cell) {stepwise<Cell<float>>, stepwise<Cell<double>>}
 

@@ -26,6 +26,9 @@ struct Input {
 };
 
 struct Steps {
+  // Whether something changes the state behind the cell, so that y is not what the cell gave.
+  bool changed() const { return transitions || zones; }
+
   Batch batch;
   long columns, width;                // numbers in a row of the gates; units
   bool coupled, relu, before;         // options of the lstm, of elman and indrnn, of the gru
@@ -40,7 +43,7 @@ struct Steps {
   void* dvector[max_vectors_of_cell];
   long size[max_states];              // units of every part of the state
   const void* initial[max_states];
-  void *y, *final[max_states], *saved;
+  void *y, *final[max_states], *saved;  // y: backward, what forward gave
   const void *dy, *dfinal[max_states];
   void *dinitial[max_states];
 };
@@ -57,6 +60,7 @@ constexpr const char* step_names[] = {"elman", "gru", "lstm", "slstm", "rhn", "i
 constexpr int step_count = int(sizeof step_names / sizeof *step_names);
 
 struct StepKernels {
+  bool sees;                     // backward reads y
   int states, outputs, vectors;  // parts of the state, those that go up, vectors that it may take
   long (*saved_row)(const Steps&);
   void (*forward)(const Steps&, Team&);

@@ -121,28 +121,28 @@ class _Steps(torch.autograd.Function):
         about = plan.about(x, state, weights, counts, reverse)
         y = x.new_empty(len(x), sum(s.shape[1] for s in state[: plan.outputs]))
         final = tuple(torch.empty_like(s) for s in about[2])
-        saved, entered = None, ()
+        saved, sees, entered = None, False, ()
         if any(ctx.needs_input_grad):
-            saved = x.new_empty(len(x), native.steps_saved(plan.kernel, about))
+            numbers, sees = native.steps_saved(plan.kernel, about)
+            saved = x.new_empty(len(x), numbers)
             entered = tuple(x.new_empty(len(x), p[0].shape[1]) for p in about[3])
         native.steps_forward(plan.kernel, about, y, final, saved, entered, torch.get_num_threads())
-        ctx.how = plan, reverse, reference, kind, states, len(entered)
-        ctx.save_for_backward(x, counts, saved, *entered, *tensors)
+        ctx.how = plan, reverse, reference, kind, states, len(entered), about
+        ctx.save_for_backward(x, counts, y if sees else None, saved, *entered, *tensors)
         ctx.set_materialize_grads(False)
         return y, *final
 
     @staticmethod
     def backward(ctx: Any, dy, *dfinal):
-        plan, reverse, reference, kind, states, products = ctx.how
-        x, counts, saved, *rest = ctx.saved_tensors
+        plan, reverse, reference, kind, states, products, about = ctx.how
+        x, counts, y, saved, *rest = ctx.saved_tensors
         entered, tensors = rest[:products], rest[products:]
         none = (None,) * 6
         if dy is None and all(d is None for d in dfinal):
             return *none, None, *(None for _ in tensors)
         if torch.is_grad_enabled():
             return *none, *_differentiable(plan, x, kind(*tensors[:states]), counts, reverse, reference, dy, dfinal)
-        state, weights = tensors[:states], tensors[states:]
-        about = plan.about(x, state, weights, counts, reverse)
+        weights = tensors[states:]
         dx = torch.empty_like(x) if ctx.needs_input_grad[6] else None
         dstate = tuple(torch.empty_like(s) for s in about[2])
         dweights = [torch.empty_like(w, memory_format=torch.contiguous_format) for w in weights]
@@ -151,7 +151,7 @@ class _Steps(torch.autograd.Function):
         dfinal = tuple(None if d is None else d.contiguous() for d in dfinal)
         dy = None if dy is None else dy.contiguous()
         native.steps_backward(
-            plan.kernel, about, saved, tuple(entered), dy, dfinal, (dx, *_into(plan.input, dweights)), dstate, into, dvectors,
+            plan.kernel, about, y, saved, tuple(entered), dy, dfinal, (dx, *_into(plan.input, dweights)), dstate, into, dvectors,
             torch.get_num_threads(),
         )  # fmt: skip
         return *none, dx, *dstate, *dweights
