@@ -162,13 +162,11 @@ def test_gradients_of_gradients_are_those_of_the_reference(case):
     assert_close(*found, tolerance=1e-10)
 
 
-# The lstm with layer norm is not among them: the distances of the gradient of gain_c hang on a few badly conditioned cases,
-# 0.94 times the reference's over 100 seeds, 3.2 times without the worst (docs/decisions/0004).
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [
-        *((cell, {"layer_norm": True, "zoneout": 0.3}) for cell in ("elman", "gru", "slstm")),
+        *((cell, {"layer_norm": True, "zoneout": 0.3}) for cell in ("elman", "gru", "lstm", "slstm")),
         *((cell, {}) for cell in ("slstm", "indrnn", "lru", "mingru")),
     ],
     ids=name_of,
