@@ -117,6 +117,7 @@ class Model:
         task, training = self.task.on(data), self.training_options
         network = task.network(self.network_options, self.width, training.seed)
         fit_members(network, task.problem(training.batch, whole=True), training, steps=steps_of(self.run))
+        task.settle(network, searched=self.network)
         return task, network
 
     def stream(self) -> Any:

@@ -43,15 +43,24 @@ def forecast_all(panel: Panel, horizon: int, season: int | None = None) -> np.nd
     return _forecast(lambda: matrices(panel, LATEST), len(panel), time, horizon, season or panel.season)
 
 
+def weights(panel: Panel, lags: int, horizon: int, season: int) -> np.ndarray:
+    """W of that regression `[lags + 1, horizon]`, the intercept last."""
+    return _fit(lambda: matrices(panel, LATEST), lags, horizon, season)
+
+
+def count_lags(time: int, season: int) -> int:
+    """How many lags it takes where the longest series has `time` steps."""
+    return max(min(season * min(max(STEPS // season, 2), SEASONS), LAGS, time // 2), 1)
+
+
 def _forecast(groups: Groups, series: int, time: int, horizon: int, season: int) -> np.ndarray:
-    wanted = season * min(max(STEPS // season, 2), SEASONS)
-    lags = max(min(wanted, LAGS, time // 2), 1)
-    weights = _fit(groups, lags, horizon, season)
+    lags = count_lags(time, season)
+    found = _fit(groups, lags, horizon, season)
     answer = np.full((series, horizon), np.nan)
     for group, values in groups():
         values = np.pad(values, ((0, 0), (max(lags - values.shape[1], 0), 0)), constant_values=np.nan)
         x, naive, level, spread = _inputs(values[:, values.shape[1] - lags :], horizon, season)
-        linear = level + spread * (naive + x @ weights)
+        linear = level + spread * (naive + x @ found)
         answer[group] = np.where(np.isfinite(linear), linear, seasonal_naive.rows(values, horizon, season))
     return answer
 

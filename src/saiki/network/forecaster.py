@@ -11,6 +11,7 @@ from saiki.errors import OptionError
 from saiki.network import laws
 from saiki.network.blend import SeasonBlend
 from saiki.network.closed_form import Standardise, Told, offsets_of
+from saiki.network.lags import LinearLags
 from saiki.network.options import Network
 from saiki.network.scaling import Scale, level_scale, no_scale, normalise, window_scale
 from saiki.network.stack import Stack
@@ -37,6 +38,7 @@ class Plan:
     calendar: int = 0  # numbers that place a step in the calendar
     distribution: str = "quantiles"  # or the distribution whose parameters stand beside the point
     joint: bool = False  # its likelihood trains the point and the state too
+    lags: int = 0  # last steps of the linear forecast beside the network; 0 for none
     categories: tuple[
         tuple[str, int], ...
     ] = ()  # (which of past, future, static; number of codes) per categorical column
@@ -94,6 +96,8 @@ class Forecaster(nn.Module):
         s_k = stack(u)_k                                            recurrent layers; s is the last state
         ŷ = f⁻¹(level + spread · (W s + blend(s, x) + ahead(s, known future)))
 
+    Of few series the point is then a mean of this and of a linear forecast, `share` of which is settled after training.
+
     Quantiles are the point plus rising offsets, so they never cross:  q_l = point ± Σ softplus(…).
 
     In training the last `forks` tokens forecast, each the horizon after itself; level and spread come from what all know.
@@ -126,6 +130,9 @@ class Forecaster(nn.Module):
         with torch.no_grad():
             self.point.weight.mul_(0.1)
             self.point.bias.zero_()
+        self.linear = None
+        if plan.lags and not self.closed_form:  # whose readout is a ridge regression itself
+            self.linear = LinearLags(lags=plan.lags, horizon=plan.horizon, season=plan.season)
         self.blend = None
         if plan.copies:
             self.blend = SeasonBlend(out, horizon=plan.horizon, season=plan.season, copies=plan.copies)
@@ -157,6 +164,8 @@ class Forecaster(nn.Module):
             point = point + base
         if self.ahead is not None:
             point = point + self.ahead(state, told)
+        if self.linear is not None and self.linear.share:
+            point = point + self.linear.share * (self.straight(batch, forks) - point)
         point, state, scale = point.flatten(0, 1), state.flatten(0, 1), scale.repeat(forks)
         if self.shape is None:
             return Outlook(point, self._quantiles(state, point), scale)
@@ -165,6 +174,12 @@ class Forecaster(nn.Module):
             point = laws.counted(point, scale)
         raw = self.shape(state if plan.joint else state.detach()).view(*point.shape, -1)
         return Outlook(point, None, scale, laws.shape(plan.distribution, raw), plan.distribution)
+
+    def straight(self, batch: dict[str, Tensor], forks: int = 1) -> Float[Tensor, "batch forks horizon"]:
+        """The linear forecast, in units of the window."""
+        assert self.linear is not None
+        x = batch["x"].to(self.point.weight.dtype) if "x" in batch else self.window(batch)
+        return self.linear(x, batch["y"].isfinite(), fork_ends(self.plan, forks).to(x.device))
 
     def _seen(self, batch: dict[str, Tensor], forks: int) -> tuple[Tensor, Tensor | None, Tensor | None, Scale]:
         """What the last layer reads: the state of every fork, what is told of its horizon; what it adds to; its units."""

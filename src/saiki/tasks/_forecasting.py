@@ -26,7 +26,7 @@ from saiki.metrics._events import Origins
 from saiki.modalities import table
 from saiki.network.ensemble import Ensemble
 from saiki.network.forecaster import Plan
-from saiki.tasks import _anomalies, _backtest, _forecast_columns
+from saiki.tasks import _anomalies, _backtest, _forecast_columns, _linear_share
 from saiki.tasks._calibration import Calibration, mirrored
 from saiki.tasks._clinical import Clinical
 from saiki.tasks._evaluation import Evaluation
@@ -107,6 +107,12 @@ class ForecastTask(Task):
         )
         until = panel.times.max()
         return replace(self, codec=codec, plan=plan, until=until, known=marks(panel.ids), training_data=panel)
+
+    def asked(self, network: Any, training: Any) -> None:
+        if self.options.lags and network.closed_form:
+            raise OptionError(
+                "lags has no meaning for echo_state, whose readout is a regression itself; leave --lags out"
+            )
 
     def describe(self) -> list[tuple[str, str]]:
         assert self.training_data is not None
@@ -231,11 +237,16 @@ class ForecastTask(Task):
             raise OptionError(f"level is {level!r}; expected percentages between 0 and 100, such as 80 95") from None
 
     def settle(self, network: Any, valid: Any = None, searched: Any = None) -> None:
-        """Keep the errors on held-out windows, of the network that had not seen them."""
-        if searched is not None or (found := self._validation(valid)) is None:
+        """The share of the linear forecast, and the errors on held-out windows, of the network that had not seen them."""
+        if searched is not None:
+            _linear_share.copy(searched, network)
+            return
+        if (found := self._validation(valid)) is None:
             return
         panel, series, ends = found
         some = np.linspace(0, len(series) - 1, min(len(series), MOST_VALIDATED)).astype(np.int64)
+        if not self.options.from_:
+            _linear_share.settle(self, network, panel, series[some], ends[some])
         errors = _forecast_columns.held_out_errors(self, network, panel, series[some], ends[some])
         few = len(np.unique(series)) < MANY_SERIES
         self.calibration.errors = mirrored(errors) if few and errors is not None else errors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from saiki.baselines import linear_lags
 from saiki.data.panel import Panel
 from saiki.errors import DataError, OptionError
 from saiki.modalities.table import TableCodec
@@ -61,6 +62,8 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
     log = options.log if options.log is not None else options.scale == "window" and _positive(panel) and not counts
     if log and not _positive(panel):
         raise DataError("the logarithm needs positive values, but there are values of 0 or below; leave out --log")
+    if options.lags and options.lags > history:
+        raise OptionError(f"lags {options.lags} is more than the history, {history} steps; expected at most as many")
     widths, categories = codec.widths, codec.categories
     return Plan(
         history=history + (forks - 1) * patch,
@@ -75,6 +78,7 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
         levels=() if options.distribution in laws.PARAMETERS else options.levels or WIDTHS,
         distribution=options.distribution,
         joint=options.loss == options.distribution,
+        lags=_lags(panel, season, history) if options.lags is None else options.lags,
         past=widths["past"],
         future=widths["future"],
         static=widths["static"],
@@ -105,6 +109,12 @@ def _history(length: int, horizon: int, season: int, patch: int) -> int:
     else:
         steps = max(2 * patch, min(max(PLAIN_TOKENS * patch, 2 * horizon), length // 2))
     return -(-steps // patch) * patch
+
+
+def _lags(panel: Panel, season: int, history: int) -> int:
+    """Those of the baseline on lags for few series; many teach the network more than a linear forecast says."""
+    few = len(panel) < MANY_SERIES
+    return min(linear_lags.count_lags(int(panel.lengths.max()), season), history) if few else 0
 
 
 def default_width(series: int) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from saiki import catalog
-from saiki.baselines import seasonal_naive
+from saiki.baselines import linear_lags, seasonal_naive
 from saiki.data.panel import Panel
 from saiki.data.windows import Windows
 from saiki.errors import DataError, OptionError
@@ -87,6 +88,16 @@ class ForecastProblem:
         self.unit, self.naive = _units(train, plan)
         self.valid = valid
         self._validation: dict[str, Tensor] | None = None
+
+    def start(self, network: Forecaster) -> None:
+        """Find the linear forecast of a fresh network in closed form; that of one which training goes on from stays."""
+        if network.linear is None or network.linear.weight.any():
+            return
+        panel, plan = self.windows.panel, self.plan
+        if plan.log:
+            panel = replace(panel, y=np.log(panel.y))
+        found = linear_lags.weights(panel, plan.lags, plan.horizon, plan.season)
+        network.linear.weight.copy_(torch.from_numpy(found))
 
     def draw(self, rng: np.random.Generator, step: int) -> dict[str, Tensor]:
         """A batch of windows, drawn uniformly over series and over places."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: options that the weights depend on: they stay as they were
 FIXED = (
-    "horizon", "level", "past", "future", "static", "freq", "season", "history", "patch", "copies", "forks", "scale", "log",
+    "horizon", "level", "past", "future", "static", "freq", "season", "history", "patch", "copies", "lags", "forks", "scale", "log",
     "ensemble", "calendar", "loss", "distribution", "holidays",
 )  # fmt: skip
 #: highest learning rate where none is asked for, as a share of the usual one: what is known is not to be forgotten
@@ -64,7 +64,7 @@ def _read(task: ForecastTask, data: Any) -> Panel:
 def _check(options: Forecast, columns: dict[str, Any], old: ForecastTask) -> None:
     """Options and columns that were given must be those of the model."""
     known = {"season": old.season, "freq": old.frequency.name} | {
-        n: getattr(old.plan, n) for n in ("patch", "copies", "log")
+        n: getattr(old.plan, n) for n in ("patch", "copies", "lags", "log")
     }
     for name in FIXED:
         was = getattr(old.options, name)

@@ -25,6 +25,11 @@ class Forecast(BaseModel):
     history: int | None = Field(None, ge=1, description="Steps of the past that the network sees.")
     patch: int | None = Field(None, ge=1, description="Steps that enter the recurrence together, as one token.")
     copies: int | None = Field(None, ge=0, description="Past seasons that the forecast may blend; 0 for none.")
+    lags: int | None = Field(
+        None,
+        ge=0,
+        description="Lags of a ridge regression that has a share in the forecast; 0 for none (default: few series have it).",
+    )
     forks: int | None = Field(None, ge=1, description="Last tokens from which training forecasts, in one pass.")
     shortest: int | None = Field(None, ge=1, description="Fewest known steps of a training window.")
     scale: Literal["window", "level", "last", "none"] = Field(

@@ -27,7 +27,8 @@ FEWEST_STEPS = 300
 
 
 class Problem(Protocol):
-    """What the loop needs to know of a task. One that carries states from step to step has a `carry` (`Carry`) too."""
+    """What the loop needs to know of a task. One that carries states from step to step has a `carry` (`Carry`) too; one
+    with parts of the network to be found before the first step has `start(network)`."""
 
     #: optimiser steps in an epoch
     epoch: int
@@ -79,6 +80,8 @@ def fit(
     """
     if in_closed_form(network, problem):
         return fit_readouts(network, problem, hooks, label)
+    if begin := getattr(problem, "start", None):
+        begin(network)
     engine = backend(options)
     identity = identity or {}
     network, optimizer = engine.setup(network, make_optimizer(network, options))
