@@ -10,8 +10,9 @@ from saiki.network.surprise import mean_surprise
 
 def made(steps, width=5, units=7, dtype=torch.double):
     generator = torch.Generator().manual_seed(steps)
-    draw = lambda *shape: torch.randn(shape, generator=generator, dtype=dtype).requires_grad_()  # noqa: E731
-    return [draw(steps, width), draw(units, width), draw(units)], torch.randint(units, (steps,), generator=generator)
+    shapes = (steps, width), (units, width), (units,)
+    drawn = [torch.randn(shape, generator=generator, dtype=dtype).requires_grad_() for shape in shapes]
+    return drawn, torch.randint(units, (steps,), generator=generator)
 
 
 def plain(h, weight, bias, following, smoothing):
@@ -48,3 +49,10 @@ def test_weights_without_gradients_get_none():
     torch.testing.assert_close(
         torch.autograd.grad(found, h), torch.autograd.grad(plain(h, weight, bias, following, 0), h)
     )
+
+
+def test_gradients_of_gradients_are_refused():
+    numbers, following = made(4)
+    (gradient,) = torch.autograd.grad(mean_surprise(*numbers, following).square(), numbers[0], create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from saiki.shapes import Float, Int
 
@@ -23,7 +24,8 @@ def mean_surprise(
     """The mean of -Σ_u q(u) log softmax(W h + b)_u, q: 1 - smoothing at what follows, and smoothing spread over all units.
 
     As torch.nn.functional.cross_entropy of linear scores. Where gradients are asked for, those of h, W and b are found block
-    by block of steps while the scores of the block are at hand: neither scores nor their gradient are ever kept whole.
+    by block of steps while the scores of the block are at hand: neither scores nor their gradient are ever kept whole. Gradients of
+    gradients are an error.
     """
     if h.device.type != "cpu" or torch.is_autocast_enabled("cpu") or not torch.is_grad_enabled():
         scores = nn.functional.linear(h, weight, bias)
@@ -43,6 +45,7 @@ class _MeanSurprise(torch.autograd.Function):
         return total / len(h)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple:  # pyright: ignore[reportIncompatibleMethodOverride]
         scale = gradient / ctx.steps
         return *(part * scale for part in ctx.saved_tensors), None, None

@@ -98,14 +98,12 @@ class DocumentTask(ClassifyTask):
 
     def network(self, options: Any, width: int, seed: int) -> TextLabellers:  # type: ignore[override]
         own = self.options
-        drops = tuple(
-            usual if given is None else given
-            for given, usual in ((own.embedding_dropout, 0.1), (own.input_dropout, 0.3))
-        )
+        units = 0.1 if own.embedding_dropout is None else own.embedding_dropout
+        drops = units, 0.3 if own.input_dropout is None else own.input_dropout
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             size, split = self.text.size, own.hierarchical
-            return TextLabellers(self.plan, options, width, size, drops, self.vectors, split)  # type: ignore[arg-type]
+            return TextLabellers(self.plan, options, width, size, drops, self.vectors, split)
 
     def _encode(self, data: Any, truth: np.ndarray | None = None) -> Encoded:
         encode = self._by_sentence if self.options.hierarchical else lambda text: self.text.encode(text)[:, None]

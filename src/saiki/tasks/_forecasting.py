@@ -386,9 +386,10 @@ class ForecastTask(Task):
         target = np.full((len(past), horizon), np.nan)
         for row, (start, length) in enumerate(zip(truth.starts, np.minimum(truth.lengths, horizon), strict=True)):
             target[row, :length] = truth.y[start : start + length]
-        beside = [v for v in _forecast_columns.crps_levels(self) if v not in levels]
+        scored = _forecast_columns.crps_levels(self)
+        beside = [v for v in scored if v not in levels]
         forecasts = self.forecasts(network, past, [*levels, *beside])
-        crps = _forecast_columns.crps(self, forecasts, target) if _forecast_columns.crps_levels(self) else None
+        crps = _forecast_columns.crps(self, forecasts, target) if scored else None
         for level in beside:
             del forecasts[f"saiki-lo-{level:g}"], forecasts[f"saiki-hi-{level:g}"]
         forecasts |= baselines.all_forecasts(past, horizon, self.season, chosen)
