@@ -136,8 +136,8 @@ def measure_stocks(data: Path, seed: int) -> dict[str, Any]:
     return facts | {"scores": found["scores"], "audit": audit, "cases": dict(cases), **about()}
 
 
-def page(rows: dict[str, dict[str, Any]]) -> str:
-    """The table of the documentation."""
+def page(rows: dict[str, dict[str, Any]], code: str) -> str:
+    """The table of the documentation: of every set the rows of these sources, else those of earlier ones, which it says."""
     lines = [
         "# Forecasts in practice",
         "",
@@ -145,7 +145,9 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
     ]
     lines += ["test part. Median over seeds (lowest to highest); every forecast is judged on the same windows.", ""]
     for name in [*SETS, STOCKS]:
-        found = sorted((r for r in rows.values() if r["set"] == name), key=lambda r: r["seed"])
+        of_set = {key: row for key, row in rows.items() if row["set"] == name}
+        present = [row for key, row in of_set.items() if key.endswith(code)]
+        found = sorted(present or of_set.values(), key=lambda r: r["seed"])
         if not found:
             continue
         what = SETS.get(name)
@@ -161,7 +163,8 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
             else f"classify … {' '.join(STOCK_OPTIONS)}"
         )
         seeds = ", ".join(str(r["seed"]) for r in found)
-        lines += [f"## {title}", "", f"`saiki train {command} --seed S`, seeds {seeds}.", ""]
+        dated = "" if present else " Measured with earlier sources, and not again since."
+        lines += [f"## {title}", "", f"`saiki train {command} --seed S`, seeds {seeds}.{dated}", ""]
         lines += ["| | " + " | ".join(scores) + " |", "|---|" + "---:|" * len(scores)]
         for who in found[0]["scores"]:
             cells = [_median([r["scores"][who][s] for r in found]) for s in scores]
@@ -199,8 +202,8 @@ def main() -> None:
                 row = measure(what, given.data, seed) if what else measure_stocks(given.data, seed)
                 rows.put(key, {"set": name} | row)
             print(name, "seed", seed, rows.rows[key]["sentence"], flush=True)
-            PAGE.write_text(page(rows.rows))
-    PAGE.write_text(page(rows.rows))
+            PAGE.write_text(page(rows.rows, code))
+    PAGE.write_text(page(rows.rows, code))
 
 
 if __name__ == "__main__":

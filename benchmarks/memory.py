@@ -87,19 +87,21 @@ def page(rows: list[dict[str, Any]]) -> str:
         "# Many series: time and memory",
         "",
         f"Made by `python benchmarks/memory.py`. The goal: 100,000 series of 500 steps within {LIMIT:g} GB.",
-        "Seconds are of the whole command: start-up, reading, baselines and scores included.",
+        "Seconds are of the whole command: start-up, reading, baselines and scores included. Other programs shared",
+        "the machine, so seconds are upper bounds; memory does not depend on that.",
         "",
         "| series × steps | Parquet | command | seconds | peak memory |",
         "|---|---|---|---|---|",
     ]
     for row in sorted(rows, key=lambda r: r["series"] * r["steps"]):
-        for name, found in row["commands"].items():
+        for name in ("train", "predict", "evaluate"):
+            found = row["commands"][name]
             told = f"`train --minutes {row['minutes']:g}`" if name == "train" else f"`{name}`"
             size = f"{row['series']:,} × {row['steps']}"
             lines.append(
                 f"| {size} | {row['megabytes']} MB | {told} | {found['seconds']:.0f} | {found['gigabytes']:.2f} GB |"
             )
-    machines = {f"{r['machine']}, {r['threads']} threads" for r in rows if "threads" in r}
+    machines = {f"{r['machine']}, {r['threads']} thread(s), commit {r['commit']}" for r in rows if "threads" in r}
     return "\n".join([*lines, "", "; ".join(sorted(machines)), ""]).rstrip() + "\n"
 
 
