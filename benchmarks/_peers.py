@@ -79,6 +79,16 @@ def _jax(cell: str, weights: Answers, x: np.ndarray, gradient: np.ndarray, threa
     return Peer("jax", lambda: jax.block_until_ready(run(*given)), lambda: jax.block_until_ready(back(above, *given)))
 
 
+def session_options(threads: int) -> Any:
+    """Threads that work as usual during a call, and do not take the others' processors after it."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return options
+
+
 #: order of the gates in ONNX, as numbers of those of torch
 ONNX_GATES = {"rnn": [0], "gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
 
@@ -105,8 +115,7 @@ def _onnxruntime(cell: str, weights: Answers, x: np.ndarray, gradient: np.ndarra
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options = session_options(threads)
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def run() -> Answers:
@@ -138,8 +147,7 @@ def step_onnxruntime(cell: str, module: nn.Module, threads: int = 1) -> Callable
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options = session_options(threads)
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     given: dict[str, Any] = {s: np.zeros((1, 1, width), np.float32) for s in states}
 

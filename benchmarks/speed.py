@@ -45,6 +45,7 @@ NAMES = {"forward": "forward", "train": "forward + backward"}
 TARGETS = {"rnn": (2.5, 2.0), "gru": (2.5, 2.0), "lstm": (1.2, 1.0)}  # forward + backward, forward
 CALM = 0.05  # of the processors: what others may take without a point being measured again
 SECONDS = 0.25  # measured per point, library and pass
+SETTLE = 0.005  # seconds between two libraries: threads of the last one that wait for more work give up meanwhile
 SLOW = 2.0  # seconds of one pass, from which few are measured
 PEERS = ("jax", "onnxruntime")
 
@@ -233,6 +234,7 @@ def alternate(jobs: list[Callable[[], object]], seconds: float) -> list[list[flo
     least = 3 if max(once) < SLOW else 1
     while time.perf_counter() < end or len(took[0]) < least:
         for job, times, repeats in zip(jobs, took, series, strict=True):
+            time.sleep(SETTLE)
             for i in range(repeats + 1):
                 begin = time.perf_counter()
                 job()
