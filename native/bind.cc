@@ -14,6 +14,7 @@
 #include "plan.h"
 #include "pool.h"
 #include "shape.h"
+#include "sides.h"
 #include "steps.h"
 
 namespace nb = nanobind;
@@ -141,35 +142,51 @@ Shape shape_of(const View& x, const View& weight_hh, nb::handle counts, bool bat
   return s;
 }
 
-void run(void (*kernel)(const Call&, Team&), Call& call, int gates, int threads) {
-  const Plan p = plan(call, gates, threads);
-  call.by_units = p.by_units;
+using Kernel = void (*)(const Call&, Team&);
+
+// Runs `body(team)` on so many lanes, without the interpreter lock.
+template <class Body> void lead(int lanes, Body body) {
   nb::gil_scoped_release release;
-  Pool::Lease lease(p.lanes);
+  Pool::Lease lease(lanes);
   if (poison) lease.workspace().fill(0xFF);
-  kernel(call, lease.team);
+  body(lease.team);
   if (poison && !lease.workspace().intact()) throw std::runtime_error("saiki kernel: a buffer was written past its end");
 }
 
-// What both directions are given: (x, state, weights, counts or lengths, reverse, batch_first).
+void run(Kernel kernel, Call& call, int gates, int threads) {
+  const Plan p = plan(call, gates, threads);
+  call.by_units = p.by_units;
+  lead(p.lanes, [&](Team& team) { kernel(call, team); });
+}
+
+// Both directions of a layer at once, each on half of the threads: neither waits for the other.
+void run(Kernel kernel, Call& first, Call& second, int gates, int threads) {
+  if (threads % 2) return run(kernel, first, gates, threads), run(kernel, second, gates, threads);
+  const Plan p = plan(first, gates, threads / 2), q = plan(second, gates, threads / 2);
+  first.by_units = p.by_units, second.by_units = q.by_units;
+  const int lanes = worth_waking(products_of(first, gates) + products_of(second, gates)) ? p.lanes + q.lanes : 1;
+  lead(lanes, [&](Team& team) { Sides(team, kernel, first, lanes > 1 ? p.lanes : 1, second, lanes > 1 ? q.lanes : 1); });
+}
+
+// What forward and backward are given: (cell, x, state, weights, counts or lengths, reverse, batch_first, …).
 struct Given {
   Shape shape;
   const CellKernels& kernels;
   Call call{};
 
-  Given(const std::string& cell, nb::handle x, nb::tuple initial, nb::tuple weights, nb::handle counts, bool reverse, bool batch_first)
-      : shape(shape_of(view(x), view(weight(weights, 1)), counts, batch_first, rows(initial))),
-        kernels(chosen()->cells[cell_index(cell)][shape.scalar]) {
+  Given(nb::tuple about, size_t many)
+      : shape(shape_of(view(checked(about, many)[1]), view(weight(about[3], 1)), about[4], nb::cast<bool>(about[6]), rows(part(about, 2)))),
+        kernels(chosen()->cells[cell_index(nb::cast<std::string>(about[0]))][shape.scalar]) {
     const int t = shape.scalar;
     const long width = shape.width, columns = kernels.gates * width;
-    call.batch = {shape.time, shape.rows, shape.counts.data(), shape.offsets.data(), reverse, shape.starts.data(), shape.places.data(), shape.origins.data(), shape.padded};
+    call.batch = {shape.time, shape.rows, shape.counts.data(), shape.offsets.data(), nb::cast<bool>(about[5]), shape.starts.data(), shape.places.data(), shape.origins.data(), shape.padded};
     call.features = shape.features, call.width = width;
-    call.x = data(x, t, shape.of(shape.features), "x");
-    call.weight_ih = present(weight(weights, 0), t, {columns, shape.features}, "weight_ih");
-    call.weight_hh = present(weight(weights, 1), t, {columns, width}, "weight_hh");
-    call.bias_ih = data(weight(weights, 2), t, {columns}, "bias_ih");
-    call.bias_hh = data(weight(weights, 3), t, {columns}, "bias_hh");
-    each_state(initial, "state", [&](int i, nb::handle part) { call.initial[i] = present(part, t, {shape.rows, width}, "state"); });
+    call.x = data(about[1], t, shape.of(shape.features), "x");
+    call.weight_ih = present(weight(about[3], 0), t, {columns, shape.features}, "weight_ih");
+    call.weight_hh = present(weight(about[3], 1), t, {columns, width}, "weight_hh");
+    call.bias_ih = data(weight(about[3], 2), t, {columns}, "bias_ih");
+    call.bias_hh = data(weight(about[3], 3), t, {columns}, "bias_hh");
+    each_state(part(about, 2), "state", [&](int i, nb::handle one) { call.initial[i] = present(one, t, {shape.rows, width}, "state"); });
   }
   Given(const Given&) = delete;
 
@@ -178,54 +195,74 @@ struct Given {
     for (int i = 0; i < kernels.states; ++i) body(i, parts[i]);
   }
 
-  static nb::object weight(nb::tuple weights, int i) {
-    if (weights.size() != 4) wrong("weights", "weight_ih, weight_hh, bias_ih, bias_hh");
-    return weights[i];
+  static nb::object weight(nb::handle weights, int i) {
+    const nb::tuple four = nb::cast<nb::tuple>(weights);
+    if (four.size() != 4) wrong("weights", "weight_ih, weight_hh, bias_ih, bias_hh");
+    return four[i];
   }
+  static nb::tuple part(nb::tuple about, int i) { return nb::cast<nb::tuple>(about[i]); }
+  size_t number() const { return shape.scalar ? sizeof(double) : sizeof(float); }
 
  private:
+  static nb::tuple checked(nb::tuple about, size_t many) {
+    if (about.size() != many) wrong("a direction", "cell, x, state, weights, counts, reverse, batch_first and what is its own");
+    return about;
+  }
   static long rows(nb::tuple initial) {
     if (initial.size() == 0) wrong("state", "given");
     return view(initial[0]).shape[0];
   }
 };
 
-void forward(const std::string& cell, nb::handle x, nb::tuple initial, nb::tuple weights, nb::handle counts, bool reverse, bool batch_first, nb::handle y,
-             nb::tuple final, nb::handle saved, int threads) {
-  Given given(cell, x, initial, weights, counts, reverse, batch_first);
-  const Shape& s = given.shape;
-  Call& c = given.call;
-  c.y = present(y, s.scalar, s.of(s.width), "y");
-  given.each_state(final, "final state", [&](int i, nb::handle part) { c.final[i] = present(part, s.scalar, {s.rows, s.width}, "final state"); });
-  c.saved = data(saved, s.scalar, {s.steps, given.kernels.saved_row(c)}, "saved");
-  const size_t number = s.scalar ? sizeof(double) : sizeof(float);
-  prefer_large_pages(c.y, number * size_t(s.lines() * s.width));
-  prefer_large_pages(c.saved, number * size_t(s.steps * given.kernels.saved_row(c)));
-  run(given.kernels.forward, c, given.kernels.gates, threads);
+// … y, final state, saved.
+struct ForwardGiven : Given {
+  explicit ForwardGiven(nb::tuple about) : Given(about, 10) {
+    const Shape& s = shape;
+    call.y = present(about[7], s.scalar, s.of(s.width), "y");
+    each_state(part(about, 8), "final state", [&](int i, nb::handle one) { call.final[i] = present(one, s.scalar, {s.rows, s.width}, "final state"); });
+    const long row = kernels.saved_row(call);
+    call.saved = data(about[9], s.scalar, {s.steps, row}, "saved");
+    prefer_large_pages(call.y, number() * size_t(s.lines() * s.width));
+    prefer_large_pages(call.saved, number() * size_t(s.steps * row));
+  }
+};
+
+// … y, saved, dy, the gradients of the final state; those of x, of the state and of the weights.
+struct BackwardGiven : Given {
+  explicit BackwardGiven(nb::tuple about) : Given(about, 14) {
+    const Shape& s = shape;
+    Call& c = call;
+    const int t = s.scalar;
+    const long columns = kernels.gates * s.width;
+    c.y = present(about[7], t, s.of(s.width), "y");
+    c.saved = present(about[8], t, {s.steps, kernels.saved_row(c)}, "saved");
+    c.dy = data(about[9], t, s.of(s.width), "the gradient of y");
+    const char* name = "the gradient of a state";
+    each_state(part(about, 10), name, [&](int i, nb::handle one) { c.dfinal[i] = data(one, t, {s.rows, s.width}, name); });
+    c.dx = data(about[11], t, s.of(s.features), "the gradient of x");
+    each_state(part(about, 12), name, [&](int i, nb::handle one) { c.dinitial[i] = data(one, t, {s.rows, s.width}, name); });
+    c.dweight_ih = present(weight(about[13], 0), t, {columns, s.features}, "the gradient of weight_ih");
+    c.dweight_hh = present(weight(about[13], 1), t, {columns, s.width}, "the gradient of weight_hh");
+    c.dbias_ih = data(weight(about[13], 2), t, {columns}, "the gradient of bias_ih");
+    c.dbias_hh = data(weight(about[13], 3), t, {columns}, "the gradient of bias_hh");
+    if (!c.dbias_ih != !c.dbias_hh) wrong("the gradients of the biases", "both given or both absent");
+    prefer_large_pages(c.dx, number() * size_t(s.lines() * s.features));
+  }
+};
+
+// A layer in one direction, or in both side by side.
+template <class Direction> void layer(Kernel CellKernels::*kernel, nb::tuple directions, int threads) {
+  if (directions.size() < 1 || directions.size() > 2) wrong("directions", "one or two");
+  Direction first(Given::part(directions, 0));
+  const CellKernels& kernels = first.kernels;
+  if (directions.size() == 1) return run(kernels.*kernel, first.call, kernels.gates, threads);
+  Direction second(Given::part(directions, 1));
+  if (&second.kernels != &kernels) wrong("both directions", "of one cell and dtype");
+  run(kernels.*kernel, first.call, second.call, kernels.gates, threads);
 }
 
-void backward(const std::string& cell, nb::handle x, nb::tuple initial, nb::tuple weights, nb::handle counts, bool reverse, bool batch_first, nb::handle y,
-              nb::handle saved, nb::handle dy, nb::tuple dfinal, nb::handle dx, nb::tuple dinitial, nb::tuple dweights, int threads) {
-  Given given(cell, x, initial, weights, counts, reverse, batch_first);
-  const Shape& s = given.shape;
-  Call& c = given.call;
-  const int t = s.scalar;
-  const long columns = given.kernels.gates * s.width;
-  c.y = present(y, t, s.of(s.width), "y");
-  c.saved = present(saved, t, {s.steps, given.kernels.saved_row(c)}, "saved");
-  c.dy = data(dy, t, s.of(s.width), "the gradient of y");
-  const char* name = "the gradient of a state";
-  given.each_state(dfinal, name, [&](int i, nb::handle part) { c.dfinal[i] = data(part, t, {s.rows, s.width}, name); });
-  given.each_state(dinitial, name, [&](int i, nb::handle part) { c.dinitial[i] = data(part, t, {s.rows, s.width}, name); });
-  c.dx = data(dx, t, s.of(s.features), "the gradient of x");
-  c.dweight_ih = present(Given::weight(dweights, 0), t, {columns, s.features}, "the gradient of weight_ih");
-  c.dweight_hh = present(Given::weight(dweights, 1), t, {columns, s.width}, "the gradient of weight_hh");
-  c.dbias_ih = data(Given::weight(dweights, 2), t, {columns}, "the gradient of bias_ih");
-  c.dbias_hh = data(Given::weight(dweights, 3), t, {columns}, "the gradient of bias_hh");
-  if (!c.dbias_ih != !c.dbias_hh) wrong("the gradients of the biases", "both given or both absent");
-  prefer_large_pages(c.dx, (t ? sizeof(double) : sizeof(float)) * size_t(s.lines() * s.features));
-  run(given.kernels.backward, c, given.kernels.gates, threads);
-}
+void forward(nb::tuple directions, int threads) { layer<ForwardGiven>(&CellKernels::forward, directions, threads); }
+void backward(nb::tuple directions, int threads) { layer<BackwardGiven>(&CellKernels::backward, directions, threads); }
 
 // What both directions of a linear recurrence are given, packed: decay [steps, width], initial [rows, width], counts.
 struct GivenScan {
@@ -364,11 +401,7 @@ struct GivenSteps {
     double work = double(steps.columns) * double(16 + steps.input.features);
     for (int k = 0; k < steps.products; ++k) work += double(steps.product[k].rows * steps.product[k].depth);
     const int lanes = work * double(shape.steps) < worth_waking || shape.rows < 1 ? 1 : threads;
-    nb::gil_scoped_release release;
-    Pool::Lease lease(lanes);
-    if (poison) lease.workspace().fill(0xFF);
-    kernel(steps, lease.team);
-    if (poison && !lease.workspace().intact()) throw std::runtime_error("saiki kernel: a buffer was written past its end");
+    lead(lanes, [&](Team& team) { kernel(steps, team); });
   }
 };
 
@@ -535,10 +568,8 @@ NB_MODULE(_native, m) {
   m.def("torch_dtypes", [](nb::tuple given) {
     for (int i = 0; i < 4; ++i) dtypes[i] = nb::object(given[i]).release().ptr();
   }, "Tell once what torch.float32, torch.float64, torch.int64 and torch.int32 are.");
-  m.def("forward", &forward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
-        nb::arg().none(), nb::arg());
-  m.def("backward", &backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
-        nb::arg().none(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
+  m.def("forward", &forward, "A layer: one or two directions, (cell, x, state, weights, counts, reverse, batch_first, y, final, saved).");
+  m.def("backward", &backward, "The same, (cell, …, batch_first, y, saved, dy, dfinal, dx, dstate, dweights).");
   m.def("step_cells", [] { return std::vector<std::string>(step_names, step_names + step_count); });
   m.def("steps_saved", &steps_saved, "Numbers per step that forward keeps for backward, and whether backward sees y.");
   m.def("steps_forward", &steps_forward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg());

@@ -10,11 +10,16 @@ struct Plan {
   bool by_units;  // split the units of every step, with a barrier per step; else the rows of the batch, with none
 };
 
-inline Plan plan(const Call& call, int gates, int threads) {
+inline double products_of(const Call& call, int gates) {
   const double steps = double(call.batch.offsets[call.batch.time]), width = double(call.width);
-  const double products = steps * gates * width * (width + double(call.features));
-  constexpr double worth_waking = 2e6;  // products, some 40 microseconds of one core
-  if (threads <= 1 || products < worth_waking) return {1, false};
+  return steps * gates * width * (width + double(call.features));
+}
+
+inline bool worth_waking(double products) { return products >= 2e6; }  // some 40 microseconds of one core
+
+inline Plan plan(const Call& call, int gates, int threads) {
+  if (threads <= 1 || !worth_waking(products_of(call, gates))) return {1, false};
+  const double steps = double(call.batch.offsets[call.batch.time]), width = double(call.width);
   // Too few rows to go round, or so few per lane that every lane would mostly read weights: each reads its own part.
   const double weights = gates * width * width, per_step = steps / double(call.batch.time) * weights;
   constexpr double worth_a_barrier = 5e4;  // products of one step, about a microsecond of one core

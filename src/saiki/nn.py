@@ -176,13 +176,16 @@ class _Recurrent(nn.Module):
         for layer in range(self.num_layers):
             if layer and self.dropout:
                 x = nn.functional.dropout(x, self.dropout, self.training)
-            outputs = []
+            given = []
             for direction in range(self._directions):
-                number = len(final)
-                given = x, tuple(part[number] for part in states), self._weights(number), counts, direction == 1
-                out, last = kernels.unroll(kernel, *given, reference, self.batch_first) if kernel else reference(*given)
-                outputs.append(out)
-                final.append(last)
+                number = len(final) + direction
+                given.append((tuple([part[number] for part in states]), self._weights(number), direction == 1))
+            if kernel:
+                found = kernels.unroll_layer(kernel, x, given, counts, reference, self.batch_first)
+            else:
+                found = [reference(x, state, weights, counts, reverse) for state, weights, reverse in given]
+            outputs = [y for y, _ in found]
+            final.extend([last for _, last in found])
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
         return x, tuple(_stack(parts) for parts in zip(*final, strict=True))
 

@@ -39,10 +39,12 @@ def lengths_ignored(patch):
 
 def reverse_runs_forward(patch):
     """Both directions start at the beginning."""
-    honest = kernels.unroll
-    patch.setattr(
-        kernels, "unroll", lambda kernel, x, s, w, counts, reverse, *rest: honest(kernel, x, s, w, counts, False, *rest)
-    )
+    honest = kernels.unroll_layer
+
+    def broken(kernel, x, directions, *rest):
+        return honest(kernel, x, [(state, weights, False) for state, weights, _ in directions], *rest)
+
+    patch.setattr(kernels, "unroll_layer", broken)
 
 
 def initial_state_without_gradient(patch):

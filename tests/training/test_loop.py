@@ -162,6 +162,23 @@ def test_a_moment_in_which_the_machine_is_busy_does_not_shorten_the_run(monkeypa
     assert "planned to take 1 s" in quicker(replace(progress, planned=2.2 * progress.planned))
 
 
+def test_a_machine_that_becomes_slower_does_not_take_longer_than_the_minutes(monkeypatch):
+    now, draws = [0.0], [0]
+    monkeypatch.setattr("saiki.training.loop.time.perf_counter", lambda: now[0])
+    options = Training(minutes=1, batch=8, most_epochs=10_000)
+    made = problem(options)
+
+    def draw(rng, step, drawn=made.draw):
+        draws[0] += 1
+        now[0] += 0.01 if draws[0] <= 1000 else 0.1
+        return drawn(rng, step)
+
+    made.draw = draw
+    progress = run(network(), made, options, began=0.0)
+    assert progress.done and progress.curve[-1]["step"] == progress.step == progress.steps
+    assert now[0] == pytest.approx(60, rel=0.1)
+
+
 def test_biases_are_not_decayed():
     groups = make_optimizer(network(), Training()).param_groups
     assert [g["weight_decay"] for g in groups] == [Training().weight_decay, 0.0]

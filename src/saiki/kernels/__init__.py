@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from saiki.kernels.ops import run, unroll
+from saiki.kernels.ops import run, run_both, unroll, unroll_layer
 from saiki.kernels.stream import NativeStream
 from saiki.kernels.table import RESERVOIR, ROWS, SCAN, Row, choose, find, match, report
 
-__all__ = ["RESERVOIR", "ROWS", "SCAN", "NativeStream", "Row", "choose", "find", "match", "report", "run", "unroll"]
+__all__ = ["RESERVOIR", "ROWS", "SCAN", "NativeStream", "Row", "choose", "find", "match", "report", "run", "run_both", "unroll", "unroll_layer"]

@@ -27,6 +27,8 @@ from saiki.kernels.table import RESERVOIR, SCAN, STEPS, Row, native, say_once, w
 Reference = Callable[
     [Tensor, tuple[Tensor, ...], tuple[Tensor | None, ...], Any, bool], tuple[Tensor, tuple[Tensor, ...]]
 ]
+#: (state, weights, reverse)
+Direction = tuple[Sequence[Tensor], Sequence["Tensor | None"], bool]
 
 
 def unroll(
@@ -46,22 +48,36 @@ def unroll(
         reference: gives gradients of gradients; without it they are an error.
         batch_first: layout of a padded x. Padded batches need at least one step, and are not for torch.compile.
     """
+    (answer,) = unroll_layer(kernel, x, [(state, weights, reverse)], counts, reference, batch_first)
+    return answer
+
+
+def unroll_layer(
+    kernel: str,
+    x: Tensor,
+    directions: Sequence[Direction],
+    counts: Tensor | None,
+    reference: Reference | None = None,
+    batch_first: bool = False,
+) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
+    """`unroll` in one direction, or in two at once: on an even number of threads each has half of them."""
     if native is None:
         raise SaikiError(why_no_native)
-    state, weights = tuple(state), tuple(weights)
+    directions = [(tuple(state), tuple(weights), reverse) for state, weights, reverse in directions]
     if x.shape[0] == 0:
-        return _no_steps(x, state, weights)
-    grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, *state, *weights))
+        return [_no_steps(x, state, weights) for state, weights, _ in directions]
+    tensors = [t for state, weights, _ in directions for t in (*state, *weights)]
+    grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, *tensors))
     if torch.compiler.is_compiling() or type(x) is not Tensor:
         assert x.dim() == 2, "torch.compile sees packed sequences only"
         assert counts is not None
-        y, final, _ = _forward_op(kernel, x, state, weights, counts, reverse, grad)
-        return y, final.unbind(0)
+        found = [_forward_op(kernel, x, state, weights, counts, reverse, grad) for state, weights, reverse in directions]
+        return [(y, final.unbind(0)) for y, final, _ in found]
     if not grad:
-        y, final, _ = _forward(kernel, x, state, weights, counts, reverse, batch_first, save=False)
-        return y, final
-    y, *final = _Unroll.apply(kernel, counts, reverse, batch_first, reference, len(state), x, *state, *weights)
-    return y, tuple(final)
+        return [(y, final) for y, final, _ in _forward(kernel, x, directions, counts, batch_first, save=False)]
+    states, reverses = len(directions[0][0]), tuple(reverse for _, _, reverse in directions)
+    found = _Unroll.apply(kernel, counts, reverses, batch_first, reference, states, x, *tensors)
+    return [(found[k], tuple(found[k + 1 : k + 1 + states])) for k in range(0, len(found), 1 + states)]
 
 
 def run(
@@ -87,17 +103,37 @@ def run(
         return unroll_steps(cell, x, counts, state, reverse, reference)
     if row is RESERVOIR:
         return unroll_reservoir(cell, cell.project(x, **given), counts, state, reverse)
-    weights = cell.weights()
+    y, final = unroll(row.kernel, x, state, cell.weights(), counts, reverse, _again([(cell, state)], reference))
+    return y, type(state)(*final)
+
+
+def run_both(
+    row: Row,
+    cells: Sequence[Cell],
+    x: Tensor,
+    counts: Tensor,
+    states: Sequence[State],
+    reference: Callable[..., tuple[Tensor, State]],
+) -> list[tuple[Tensor, State]]:
+    """`run` for the two directions of a layer whose cells share a row of `ROWS`."""
+    directions = [(state, cell.weights(), k == 1) for k, (cell, state) in enumerate(zip(cells, states, strict=True))]
+    again = _again(list(zip(cells, states, strict=True)), reference)
+    found = unroll_layer(row.kernel, x, directions, counts, again)
+    return [(y, type(state)(*final)) for (y, final), state in zip(found, states, strict=True)]
+
+
+def _again(cells: Sequence[tuple[Cell, State]], reference: Callable[..., tuple[Tensor, State]]) -> Reference:
+    """The reference of cells, forwards and in reverse, as `unroll` takes it."""
 
     def again(x: Tensor, before: tuple[Tensor, ...], weights: tuple[Tensor | None, ...], counts: Tensor, reverse: bool):
+        cell, state = cells[reverse and len(cells) > 1]
         if any(now is not then for now, then in zip(cell.weights(), weights, strict=True)):
             raise SaikiError(
                 "gradients of gradients need the weights that the cell had in its forward pass; they were replaced"
             )
         return reference(cell, x, counts, type(state)(*before), reverse)
 
-    y, final = unroll(row.kernel, x, state, weights, counts, reverse, again)
-    return y, type(state)(*final)
+    return again
 
 
 def _no_steps(
@@ -114,74 +150,98 @@ def _compact(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
 
 
 def _forward(
-    kernel, x, state, weights, counts, reverse, batch_first, save
-) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
-    width = state[0].shape[1]
+    kernel, x, directions, counts, batch_first, save
+) -> list[tuple[Tensor, tuple[Tensor, ...], Tensor | None]]:
+    """(y, final, saved) of every direction."""
+    width = directions[0][0][0].shape[1]
     steps = sum(counts.tolist()) if x.dim() == 3 and counts is not None else x.shape[:-1].numel()
-    x, counts, *rest = _compact((x, counts, *state, *weights))
-    state, weights = tuple(rest[: len(state)]), tuple(rest[len(state) :])
-    y = x.new_empty((*x.shape[:-1], width))
-    final = tuple([torch.empty_like(s) for s in state])
-    saved = x.new_empty((steps, native.saved_width(kernel, x.dtype is torch.float64, width))) if save else None
-    native.forward(kernel, x, state, weights, counts, reverse, batch_first, y, final, saved, torch.get_num_threads())
-    return y, final, saved
+    saved_width = native.saved_width(kernel, x.dtype is torch.float64, width) if save else 0
+    x, counts = _compact((x, counts))
+    calls = []
+    for state, weights, reverse in directions:
+        y, final = x.new_empty((*x.shape[:-1], width)), tuple([torch.empty_like(s) for s in state])
+        saved = x.new_empty((steps, saved_width)) if save else None
+        given = kernel, x, _compact(state), _compact(weights), counts, reverse, batch_first
+        calls.append((*given, y, final, saved))
+    native.forward(tuple(calls), torch.get_num_threads())
+    return [call[7:] for call in calls]
 
 
 def _backward(
-    kernel, x, state, weights, counts, reverse, batch_first, y, saved, dy, dfinal, need_x, need_state=True
-) -> tuple[Tensor | None, tuple[Tensor | None, ...], tuple[Tensor | None, ...]]:
-    x, counts, *rest = _compact((x, counts, *state, *weights))
-    state, weights = tuple(rest[: len(state)]), tuple(rest[len(state) :])
-    dx = torch.empty_like(x) if need_x else None
-    dstate = tuple([torch.empty_like(s) if need_state else None for s in state])
-    dweights = tuple([None if w is None else torch.empty_like(w) for w in weights])
-    dy, *dfinal = _compact((dy, *dfinal))
-    native.backward(
-        kernel, x, state, weights, counts, reverse, batch_first, y, saved, dy, tuple(dfinal), dx, dstate, dweights,
-        torch.get_num_threads(),
-    )  # fmt: skip
-    return dx, dstate, dweights
+    kernel, x, directions, counts, batch_first, done, need_x, need_state=True
+) -> tuple[Tensor | None, list[tuple[tuple[Tensor | None, ...], tuple[Tensor | None, ...]]]]:
+    """The gradient of x, and those of state and weights of every direction; `done` is (y, saved, dy, dfinal) of each."""
+    x, counts = _compact((x, counts))
+    calls = []
+    for (state, weights, reverse), (y, saved, dy, dfinal) in zip(directions, done, strict=True):
+        dx = torch.empty_like(x) if need_x else None
+        dstate = tuple([torch.empty_like(s) if need_state else None for s in state])
+        dweights = tuple([None if w is None else torch.empty_like(w) for w in weights])
+        given = kernel, x, _compact(state), _compact(weights), counts, reverse, batch_first
+        calls.append((*given, y, saved, *_compact((dy,)), _compact(dfinal), dx, dstate, dweights))
+    native.backward(tuple(calls), torch.get_num_threads())
+    dx = calls[0][11]
+    for call in calls[1:]:
+        dx = None if dx is None else dx.add_(call[11])
+    return dx, [call[12:] for call in calls]
 
 
 class _Unroll(torch.autograd.Function):
     """The eager path: less overhead than a custom op, and gradients of gradients through the reference."""
 
     @staticmethod
-    def forward(ctx: Any, kernel, counts, reverse, batch_first, reference, states, x, *tensors):
-        state, weights = tensors[:states], tensors[states:]
-        y, final, saved = _forward(kernel, x, state, weights, counts, reverse, batch_first, save=True)
-        ctx.save_for_backward(x, y, saved, counts, *tensors)
-        ctx.how = kernel, reverse, batch_first, reference, states
+    def forward(ctx: Any, kernel, counts, reverses, batch_first, reference, states, x, *tensors):
+        directions = _directions(tensors, reverses, states)
+        found = _forward(kernel, x, directions, counts, batch_first, save=True)
+        ctx.save_for_backward(x, counts, *tensors, *(t for y, _, saved in found for t in (y, saved)))
+        ctx.how = kernel, reverses, batch_first, reference, states
         ctx.set_materialize_grads(False)
-        return y, *final
+        return tuple([t for y, final, _ in found for t in (y, *final)])
 
     @staticmethod
-    def backward(ctx: Any, dy, *dfinal):
-        kernel, reverse, batch_first, reference, states = ctx.how
-        x, y, saved, counts, *tensors = ctx.saved_tensors
-        state, weights = tensors[:states], tensors[states:]
+    def backward(ctx: Any, *grads):
+        kernel, reverses, batch_first, reference, states = ctx.how
+        x, counts, *tensors = ctx.saved_tensors
+        tensors, outputs = tensors[: -2 * len(reverses)], tensors[-2 * len(reverses) :]
+        directions = _directions(tensors, reverses, states)
+        arrived = [(grads[k], grads[k + 1 : k + 1 + states]) for k in range(0, len(grads), 1 + states)]
         if torch.is_grad_enabled():
-            grads = _differentiable(reference, x, state, weights, counts, reverse, dy, dfinal)
-            return None, None, None, None, None, None, *grads
-        if dy is None and all(d is None for d in dfinal):
+            return *(None,) * 6, *_differentiable(reference, x, directions, counts, arrived)
+        if all(grad is None for grad in grads):
             return (None,) * (7 + len(tensors))
-        need_x, need_state = ctx.needs_input_grad[6], any(ctx.needs_input_grad[7 : 7 + states])
-        dx, dstate, dweights = _backward(
-            kernel, x, state, weights, counts, reverse, batch_first, y, saved, dy, dfinal, need_x, need_state
-        )
-        return None, None, None, None, None, None, dx, *dstate, *dweights
+        need_x, need_state = ctx.needs_input_grad[6], any(_states(ctx.needs_input_grad[7:], len(reverses), states))
+        done = [(*outputs[2 * k : 2 * k + 2], *grad) for k, grad in enumerate(arrived)]
+        dx, found = _backward(kernel, x, directions, counts, batch_first, done, need_x, need_state)
+        return *(None,) * 6, dx, *(grad for dstate, dweights in found for grad in (*dstate, *dweights))
 
 
-def _differentiable(reference, x, state, weights, counts, reverse, dy, dfinal) -> list[Tensor | None]:
+def _directions(tensors: Sequence[Any], reverses: Sequence[bool], states: int) -> list[Direction]:
+    """From the tensors of all directions, one after the other, to each one's own."""
+    each = len(tensors) // len(reverses)
+    parts = [tensors[k * each : (k + 1) * each] for k in range(len(reverses))]
+    return [(part[:states], part[states:], reverse) for part, reverse in zip(parts, reverses, strict=True)]
+
+
+def _states(flags: Sequence[bool], directions: int, states: int) -> list[bool]:
+    """Of one flag for each tensor of all directions, those of the states."""
+    each = len(flags) // directions
+    return [flag for k in range(directions) for flag in flags[k * each : k * each + states]]
+
+
+def _differentiable(
+    reference: Reference | None, x: Tensor, directions: Sequence[Direction], counts: Any, arrived: Sequence[Any]
+) -> list[Tensor | None]:
     """Gradients that can be differentiated again (create_graph=True): the reference computes them, the kernel cannot."""
     if reference is None:
         raise SaikiError(
             "gradients of gradients need the reference: pass reference= to unroll, or do not use create_graph=True"
         )
     say_once("create_graph=True: gradients come from the reference, not from the kernel")
-    y, final = reference(x, tuple(state), tuple(weights), counts, reverse)
-    pairs = [(o, g) for o, g in zip((y, *final), (dy, *dfinal), strict=True) if g is not None and o.requires_grad]
-    inputs = [x, *state, *weights]
+    inputs, pairs = [x], []
+    for (state, weights, reverse), (dy, dfinal) in zip(directions, arrived, strict=True):
+        y, final = reference(x, tuple(state), tuple(weights), counts, reverse)
+        pairs += [(o, g) for o, g in zip((y, *final), (dy, *dfinal), strict=True) if g is not None and o.requires_grad]
+        inputs += [*state, *weights]
     wanted = [t for t in inputs if t is not None and t.requires_grad]
     if not pairs:
         return [None] * len(inputs)
@@ -205,7 +265,7 @@ def _forward_op(
     reverse: bool,
     save: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    y, final, saved = _forward(kernel, x, state, weights, counts, reverse, False, save)
+    ((y, final, saved),) = _forward(kernel, x, [(state, weights, reverse)], counts, False, save)
     return y, torch.stack(final), x.new_empty(0) if saved is None else saved
 
 
@@ -224,7 +284,8 @@ def _backward_op(
     y: Tensor, saved: Tensor, dy: Tensor | None, dfinal: Tensor | None, need_x: bool,
 ) -> list[Tensor]:  # fmt: skip
     parts = [None] * len(state) if dfinal is None else dfinal.unbind(0)
-    dx, dstate, dweights = _backward(kernel, x, state, weights, counts, reverse, False, y, saved, dy, parts, need_x)
+    directions, done = [(state, weights, reverse)], [(y, saved, dy, parts)]
+    dx, ((dstate, dweights),) = _backward(kernel, x, directions, counts, False, done, need_x)
     return [x.new_empty(0) if dx is None else dx, *dstate, *(w for w in dweights if w is not None)]
 
 

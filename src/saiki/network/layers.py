@@ -13,7 +13,7 @@ from saiki.cells import make_cell
 from saiki.cells.base import Cell, State
 from saiki.errors import DataError, OptionError, near_misses
 from saiki.network.packing import Packing, packing
-from saiki.network.unroll import autocast, unroll_rows
+from saiki.network.unroll import autocast, unroll_layer
 
 
 class Recurrent(nn.Module):
@@ -112,12 +112,10 @@ class Recurrent(nn.Module):
         for first in range(0, len(cells), self._directions):
             if first:
                 x = nn.functional.dropout(x, self.dropout, self.training)
-            outputs = []
-            for number in range(first, first + self._directions):
-                how = number > first, given, first > 0
-                y, last = unroll_rows(cells[number], x, layout, states[number], *how)
-                outputs.append(y)
-                final.append(last)
+            both = slice(first, first + self._directions)
+            found = unroll_layer(cells[both], x, layout, states[both], given, above=first > 0)
+            outputs = [y for y, _ in found]
+            final.extend([state for _, state in found])
             x = torch.cat(outputs, 1) if len(outputs) > 1 else outputs[0]
         return x, final
 

@@ -15,7 +15,7 @@ from saiki.network.connection import Connection
 from saiki.network.options import Network
 from saiki.network.packing import Packing, packing
 from saiki.network.past import PastAttention
-from saiki.network.unroll import needed, one_step, unroll_rows
+from saiki.network.unroll import needed, one_step, unroll_layer
 from saiki.shapes import Float, Int
 
 #: states of all layers: `states[layer][direction]`, and with attention its own behind them
@@ -120,13 +120,9 @@ class Stack(nn.Module):
         final: States = []
         for number, (layer, before) in enumerate(zip(self.cells, states, strict=False)):
             into = self._enter(number, values, layout.counts)
-            outputs, after = [], []
-            for direction, (cell, state) in enumerate(zip(layer, before, strict=True)):
-                out, last = unroll_rows(cell, into, layout, state, direction == 1, packed, above=number > 0)
-                outputs.append(out)
-                after.append(last)
-            final.append(after)
-            values = self._leave(number, values, outputs)
+            found = unroll_layer(layer, into, layout, before, packed, above=number > 0)
+            final.append([state for _, state in found])
+            values = self._leave(number, values, [y for y, _ in found])
         return values, final
 
     def step(

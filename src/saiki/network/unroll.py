@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -34,13 +34,31 @@ def unroll(
     return _remembering(_by_kernel, cell.drawn(len(state[0])), x, counts, state, reverse, **given)
 
 
-def unroll_rows(
-    cell: Cell, x: Tensor, layout: Packing, state: State, reverse: bool, given: dict[str, Tensor], above: bool
-) -> tuple[Tensor, State]:
-    """`unroll` for a layer: states in the order of the batch; gap and observed where the cell needs them, see `needed`."""
-    state = type(state)(*map(layout.sort, state))
-    y, final = unroll(cell, x, layout.counts, state, reverse, **needed(cell, x, given, above))
-    return y, type(final)(*map(layout.unsort, final))
+def unroll_layer(
+    cells: Sequence[Cell], x: Tensor, layout: Packing, states: Sequence[State], given: dict[str, Tensor], above: bool
+) -> list[tuple[Tensor, State]]:
+    """`unroll` in every direction of a layer, the second in reverse, both at once where a kernel can.
+
+    States are in the order of the batch; gap and observed are given where the cells need them, see `needed`.
+    """
+    states = [type(state)(*map(layout.sort, state)) for state in states]
+    if (row := _common_kernel(cells, x, states)) is not None:
+        drawn = [cell.drawn(len(state[0])) for cell, state in zip(cells, states, strict=True)]
+        found = kernels.run_both(row, drawn, x, layout.counts, states, _loop)
+    else:
+        found = [
+            unroll(cell, x, layout.counts, state, number > 0, **needed(cell, x, given, above))
+            for number, (cell, state) in enumerate(zip(cells, states, strict=True))
+        ]
+    return [(y, type(state)(*map(layout.unsort, state))) for y, state in found]
+
+
+def _common_kernel(cells: Sequence[Cell], x: Tensor, states: Sequence[State]) -> kernels.Row | None:
+    """The kernel that computes both directions of a layer side by side."""
+    if len(cells) != 2 or any(cell.history or cell.needs for cell in cells) or obstacle(x) is not None:
+        return None
+    first, second = (kernels.choose(cell, x, state) for cell, state in zip(cells, states, strict=True))
+    return first if first is second and first in kernels.ROWS else None
 
 
 def _by_kernel(

@@ -20,7 +20,8 @@ from saiki.training.bptt import Carry
 
 @dataclass
 class Progress:
-    """Where a run stands: all that is not a tensor. `steps` is fixed once and stored, so that a run is deterministic."""
+    """Where a run stands: all that is not a tensor. `steps` is stored, so that a run is deterministic; only where it
+    would overrun a budget in minutes is it shortened."""
 
     steps: int
     step: int = 0
@@ -33,6 +34,7 @@ class Progress:
     done: bool = False
     label: str = "training"  # what the run is, for whoever watches
     planned: float = 0.0  # seconds that the steps were thought to take; 0 where no minutes were given
+    budget: float = 0.0  # seconds that the steps may take; 0 where no minutes were given
     curve: list[dict[str, float]] = field(default_factory=list)
 
     @property

@@ -24,6 +24,8 @@ from saiki.training.readout import fit_readouts, in_closed_form
 TIMED_STEPS, TIMES, TIMED_SHARE = 8, 3, 0.02
 #: steps that a budget in minutes always allows, however few the data
 FEWEST_STEPS = 300
+#: how much longer than its minutes a run may be heading for before it is shortened, and how often that is looked at
+OVERRUN, LOOKS = 1.05, 100
 
 
 class Problem(Protocol):
@@ -73,8 +75,8 @@ def fit(
 
     Step k draws its batch and its dropout from (seed, k) alone, so a run that was resumed from a checkpoint in `folder` equals
     one that was never stopped, bit for bit, on the same machine with the same threads. `began` is the clock
-    (`time.perf_counter`) at which a budget in minutes started, of which a `share` is for this run; `steps` overrides every
-    budget; `label` says to hooks what run it is. Ctrl-C ends training early and keeps the best so far.
+    (`time.perf_counter`) at which a budget in minutes started, of which a `share` is for this run; `steps` is a number
+    of steps that is known already; `label` says to hooks what run it is. Ctrl-C ends training early and keeps the best so far.
 
     A network of fixed reservoirs takes one pass over the data instead, whatever the budget: see `readout.py`.
     """
@@ -91,7 +93,7 @@ def fit(
         run.restore(*checkpoint.read(found, identity))
     else:
         if steps:
-            run.progress = Progress(steps)
+            run.progress = Progress(steps, budget=share * (options.seconds or 0.0))
         else:
             run.progress = _planned(run, problem, options, engine, began or time.perf_counter(), share)
         if folder:
@@ -115,11 +117,11 @@ def _steps(
     run: Run, problem: Problem, options: Training, engine: Backend, hooks: Sequence[Hook], save: Callable[[], Any]
 ) -> None:
     progress = run.progress
-    every = max(1, math.ceil(progress.steps / options.validations))
     for hook in hooks:
         hook.started(progress)
     while not progress.done:
         since = time.perf_counter()
+        every = max(1, math.ceil(progress.steps / options.validations))
         loss = train_step(run, problem, options, engine).item()
         progress.step += 1
         progress.loss_sum += loss
@@ -137,12 +139,23 @@ def _steps(
             progress.done = last or progress.waited >= options.patience
             progress.curve.append(row)
         progress.seconds += time.perf_counter() - since
+        _shorten(progress)
         if progress.step % options.checkpoint_every == 0 or progress.done:
             save()
         for hook in hooks:
             hook.stepped(progress, loss)
             if row:
                 hook.validated(progress, row)
+
+
+def _shorten(progress: Progress) -> None:
+    """Fewer steps where a machine that became slower would take the run past its minutes; the schedule then ends sooner too."""
+    if not progress.budget or progress.done or progress.step % max(1, progress.steps // LOOKS):
+        return
+    pace = progress.seconds / progress.step
+    if progress.steps * pace > OVERRUN * progress.budget:
+        left = max(1, int((progress.budget - progress.seconds) / pace))
+        progress.steps = min(progress.steps, progress.step + left)
 
 
 def train_step(run: Run, problem: Problem, options: Training, engine: Backend) -> Tensor:
@@ -199,7 +212,7 @@ def _planned(run: Run, problem: Problem, options: Training, engine: Backend, beg
     left = share * (options.seconds - (time.perf_counter() - began)) - validating
     fitting = max(TIMED_STEPS, int(left / pace))
     steps = min(fitting, max(FEWEST_STEPS, options.most_epochs * problem.epoch))
-    return Progress(steps, planned=steps * pace + validating)
+    return Progress(steps, planned=steps * pace + validating, budget=left + validating)
 
 
 def _pace(trial: Run, problem: Problem, options: Training, engine: Backend, seconds: float) -> float:
