@@ -175,7 +175,8 @@ def test_a_machine_that_becomes_slower_does_not_take_longer_than_the_minutes(mon
 
     made.draw = draw
     progress = run(network(), made, options, began=0.0)
-    assert progress.done and progress.curve[-1]["step"] == progress.step == progress.steps
+    assert progress.done
+    assert progress.curve[-1]["step"] == progress.step == progress.steps
     assert now[0] == pytest.approx(60, rel=0.1)
 
 

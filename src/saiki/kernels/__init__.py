@@ -9,4 +9,18 @@ from saiki.kernels.ops import run, run_both, unroll, unroll_layer
 from saiki.kernels.stream import NativeStream
 from saiki.kernels.table import RESERVOIR, ROWS, SCAN, Row, choose, find, match, report
 
-__all__ = ["RESERVOIR", "ROWS", "SCAN", "NativeStream", "Row", "choose", "find", "match", "report", "run", "run_both", "unroll", "unroll_layer"]
+__all__ = [
+    "RESERVOIR",
+    "ROWS",
+    "SCAN",
+    "NativeStream",
+    "Row",
+    "choose",
+    "find",
+    "match",
+    "report",
+    "run",
+    "run_both",
+    "unroll",
+    "unroll_layer",
+]

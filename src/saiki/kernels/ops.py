@@ -71,7 +71,9 @@ def unroll_layer(
     if torch.compiler.is_compiling() or type(x) is not Tensor:
         assert x.dim() == 2, "torch.compile sees packed sequences only"
         assert counts is not None
-        found = [_forward_op(kernel, x, state, weights, counts, reverse, grad) for state, weights, reverse in directions]
+        found = [
+            _forward_op(kernel, x, state, weights, counts, reverse, grad) for state, weights, reverse in directions
+        ]
         return [(y, final.unbind(0)) for y, final, _ in found]
     if not grad:
         return [(y, final) for y, final, _ in _forward(kernel, x, directions, counts, batch_first, save=False)]
