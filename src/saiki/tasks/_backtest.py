@@ -16,7 +16,7 @@ from saiki.data.panel import Panel
 from saiki.errors import DataError, OptionError
 from saiki.metrics import mase
 from saiki.metrics._events import Origins
-from saiki.tasks import _adaptive
+from saiki.tasks import _adaptive, _forecast_columns
 from saiki.tasks._evaluation import Evaluation, Table
 
 if TYPE_CHECKING:
@@ -106,20 +106,25 @@ def roll(
         series = np.flatnonzero(ends >= 2)
         if not len(series):
             continue
-        history = before(panel, series, ends[series])
-        if rolling.refit and len(found.series) % rolling.refit == 0:
-            assert retrain is not None
-            task, network = retrain(history)
-        inner = panel.starts[series, None] + ends[series, None] + np.arange(horizon)
         found.window.append(np.full(len(series), number))
         found.series.append(series)
         found.ends.append(ends[series])
-        found.truth.append(panel.y[inner])
-        own = task.forecasts(network, history, levels)
-        found.forecasts.append(own | baselines.all_forecasts(history, horizon, task.season, chosen))
+        found.truth.append(panel.y[panel.starts[series, None] + ends[series, None] + np.arange(horizon)])
+    several = 1 if rolling.refit else max(1, _forecast_columns.TOGETHER // max(1, len(panel)))  # cutoffs of one network
+    for first in range(0, len(found.series), several):
+        some = slice(first, first + several)
+        if rolling.refit and first % rolling.refit == 0:
+            assert retrain is not None
+            task, network = retrain(before(panel, found.series[first], found.ends[first]))
+        places = np.concatenate(found.series[some]), np.concatenate(found.ends[some])
+        sizes = np.cumsum([len(series) for series in found.series[some]])[:-1]
+        own = _apart(task.forecasts_from(network, panel, *places, levels), sizes)
         if adaptive:
-            found.ladders.append(_adaptive.ladder(task.forecasts(network, history, _adaptive.GRID)))
-        found.last = history
+            grid = _apart(task.forecasts_from(network, panel, *places, _adaptive.GRID), sizes)
+            found.ladders.extend(_adaptive.ladder(one) for one in grid)
+        for one, series, ends in zip(own, found.series[some], found.ends[some], strict=True):
+            found.last = before(panel, series, ends)
+            found.forecasts.append(one | baselines.all_forecasts(found.last, horizon, task.season, chosen))
     if not found.series:
         most = (int(panel.lengths.max()) - horizon - 2) // rolling.step + 1
         raise DataError(
@@ -127,6 +132,12 @@ def roll(
             f"(at most {max(most, 0)} windows of {horizon} steps, {rolling.step} apart)"
         )
     return found
+
+
+def _apart(columns: dict[str, np.ndarray], places: np.ndarray) -> list[dict[str, np.ndarray]]:
+    """The rows of several cutoffs, each cutoff's by themselves; `places` are where the second and later ones begin."""
+    parts = {name: np.split(values, places) for name, values in columns.items()}
+    return [{name: part[k] for name, part in parts.items()} for k in range(len(places) + 1)]
 
 
 def before(panel: Panel, series: np.ndarray, ends: np.ndarray) -> Panel:

@@ -261,13 +261,24 @@ class ForecastTask(Task):
         self, network: Any, data: Panel, levels: Sequence[float] | None = None, samples: int = 0
     ) -> dict[str, np.ndarray]:
         """Forecasts from the end of each series, by column: `[series, horizon]`."""
-        windows = Windows(data, history=self.plan.history, horizon=self.plan.horizon)
-        series = np.arange(len(data))
-        parts = [
-            series[start : start + _forecast_columns.TOGETHER]
-            for start in range(0, len(series), _forecast_columns.TOGETHER)
-        ]
-        cuts = (windows.cut(part, data.lengths[part]) for part in parts)
+        return self.forecasts_from(network, data, np.arange(len(data)), data.lengths, levels, samples)
+
+    def forecasts_from(
+        self,
+        network: Any,
+        data: Panel,
+        series: np.ndarray,
+        ends: np.ndarray,
+        levels: Sequence[float] | None = None,
+        samples: int = 0,
+    ) -> dict[str, np.ndarray]:
+        """Forecasts of these series from what comes before these steps of each, by column: `[places, horizon]`."""
+        windows, together = (
+            Windows(data, history=self.plan.history, horizon=self.plan.horizon),
+            _forecast_columns.TOGETHER,
+        )
+        parts = [slice(start, start + together) for start in range(0, len(series), together)]
+        cuts = (windows.cut(series[part], ends[part]) for part in parts)
         found = [self.forecast_batch(network, cut, levels, samples) for cut in cuts]
         return {name: np.concatenate([f[name] for f in found]) for name in found[0]} if found else {}
 
