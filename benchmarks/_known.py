@@ -54,7 +54,7 @@ def chorales(data: Path, seed: int, judge: str = "test") -> float:
     )
     x, y = _next(train)
     torch.manual_seed(seed)
-    net = StepReadout(_Dropped(Recurrent("gru", 88, 256, batch_first=True), 0.1), 88)
+    net = StepReadout(_Beside(Recurrent("gru", 128, 220, batch_first=True), 88, 0.3), 88)
     options: dict[str, Any] = {
         "batch": 16,
         "learning_rate": 1.5e-2,
@@ -81,18 +81,22 @@ def _next(rolls: list[np.ndarray]) -> tuple[Ragged, Ragged]:
     return Ragged.of([roll[:-1] for roll in rolls]), Ragged.of([roll[1:] for roll in rolls])
 
 
-class _Dropped(nn.Module):
-    """A layer of whose outputs the same are dropped at all steps of a sequence."""
+class _Beside(nn.Module):
+    """A layer that reads a linear map of the input, rectified; the input itself goes up beside its outputs.
 
-    def __init__(self, layer: Recurrent, share: float) -> None:
+    Of a layer's outputs the same are dropped at all steps of a sequence.
+    """
+
+    def __init__(self, layer: Recurrent, features: int, share: float) -> None:
         super().__init__()
         self.layer, self.share = layer, share
-        self.output_size = layer.output_size
+        self.into = nn.Sequential(nn.Linear(features, layer.input_size), nn.ReLU())
+        self.output_size = layer.output_size + features
 
     def forward(self, x: Tensor, states: Any = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
-        out, states = self.layer(x, states, lengths=lengths)
+        out, states = self.layer(self.into(x), states, lengths=lengths)
         mask = nn.functional.dropout(out.new_ones(len(out), 1, out.shape[2]), self.share, self.training)
-        return out * mask, states
+        return torch.cat([out * mask, x], -1), states
 
 
 def adding(seed: int, cell: str, steps: int, time: int = 600, width: int = 64, **options: Any) -> float:
