@@ -38,7 +38,7 @@ SETS: dict[str, dict[str, Any]] = {
         "text": "text/tiny-shakespeare/input.txt",
         "train": (0.0, 0.9),
         "test": (0.9, 1.0),
-        "options": ["--units", "characters", "--holdout", "0.03", "--minutes", "20"],
+        "options": ["--units", "characters", "--holdout", "0", "--minutes", "20"],
     },
     "war-and-peace": {
         "about": "War and Peace, characters, 80/10/10 by position",

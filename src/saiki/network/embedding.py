@@ -14,15 +14,18 @@ class Embedding(nn.Module):
     units    numbers that units have, 0 up to before it
     dropout  share of units whose vector is zero for a whole batch, wherever they stand; the others are scaled up
     inputs   share of the components dropped, the same at all steps of a sequence
+    spread   of the first vectors; by default they are of length 1, about
 
     Source: Gal and Ghahramani 2016 (arXiv 1512.05287), section 4.2: units are dropped by type, not by place.
     """
 
-    def __init__(self, units: int, width: int, dropout: float = 0.0, inputs: float = 0.0) -> None:
+    def __init__(
+        self, units: int, width: int, dropout: float = 0.0, inputs: float = 0.0, spread: float | None = None
+    ) -> None:
         super().__init__()
         self.table = nn.Embedding(units, width)
         self.width, self.dropout, self.inputs = width, dropout, inputs
-        nn.init.normal_(self.table.weight, std=width**-0.5)
+        nn.init.normal_(self.table.weight, std=width**-0.5 if spread is None else spread)
 
     def forward(self, tokens: Int[Tensor, "*steps"]) -> Float[Tensor, "*steps width"]:
         weight = self.table.weight

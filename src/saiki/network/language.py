@@ -45,7 +45,9 @@ class LanguageModel(nn.Module):
     def __init__(self, sizes: Sizes, options: Network, width: int) -> None:
         super().__init__()
         self.sizes = sizes
-        self.embedding = Embedding(sizes.units, sizes.embedding, sizes.embedding_dropout, sizes.input_dropout)
+        # vectors that make scores too must be short, others must be heard beside the recurrent state
+        spread = None if sizes.tied else 1.0
+        self.embedding = Embedding(sizes.units, sizes.embedding, sizes.embedding_dropout, sizes.input_dropout, spread)
         self.stack = Stack(sizes.embedding, options, width)
         out = self.stack.output_width
         self.drop = nn.Dropout(sizes.output_dropout)

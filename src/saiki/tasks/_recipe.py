@@ -13,7 +13,7 @@ WIDTHS = (768, 640, 512, 448, 384, 320, 256, 192, 128, 96, 64)
 #: multiplications and additions per second that one thread makes in training, roughly, on a processor with AVX2
 RATE = 4e10
 #: a width is affordable if training reads the text so often, or so many units per weight
-PASSES, PER_WEIGHT = 6.0, 4.0
+PASSES, PER_WEIGHT = 10.0, 4.0
 #: share of a budget that training has: the rest is start-up, validation and the baselines
 SHARE = 0.85
 #: units that gradients go back
@@ -62,7 +62,7 @@ def network_defaults(passes: float, words: bool) -> dict[str, Any]:
 
 def training_defaults(tokens: int) -> dict[str, Any]:
     """Stretches read side by side: fewer of a short text, so that an epoch has steps enough."""
-    batch = 64 if tokens >= 500_000 else 32 if tokens >= 50_000 else 16
+    batch = 64 if tokens >= 5_000_000 else 32 if tokens >= 50_000 else 16
     return {
         "batch": batch,
         "bptt": BPTT, "learning_rate": 6e-3, "average": 0.998, "most_epochs": 60, "validations": 10, "patience": 4,
