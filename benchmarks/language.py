@@ -184,7 +184,8 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
             ]
             lines += ["| | nats per character | bits per character | perplexity |", "|---|---:|---:|---:|"]
             for who, found in row["scores"].items():
-                lines.append(f"| {who} | " + " | ".join(f"{v:.4g}" for v in found.values()) + " |")
+                columns = ("nats_per_character", "bits_per_character", "perplexity")
+                lines.append(f"| {who} | " + " | ".join(f"{found[name]:.4g}" for name in columns) + " |")
             lines += ["", f"{shape['layers']} layers of {shape['width']} units, {shape['cell']}, dropout {shape['dropout']}; "
                       f"{row['steps']:,} steps, {row['seconds']:.0f} s, {row['machine']}, {row['threads']} thread(s), torch "
                       f"{row['torch']}, commit {row['commit']}.", "", "```", row["sample"].strip(), "```", ""]  # fmt: skip
