@@ -78,14 +78,18 @@ def _sst(kind: str) -> Callable[[Path, int], Parts]:
     return parts
 
 
+def _sst_files(kind: str) -> tuple[str, ...]:
+    return tuple(f"text/sst/stsa.{kind}.{name}" for name in ("train", "dev", "test"))
+
+
 def _sms(data: Path, seed: int) -> Parts:
     return _fold(_lines(data / "text/sms-spam/SMSSpamCollection", "\t"), seed, 5)
 
 
 def _names(data: Path, seed: int) -> Parts:
     with tarfile.open(data / "text/names-nationality/names.tar.xz") as archive:
-        files = [m for m in archive.getmembers() if m.name.endswith(".txt")]
-        read = {Path(m.name).stem: archive.extractfile(m).read().decode() for m in files}  # type: ignore[union-attr]
+        files = {Path(m.name).stem: archive.extractfile(m) for m in archive.getmembers() if m.name.endswith(".txt")}
+        read = {label: file.read().decode() for label, file in files.items() if file is not None}
     return _fold(_table([(label, name) for label, text in sorted(read.items()) for name in text.split()]), seed, 5)
 
 
@@ -108,8 +112,8 @@ SST = "with phrases and outside vectors LSTM 84.9 / 46.4 (Tai et al. 2015); sent
 SETS = {
     "mr": Set("Sentence polarity (MR), a random tenth is judged", _mr, ("text/mr-polarity/rt-polarity.all",),
         "bidirectional LSTM with outside vectors 80.0 (Zhou et al. 2016); without vectors about 75 to 77"),
-    "sst-binary": Set("Stanford sentiment, two classes, official split", _sst("binary"), ("text/sst/stsa.binary.train",), SST),
-    "sst-fine": Set("Stanford sentiment, five classes, official split", _sst("fine"), ("text/sst/stsa.fine.train",), SST),
+    "sst-binary": Set("Stanford sentiment, two classes, official split", _sst("binary"), _sst_files("binary"), SST),
+    "sst-fine": Set("Stanford sentiment, five classes, official split", _sst("fine"), _sst_files("fine"), SST),
     "reviews": Set("Whole film reviews, 2,000 documents, a fold of ten by the number of the file", _reviews,
         ("text/movie-reviews-docs/movie_reviews.zip",), "SVM on words 87.2 (Pang and Lee 2004)"),
     "sms": Set("SMS spam, a random fifth is judged", _sms, ("text/sms-spam/SMSSpamCollection",), "SVM 97.64 (Almeida et al. 2011)"),
@@ -124,8 +128,9 @@ def measure(name: str, data: Path, seed: int) -> dict[str, Any]:
     """One row: train, then score on the test part."""
     what = SETS[name]
     with tempfile.TemporaryDirectory() as place:
-        files = {part: f"{place}/{part}.parquet" for part in what.parts(data, seed)}
-        for part, table in what.parts(data, seed).items():
+        parts = what.parts(data, seed)
+        files = {part: f"{place}/{part}.parquet" for part in parts}
+        for part, table in parts.items():
             table.write_parquet(files[part])
         valid = ["--valid", files["valid"]] if "valid" in files else []
         asked = ["--source", "text", "--target", "label", *what.options, *valid, "--seed", str(seed)]

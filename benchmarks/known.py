@@ -160,7 +160,9 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
             f"| `{name}` | {known.about} | {seeds} | {middle:.4g} | {min(scores):.4g} to {max(scores):.4g} ({known.unit}) "
             f"| {known.figure} | {reached} |"
         )
-    machines = sorted({f"{r['machine']}, torch {r['torch']}, {r['threads']} thread(s)" for r in rows.values()})
+    machines = sorted(
+        {f"{r['machine']}, torch {r['torch']}, {r['threads']} thread(s), commit {r['commit']}" for r in rows.values()}
+    )
     return "\n".join([*lines, "", f"Measured on: {'; '.join(machines)}.", ""])
 
 

@@ -143,7 +143,8 @@ def test_minutes_become_a_fixed_number_of_steps():
     assert progress.step == progress.steps >= 20
 
 
-def test_a_moment_in_which_the_machine_is_busy_does_not_shorten_the_run(monkeypatch):
+def on_a_false_clock(monkeypatch, seconds, **given):
+    """A run of a minute, begun at 0, in which draw number n takes `seconds(n)` and all else nothing; and when it ended."""
     now, draws = [0.0], [0]
     monkeypatch.setattr("saiki.training.loop.time.perf_counter", lambda: now[0])
     options = Training(minutes=1, batch=8, most_epochs=10_000)
@@ -151,11 +152,16 @@ def test_a_moment_in_which_the_machine_is_busy_does_not_shorten_the_run(monkeypa
 
     def draw(rng, step, drawn=made.draw):
         draws[0] += 1
-        now[0] += 0.5 if draws[0] <= 10 else 0.01  # the first pass and a part of the second are fifty times as slow
+        now[0] += seconds(draws[0])
         return drawn(rng, step)
 
     made.draw = draw
-    progress = run(network(), made, options, began=0.0, hooks=[StopAt(50, KeyboardInterrupt)])
+    return run(network(), made, options, began=0.0, **given), now[0]
+
+
+def test_a_moment_in_which_the_machine_is_busy_does_not_shorten_the_run(monkeypatch):
+    slow_at_first = lambda draw: 0.5 if draw <= 10 else 0.01  # noqa: E731  a pass and a part of the next, fifty times as slow
+    progress, _ = on_a_false_clock(monkeypatch, slow_at_first, hooks=[StopAt(50, KeyboardInterrupt)])
     assert progress.steps == pytest.approx(5400, rel=0.05)
     assert progress.expected == pytest.approx(0.5, rel=0.05) == pytest.approx(progress.seconds, rel=0.05)
     assert quicker(progress) == ""
@@ -163,21 +169,17 @@ def test_a_moment_in_which_the_machine_is_busy_does_not_shorten_the_run(monkeypa
 
 
 def test_a_machine_that_becomes_slower_does_not_take_longer_than_the_minutes(monkeypatch):
-    now, draws = [0.0], [0]
-    monkeypatch.setattr("saiki.training.loop.time.perf_counter", lambda: now[0])
-    options = Training(minutes=1, batch=8, most_epochs=10_000)
-    made = problem(options)
-
-    def draw(rng, step, drawn=made.draw):
-        draws[0] += 1
-        now[0] += 0.01 if draws[0] <= 1000 else 0.1
-        return drawn(rng, step)
-
-    made.draw = draw
-    progress = run(network(), made, options, began=0.0)
+    progress, ended = on_a_false_clock(monkeypatch, lambda draw: 0.01 if draw <= 1000 else 0.1)
     assert progress.done
     assert progress.curve[-1]["step"] == progress.step == progress.steps
-    assert now[0] == pytest.approx(60, rel=0.1)
+    assert ended == pytest.approx(60, rel=0.1)
+
+
+@pytest.mark.parametrize("when", [200, 2000])
+def test_a_slow_moment_takes_no_more_steps_than_it_lasts(when, monkeypatch):
+    progress, ended = on_a_false_clock(monkeypatch, lambda draw: 0.3 if when <= draw < when + 40 else 0.01)
+    assert ended == pytest.approx(60, rel=0.1)
+    assert 4000 <= progress.step < 5400
 
 
 def test_biases_are_not_decayed():

@@ -273,10 +273,8 @@ class ForecastTask(Task):
         samples: int = 0,
     ) -> dict[str, np.ndarray]:
         """Forecasts of these series from what comes before these steps of each, by column: `[places, horizon]`."""
-        windows, together = (
-            Windows(data, history=self.plan.history, horizon=self.plan.horizon),
-            _forecast_columns.TOGETHER,
-        )
+        windows = Windows(data, history=self.plan.history, horizon=self.plan.horizon)
+        together = _forecast_columns.TOGETHER
         parts = [slice(start, start + together) for start in range(0, len(series), together)]
         cuts = (windows.cut(series[part], ends[part]) for part in parts)
         found = [self.forecast_batch(network, cut, levels, samples) for cut in cuts]

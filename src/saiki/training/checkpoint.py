@@ -35,6 +35,7 @@ class Progress:
     label: str = "training"  # what the run is, for whoever watches
     planned: float = 0.0  # seconds that the steps were thought to take; 0 where no minutes were given
     budget: float = 0.0  # seconds that the steps may take; 0 where no minutes were given
+    most: int = 0  # steps that were planned, of which `steps` are left where the budget would be overrun
     curve: list[dict[str, float]] = field(default_factory=list)
 
     @property

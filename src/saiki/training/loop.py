@@ -24,8 +24,9 @@ from saiki.training.readout import fit_readouts, in_closed_form
 TIMED_STEPS, TIMES, TIMED_SHARE = 8, 3, 0.02
 #: steps that a budget in minutes always allows, however few the data
 FEWEST_STEPS = 300
-#: how much longer than its minutes a run may be heading for before it is shortened, and how often that is looked at
-OVERRUN, LOOKS = 1.05, 100
+#: how much longer than its minutes a run may be heading for before it is shortened, how often that is looked at, and after which
+#: share of the minutes first
+OVERRUN, LOOKS, FIRST_LOOK = 1.05, 100, 0.1
 
 
 class Problem(Protocol):
@@ -93,7 +94,7 @@ def fit(
         run.restore(*checkpoint.read(found, identity))
     else:
         if steps:
-            run.progress = Progress(steps, budget=share * (options.seconds or 0.0))
+            run.progress = Progress(steps, budget=share * (options.seconds or 0.0), most=steps)
         else:
             run.progress = _planned(run, problem, options, engine, began or time.perf_counter(), share)
         if folder:
@@ -149,13 +150,17 @@ def _steps(
 
 
 def _shorten(progress: Progress) -> None:
-    """Fewer steps where a machine that became slower would take the run past its minutes; the schedule then ends sooner too."""
-    if not progress.budget or progress.done or progress.step % max(1, progress.steps // LOOKS):
+    """Fewer steps where a machine that became slower would take the run past its minutes; the schedule then ends sooner too.
+
+    A slow moment is made up for: as the mean time of a step comes down again, steps come back, up to those planned.
+    """
+    if progress.done or progress.step % max(1, progress.most // LOOKS):
+        return
+    if progress.budget <= 0 or progress.seconds < FIRST_LOOK * progress.budget:
         return
     pace = progress.seconds / progress.step
-    if progress.steps * pace > OVERRUN * progress.budget:
-        left = max(1, int((progress.budget - progress.seconds) / pace))
-        progress.steps = min(progress.steps, progress.step + left)
+    fits = progress.step + max(1, int((progress.budget - progress.seconds) / pace))
+    progress.steps = progress.most if progress.most * pace <= OVERRUN * progress.budget else min(progress.most, fits)
 
 
 def train_step(run: Run, problem: Problem, options: Training, engine: Backend) -> Tensor:
@@ -212,7 +217,7 @@ def _planned(run: Run, problem: Problem, options: Training, engine: Backend, beg
     left = share * (options.seconds - (time.perf_counter() - began)) - validating
     fitting = max(TIMED_STEPS, int(left / pace))
     steps = min(fitting, max(FEWEST_STEPS, options.most_epochs * problem.epoch))
-    return Progress(steps, planned=steps * pace + validating, budget=left + validating)
+    return Progress(steps, planned=steps * pace + validating, budget=left + validating, most=steps)
 
 
 def _pace(trial: Run, problem: Problem, options: Training, engine: Backend, seconds: float) -> float:
