@@ -82,7 +82,11 @@ template <class Cell> class StepLoop {
   StepLane<T> space(int index) {
     const long most = chunk.most_rows();
     StepLane<T> lane{};
-    lane.first = chunk.together ? 0 : index, lane.stride = chunk.together ? 1 : team.lanes;
+    const bool even = batch.time && batch.counts[batch.time - 1] == batch.rows;
+    const Share block(batch.rows, index, team.lanes);
+    if (chunk.together) lane.first = 0, lane.past = batch.rows, lane.stride = 1;
+    else if (even) lane.first = block.begin, lane.past = block.end, lane.stride = 1;
+    else lane.first = index, lane.past = batch.rows, lane.stride = team.lanes;
     lane.result = take<T>(team, most * sizes.result_row);
     lane.carry = take<T>(team, most * sizes.states);
     lane.lines = take<const T*>(team, most + 1);
@@ -101,7 +105,7 @@ template <class Cell> class StepLoop {
   StepRows<T> rows(StepLane<T>& lane, long p, long base) { return {call, sizes, lane, panels, p, rows_of(lane, p), base}; }
 
   void begin(StepLane<T>& lane, int s) {
-    for (long b = lane.first; b < batch.rows; b += lane.stride) {
+    for (long b = lane.first; b < lane.past; b += lane.stride) {
       T* to = cast<T>(training ? call.dinitial[s] : call.final[s]) + b * call.size[s];
       const void* from = training ? call.dfinal[s] : call.initial[s];
       if (from) copy(to, cast<T>(from) + b * call.size[s], 0, call.size[s]);

@@ -56,8 +56,12 @@ template <class T> void normalise_back(const T* y, T scale, const T* g, const T*
 
 // Memory of one lane.
 template <class T> struct StepLane {
-  long first, stride;
-  long rows_of(long count) const { return count > first ? (count - first + stride - 1) / stride : 0; }  // of the first count
+  // Its rows: of equally long ones a block, so that lanes write to places far apart; else one by one in turn, so that work is even.
+  long first, past, stride;
+  long rows_of(long count) const {  // of the first count
+    const long last = count < past ? count : past;
+    return last > first ? (last - first + stride - 1) / stride : 0;
+  }
   T *result, *carry, *saved;  // of a product, [rows, result_row]; of states, [rows, all states]; [rows, saved row] where none is kept
   T* entered[max_products];   // [rows, depth] where none is kept
   const T** lines;

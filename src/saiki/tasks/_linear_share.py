@@ -1,7 +1,13 @@
-"""How much of the linear forecast the answer takes: what held-out windows say, and half where they say little."""
+"""How much of the linear forecast the answer takes: what held-out windows say, and half where they say little.
+
+The two forecasts err in different ways, so their mean is the safest choice, and few windows are weak evidence against it: those
+of one week tell about that week. A share is as good as the best one where the difference of their errors, a mean over stretches
+of a horizon each, is within its own standard error (the one-standard-error rule of Breiman et al. 1984, with paired differences).
+"""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
 
 #: shares that are tried
 SHARES = np.linspace(0, 1, 11)
-#: errors up to this much above the least are as good: a few windows tell no more, and of two forecasts the mean is safest
+#: errors up to this much above the least are as good, whatever the number of windows
 AS_GOOD = 1.05
 
 
@@ -27,6 +33,7 @@ AS_GOOD = 1.05
 def settle(task: ForecastTask, network: nn.Module, panel: Panel, series: np.ndarray, ends: np.ndarray) -> None:
     """Give every network with a linear forecast a share of it: that nearest to a half whose mean scaled error on these windows
     is as good as the least."""
+    stretch = (panel.lengths[series] - ends) // task.plan.horizon
     windows = Windows(panel, history=task.plan.history, horizon=task.plan.horizon)
     cut = windows.cut(series, ends)
     batch, unit = task.tensors(cut), mase.scale(panel, task.season)[series, None]
@@ -38,11 +45,30 @@ def settle(task: ForecastTask, network: nn.Module, panel: Panel, series: np.ndar
         errors = []
         for share in SHARES:
             member.linear.share.fill_(float(share))
-            away = np.abs(member(batch).points().double().numpy() - cut.target) / unit
-            known = np.isfinite(away)
-            errors.append(away[known].mean() if known.any() else 0.0)
-        good = np.flatnonzero(np.array(errors) <= AS_GOOD * min(errors))
-        member.linear.share.fill_(float(min(SHARES[good], key=lambda share: abs(share - 0.5))))
+            errors.append(np.abs(member(batch).points().double().numpy() - cut.target) / unit)
+        member.linear.share.fill_(float(SHARES[chosen(np.stack(errors), stretch)]))
+
+
+def chosen(errors: np.ndarray, stretch: np.ndarray) -> int:
+    """Which of the `SHARES` to take.
+
+    errors   of every share, window and step ahead; NaN where no value is known
+    stretch  number of the stretch of time that a window belongs to; windows of one overlap or see the same events
+    """
+    known = np.isfinite(errors[0])
+    if not known.any():
+        return len(SHARES) // 2
+    places, means = np.unique(stretch), []
+    for place in places:
+        inside = known & (stretch == place)[:, None]
+        if inside.any():
+            means.append(errors[:, inside].mean(1))
+    away = np.stack(means, 1)  # shares, stretches
+    total = away.mean(1)
+    worse = away - away[total.argmin()]
+    spread = worse.std(1, ddof=1) / math.sqrt(away.shape[1]) if away.shape[1] > 1 else np.full(len(SHARES), np.inf)
+    good = np.flatnonzero(worse.mean(1) <= np.maximum(spread, (AS_GOOD - 1) * total.min()))
+    return int(min(good, key=lambda share: abs(SHARES[share] - 0.5)))
 
 
 def copy(searched: nn.Module, network: nn.Module) -> None:
