@@ -1,9 +1,10 @@
 """Forecasts as a practitioner meets them: one command per row on public data, the baselines on the same windows beside it.
 
-    python benchmarks/forecasting.py --data DIR [--only traffic-15 …] [--seeds 1 2 3] [--report]
+    python benchmarks/forecasting.py --data DIR [--only traffic-15 …] [--seeds 1 2 3] [--peer] [--report]
 
 Each row is `saiki train`, then `saiki evaluate` on the test part, as processes of their own. Nothing is chosen on a test part.
-Rows stand in benchmarks/results/forecasting.json under command, data and code; docs/quality_forecasting.md shows them.
+Rows stand in benchmarks/results/forecasting.json under command, data and code; docs/quality_forecasting.md shows them. With --peer
+a neural network of another library is trained and judged instead (see _neural.py).
 
 Traffic follows T-GCN (Zhao et al. 2019): trained on the first 1,612 of 2,016 rows, every window of the last 404 whose 12 rows of
 look-back lie in it too, but for the last one; RMSE over all windows, detectors and steps up to 15, 30, 45 and 60 minutes.
@@ -92,8 +93,8 @@ STOCK_OPTIONS = ["--target", "y", "--minutes", "2"]
 STOCK_FILE = "forecasting/stock-acl18/stocknet-price-raw.tar.xz"
 
 
-def measure(what: Set, data: Path, seed: int) -> dict[str, Any]:
-    """One row: train, then score every window of the test part."""
+def parts(what: Set, data: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What training sees, and what is judged, history and truth in one."""
     table = what.table(data)
     if "unique_id" not in table.columns:
         table = table.with_columns(unique_id=pl.lit("series"))
@@ -103,6 +104,12 @@ def measure(what: Set, data: Path, seed: int) -> dict[str, Any]:
     else:
         seen = table.filter(pl.int_range(pl.len()).over("unique_id") < pl.len().over("unique_id") - what.test)
         judged = table
+    return seen, judged
+
+
+def measure(what: Set, data: Path, seed: int) -> dict[str, Any]:
+    """One row: train, then score every window of the test part."""
+    seen, judged = parts(what, data)
     with tempfile.TemporaryDirectory() as folder:
         train, test, model = (f"{folder}/{name}" for name in ("train.parquet", "test.parquet", "model"))
         seen.write_parquet(train)
@@ -116,6 +123,15 @@ def measure(what: Set, data: Path, seed: int) -> dict[str, Any]:
         steps = json.loads(Path(model, "config.json").read_text())["run"]["step"]
     facts = {"seed": seed, "seconds": round(seconds, 1), "steps": steps, "sentence": found["sentence"]}
     return facts | {"scores": found["scores"], **about()}
+
+
+def measure_peer(what: Set, data: Path, seed: int) -> dict[str, Any]:
+    """One row of the peer."""
+    import _neural
+
+    found = _neural.scores(*parts(what, data), what.horizon, what.windows, what.step, seed)
+    peer = f"GRU of neuralforecast {found.pop('version')}, its defaults"
+    return {"peer": peer, "seed": seed, "seconds": found.pop("seconds"), "scores": found, **about()}
 
 
 def measure_stocks(data: Path, seed: int) -> dict[str, Any]:
@@ -145,7 +161,8 @@ def page(rows: dict[str, dict[str, Any]], code: str) -> str:
     ]
     lines += ["test part. Median over seeds (lowest to highest); every forecast is judged on the same windows.", ""]
     for name in [*SETS, STOCKS]:
-        of_set = {key: row for key, row in rows.items() if row["set"] == name}
+        of_set = {key: row for key, row in rows.items() if row["set"] == name and not row.get("peer")}
+        peers = [row for row in rows.values() if row["set"] == name and row.get("peer")]
         present = [row for key, row in of_set.items() if key.endswith(code)]
         found = sorted(present or of_set.values(), key=lambda r: r["seed"])
         if not found:
@@ -169,6 +186,9 @@ def page(rows: dict[str, dict[str, Any]], code: str) -> str:
         for who in found[0]["scores"]:
             cells = [_median([r["scores"][who][s] for r in found]) for s in scores]
             lines.append(f"| {who} | " + " | ".join(cells) + " |")
+        if peers:
+            cells = [_median([r["scores"][s] for r in peers]) for s in scores]
+            lines.append(f"| {peers[0]['peer']}, {len(peers)} seed(s) | " + " | ".join(cells) + " |")
         facts = f"{statistics.median(r['seconds'] for r in found):.0f} s of training, {found[0]['machine']}, "
         facts += f"{found[0]['threads']} thread(s), torch {found[0]['torch']}, commit {found[0]['commit']}"
         said = [what.known] if what and what.known else []
@@ -187,6 +207,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the data sets")
     parser.add_argument("--only", nargs="*", default=every, choices=every)
     parser.add_argument("--seeds", nargs="*", type=int, default=[1, 2, 3])
+    parser.add_argument("--peer", action="store_true", help="train and judge the peer in place of saiki")
     parser.add_argument("--report", action="store_true", help="only write the page from the rows there are")
     given = parser.parse_args()
     if not given.report and given.data is None:
@@ -195,9 +216,16 @@ def main() -> None:
     for seed in [] if given.report else given.seeds:
         for name in given.only:
             what = SETS.get(name)
+            if given.peer and (what is None or name.startswith("traffic")):
+                continue
             hashed = file_hash(*(given.data / file for file in (what.files if what else (STOCK_FILE,))))
             options = f"--horizon {what.horizon} {' '.join(what.options)}" if what else " ".join(STOCK_OPTIONS)
             key = f"{name} {options} seed={seed} data={hashed} code={code}"
+            if given.peer:
+                assert what is not None
+                if (key := f"peer {name} seed={seed} data={hashed}") not in rows:
+                    rows.put(key, {"set": name} | measure_peer(what, given.data, seed))
+                continue
             if key not in rows:
                 row = measure(what, given.data, seed) if what else measure_stocks(given.data, seed)
                 rows.put(key, {"set": name} | row)

@@ -27,7 +27,7 @@ from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._task import ROLES, Task, preferring
 from saiki.training.curve import CurveFile, TensorBoard, write_curve
 from saiki.training.loop import Hook
-from saiki.training.members import finished, fit_members, record, steps_of
+from saiki.training.members import finished, fit_members, rate_of, record, steps_of
 from saiki.training.options import Training
 
 #: version of the folder; a newer one is refused, older ones keep loading
@@ -116,7 +116,8 @@ class Model:
         """The task on other data, and a network trained from the start on all of them, for as many steps as this one."""
         task, training = self.task.on(data), self.training_options
         network = task.network(self.network_options, self.width, training.seed)
-        fit_members(network, task.problem(training.batch, whole=True), training, steps=steps_of(self.run))
+        known = {"steps": steps_of(self.run), "rate": rate_of(self.run)}
+        fit_members(network, task.problem(training.batch, whole=True), training, **known)
         task.settle(network, searched=self.network)
         return task, network
 
@@ -479,6 +480,7 @@ def _refit(model: Model, base: Model | None, folder: Path | None, hooks: Sequenc
         folder=folder,
         hooks=hooks,
         steps=steps_of(model.run),
+        rate=rate_of(model.run),
         label="once more, on all data",
         **given,
     )

@@ -64,6 +64,8 @@ def validated_places(lengths: np.ndarray, steps: int, horizon: int) -> tuple[np.
 class ForecastProblem:
     """Windows of a panel to learn from. Every series is drawn as often as any other, every place in it too."""
 
+    brief = True
+
     def __init__(
         self,
         options: Forecast,

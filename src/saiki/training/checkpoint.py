@@ -36,6 +36,7 @@ class Progress:
     planned: float = 0.0  # seconds that the steps were thought to take; 0 where no minutes were given
     budget: float = 0.0  # seconds that the steps may take; 0 where no minutes were given
     most: int = 0  # steps that were planned, of which `steps` are left where the budget would be overrun
+    rate: float = 1.0  # of the learning rate asked for
     curve: list[dict[str, float]] = field(default_factory=list)
 
     @property

@@ -31,7 +31,8 @@ OVERRUN, LOOKS, FIRST_LOOK = 1.05, 100, 0.1
 
 class Problem(Protocol):
     """What the loop needs to know of a task. One that carries states from step to step has a `carry` (`Carry`) too; one
-    with parts of the network to be found before the first step has `start(network)`."""
+    with parts of the network to be found before the first step has `start(network)`; one that is learned by heart early may be tried
+    for a shorter time too (`brief`, see `members.py`)."""
 
     #: optimiser steps in an epoch
     epoch: int
@@ -70,6 +71,7 @@ def fit(
     began: float | None = None,
     share: float = 1.0,
     steps: int | None = None,
+    rate: float = 1.0,
     label: str = "training",
 ) -> Progress:
     """Train `network` in place and leave it with its best weights.
@@ -77,7 +79,7 @@ def fit(
     Step k draws its batch and its dropout from (seed, k) alone, so a run that was resumed from a checkpoint in `folder` equals
     one that was never stopped, bit for bit, on the same machine with the same threads. `began` is the clock
     (`time.perf_counter`) at which a budget in minutes started, of which a `share` is for this run; `steps` is a number
-    of steps that is known already; `label` says to hooks what run it is. Ctrl-C ends training early and keeps the best so far.
+    of steps that is known already, `rate` a share of the learning rate; `label` says to hooks what run it is. Ctrl-C ends training early and keeps the best so far.
 
     A network of fixed reservoirs takes one pass over the data instead, whatever the budget: see `readout.py`.
     """
@@ -94,7 +96,7 @@ def fit(
         run.restore(*checkpoint.read(found, identity))
     else:
         if steps:
-            run.progress = Progress(steps, budget=share * (options.seconds or 0.0), most=steps)
+            run.progress = Progress(steps, budget=share * (options.seconds or 0.0), most=steps, rate=rate)
         else:
             run.progress = _planned(run, problem, options, engine, began or time.perf_counter(), share)
         if folder:
@@ -169,7 +171,7 @@ def train_step(run: Run, problem: Problem, options: Training, engine: Backend) -
     seeds = np.random.SeedSequence([options.seed, step, engine.rank])
     engine.seed(int(seeds.generate_state(1)[0]))
     for group in run.optimizer.param_groups:
-        group["lr"] = options.learning_rate * schedule(step, run.progress.steps, options)
+        group["lr"] = run.progress.rate * options.learning_rate * schedule(step, run.progress.steps, options)
     run.network.train()
     batch = engine.move(problem.draw(np.random.default_rng(seeds), step))
     with engine.autocast():
