@@ -23,7 +23,9 @@ from saiki.tasks._backtest import before
 NAME = "neuralforecast_gru"
 
 
-def scores(seen: pl.DataFrame, judged: pl.DataFrame, horizon: int, windows: int, step: int, seed: int) -> dict[str, Any]:
+def scores(
+    seen: pl.DataFrame, judged: pl.DataFrame, horizon: int, windows: int, step: int, seed: int
+) -> dict[str, Any]:
     """Trained on `seen`, scored on the last `windows` of every series of `judged`, as `saiki evaluate` rolls over them."""
     from neuralforecast import NeuralForecast
     from neuralforecast.models import GRU
@@ -31,7 +33,12 @@ def scores(seen: pl.DataFrame, judged: pl.DataFrame, horizon: int, windows: int,
     warnings.filterwarnings("ignore")
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False, "enable_checkpointing": False}
+    quiet = {
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "logger": False,
+        "enable_checkpointing": False,
+    }
     train, test = panel(seen, target="y"), panel(judged, target="y")
     model = NeuralForecast([GRU(h=horizon, random_seed=seed, accelerator="cpu", **quiet)], freq=1)
     began = time.perf_counter()

@@ -47,7 +47,9 @@ def test_smoothing_goes_on_with_season_and_slope(season, rate):
     y = wave(copies * season + horizon, season, 0.3)
     risen = blended(only(flat, first + len(RATES) + rate), y[:-horizon])
     away = y[-horizon:] - risen
-    np.testing.assert_allclose(away, away[0], atol=1e-9)  # a smoothed level lags behind a line, by so much for all steps
+    np.testing.assert_allclose(
+        away, away[0], atol=1e-9
+    )  # a smoothed level lags behind a line, by so much for all steps
 
 
 @pytest.mark.parametrize("rate", range(len(RATES)))

@@ -3,38 +3,36 @@
 import numpy as np
 import pytest
 
-from saiki.tasks._linear_share import SHARES, chosen
+from saiki.tasks._linear_share import PRIOR, SHARES, chosen
 
 HORIZON = 4
 
 
-def errors_of(*least: float, noise: float = 0.0, windows: int = 40) -> np.ndarray:
-    """Errors of every share, in windows for which these shares in turn are the best."""
-    best = np.resize(np.array(least), windows)
-    found = 1 + 4 * np.abs(SHARES[:, None] - best) ** 2
-    return np.repeat((found + noise * np.random.default_rng(0).normal(size=windows))[..., None], HORIZON, 2)
+def errors_of(best: float, windows: int = 200) -> np.ndarray:
+    """Errors of every share in windows for which this one is the best."""
+    found = np.repeat(1 + 4 * np.abs(SHARES[:, None] - best) ** 2, windows, 1)
+    found += 0.3 * np.random.default_rng(0).normal(size=windows)
+    return np.repeat(found[..., None], HORIZON, 2)
 
 
 @pytest.mark.parametrize("best", [0.0, 0.2, 0.9, 1.0])
-def test_windows_that_agree_decide(best):
-    found = SHARES[chosen(errors_of(best, noise=0.3), np.arange(40))]
-    assert abs(found - best) <= 0.15  # a share whose error is 5 % more is as good
+@pytest.mark.parametrize("stretches", [1, 10, 200])
+def test_more_stretches_of_time_draw_it_away_from_a_half(best, stretches):
+    found = chosen(errors_of(best), np.arange(200) % stretches)
+    assert found == pytest.approx((stretches * best + PRIOR / 2) / (stretches + PRIOR))
+    assert abs(found - 0.5) <= abs(best - 0.5)
 
 
-def test_windows_that_disagree_leave_it_near_a_half():
-    few = chosen(errors_of(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, windows=7), np.arange(7))
-    assert abs(SHARES[few] - 0.5) < 0.15
-
-
-def test_windows_of_one_stretch_are_one_witness():
-    """However many windows overlap: they tell about one stretch of time, and one says nothing of the next."""
-    assert SHARES[chosen(errors_of(0.0), np.zeros(40, int))] == pytest.approx(0.5)
-    assert SHARES[chosen(errors_of(0.0), np.arange(40) // 10)] < 0.2
+def test_every_stretch_counts_alike():
+    """Many windows of one stretch do not outvote two others."""
+    errors = np.concatenate([errors_of(0.0, 198), errors_of(1.0, 2)], 1)
+    stretch = np.concatenate([np.zeros(198, int), [1, 2]])
+    assert chosen(errors, stretch) > 0.5
 
 
 def test_missing_values_are_left_out():
     errors = errors_of(0.0)
     errors[:, :30] = np.nan
     errors[:, :, 1] = np.nan
-    assert SHARES[chosen(errors, np.arange(40))] < 0.2
-    assert SHARES[chosen(np.full_like(errors, np.nan), np.arange(40))] == pytest.approx(0.5)
+    assert chosen(errors, np.arange(200)) < 0.1
+    assert chosen(np.full_like(errors, np.nan), np.arange(200)) == 0.5

@@ -23,7 +23,9 @@ class ByHeart:
     def __init__(self, until: int = 0, error: type[BaseException] = KeyboardInterrupt) -> None:
         rng = np.random.default_rng(0)
         self.x, self.valid_x = (torch.tensor(rng.normal(size=(16, 24)), dtype=torch.float32) for _ in range(2))
-        self.y, self.valid_y = (x[:, :1] + torch.tensor(rng.normal(size=(16, 1))).float() for x in (self.x, self.valid_x))
+        self.y, self.valid_y = (
+            x[:, :1] + torch.tensor(rng.normal(size=(16, 1))).float() for x in (self.x, self.valid_x)
+        )
         self.until, self.error, self.drawn = until, error, 0
 
     def draw(self, rng: np.random.Generator, step: int) -> Tensor:
@@ -75,7 +77,9 @@ def test_the_long_run_is_kept_where_that_is_better(monkeypatch):
 
 
 def test_steps_that_were_asked_for_are_made():
-    (found,) = fit_members(network(), ByHeart(), Training(**{k: v for k, v in OPTIONS.items() if k != "minutes"}, steps=400))
+    (found,) = fit_members(
+        network(), ByHeart(), Training(**{k: v for k, v in OPTIONS.items() if k != "minutes"}, steps=400)
+    )
     assert found.rate == 1.0
     assert found.steps == 400
 

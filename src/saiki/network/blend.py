@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from saiki.shapes import Bool, Float, Int
 
-
 #: a score that gives no weight
 NEVER = -1e4
 #: of exponential smoothing

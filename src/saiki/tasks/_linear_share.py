@@ -1,13 +1,11 @@
-"""How much of the linear forecast the answer takes: what held-out windows say, and half where they say little.
+"""How much of the linear forecast the answer takes: what held-out stretches of time say, and a half where they say little.
 
 The two forecasts err in different ways, so their mean is the safest choice, and few windows are weak evidence against it: those
-of one week tell about that week. A share is as good as the best one where the difference of their errors, a mean over stretches
-of a horizon each, is within its own standard error (the one-standard-error rule of Breiman et al. 1984, with paired differences).
+of one week tell about that week. The best share is drawn to a half as if so many more stretches had found that best.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,14 +23,13 @@ if TYPE_CHECKING:
 
 #: shares that are tried
 SHARES = np.linspace(0, 1, 11)
-#: errors up to this much above the least are as good, whatever the number of windows
-AS_GOOD = 1.05
+#: stretches of a horizon each that would have to agree before they count as much as the mean of both
+PRIOR = 10
 
 
 @torch.no_grad()
 def settle(task: ForecastTask, network: nn.Module, panel: Panel, series: np.ndarray, ends: np.ndarray) -> None:
-    """Give every network with a linear forecast a share of it: that nearest to a half whose mean scaled error on these windows
-    is as good as the least."""
+    """Give every network with a linear forecast the share of it that mean scaled errors on these windows speak for."""
     stretch = (panel.lengths[series] - ends) // task.plan.horizon
     windows = Windows(panel, history=task.plan.history, horizon=task.plan.horizon)
     cut = windows.cut(series, ends)
@@ -46,29 +43,20 @@ def settle(task: ForecastTask, network: nn.Module, panel: Panel, series: np.ndar
         for share in SHARES:
             member.linear.share.fill_(float(share))
             errors.append(np.abs(member(batch).points().double().numpy() - cut.target) / unit)
-        member.linear.share.fill_(float(SHARES[chosen(np.stack(errors), stretch)]))
+        member.linear.share.fill_(chosen(np.stack(errors), stretch))
 
 
-def chosen(errors: np.ndarray, stretch: np.ndarray) -> int:
-    """Which of the `SHARES` to take.
+def chosen(errors: np.ndarray, stretch: np.ndarray) -> float:
+    """The share to take: (n best + PRIOR / 2) / (n + PRIOR), n stretches being judged.
 
-    errors   of every share, window and step ahead; NaN where no value is known
+    errors   of every one of `SHARES`, window and step ahead; NaN where no value is known
     stretch  number of the stretch of time that a window belongs to; windows of one overlap or see the same events
     """
     known = np.isfinite(errors[0])
-    if not known.any():
-        return len(SHARES) // 2
-    places, means = np.unique(stretch), []
-    for place in places:
-        inside = known & (stretch == place)[:, None]
-        if inside.any():
-            means.append(errors[:, inside].mean(1))
-    away = np.stack(means, 1)  # shares, stretches
-    total = away.mean(1)
-    worse = away - away[total.argmin()]
-    spread = worse.std(1, ddof=1) / math.sqrt(away.shape[1]) if away.shape[1] > 1 else np.full(len(SHARES), np.inf)
-    good = np.flatnonzero(worse.mean(1) <= np.maximum(spread, (AS_GOOD - 1) * total.min()))
-    return int(min(good, key=lambda share: abs(SHARES[share] - 0.5)))
+    inside = [known & (stretch == place)[:, None] for place in np.unique(stretch)]
+    means = [errors[:, some].mean(1) for some in inside if some.any()]
+    best = SHARES[np.sum(means, 0).argmin()] if means else 0.5
+    return float(len(means) * best + PRIOR / 2) / (len(means) + PRIOR)
 
 
 def copy(searched: nn.Module, network: nn.Module) -> None:

@@ -31,8 +31,8 @@ OVERRUN, LOOKS, FIRST_LOOK = 1.05, 100, 0.1
 
 class Problem(Protocol):
     """What the loop needs to know of a task. One that carries states from step to step has a `carry` (`Carry`) too; one
-    with parts of the network to be found before the first step has `start(network)`; one that is learned by heart early may be tried
-    for a shorter time too (`brief`, see `members.py`)."""
+    with parts of the network to be found before the first step has `start(network)`; one that is learned by heart early may be
+    tried for a shorter time too (`brief`, see `members.py`)."""
 
     #: optimiser steps in an epoch
     epoch: int
@@ -78,8 +78,9 @@ def fit(
 
     Step k draws its batch and its dropout from (seed, k) alone, so a run that was resumed from a checkpoint in `folder` equals
     one that was never stopped, bit for bit, on the same machine with the same threads. `began` is the clock
-    (`time.perf_counter`) at which a budget in minutes started, of which a `share` is for this run; `steps` is a number
-    of steps that is known already, `rate` a share of the learning rate; `label` says to hooks what run it is. Ctrl-C ends training early and keeps the best so far.
+    (`time.perf_counter`) at which a budget in minutes started, of which a `share` is for this run; `steps` is a number of steps
+    that is known already, `rate` a share of the learning rate; `label` says to hooks what run it is. Ctrl-C ends training early
+    and keeps the best so far.
 
     A network of fixed reservoirs takes one pass over the data instead, whatever the budget: see `readout.py`.
     """

@@ -41,15 +41,19 @@ def fit_members(
     """Train `network` in place, as `fit` does; one `Progress` per member that was begun.
 
     Of a budget in minutes every member has the same part: the first one is timed, the others run for as many steps. `steps`
-    overrides that, a number per member, `rate` being the share of the learning rate. Member n trains from seed + n; its checkpoints stand in a folder of their own, so a
-    stopped run goes on in the member where it was. A member that a stop left without a validated state is the first one's copy.
+    overrides that, a number per member, `rate` being the share of the learning rate. Member n trains from seed + n; its checkpoints
+    stand in a folder of their own, so a stopped run goes on in the member where it was. A member that a stop left without a
+    validated state is the first one's copy.
     """
     every, found = members(network), []
     for number, member in enumerate(every):
         alone = len(every) == 1
         own = options if alone else options.model_copy(update={"seed": (options.seed + number) % 2**63})
         place = folder if alone or folder is None else folder / f"member-{number}"
-        how = {"share": share / len(every), "label": label if alone else f"{label}, network {number + 1} of {len(every)}"} | given
+        how = {
+            "share": share / len(every),
+            "label": label if alone else f"{label}, network {number + 1} of {len(every)}",
+        } | given
         if steps or found:
             known = {"steps": steps[number] if steps else found[0].steps, "rate": found[0].rate if found else rate}
             found.append(fit(member, problem, own, folder=place, **known, **how))
