@@ -31,7 +31,7 @@ def same(one, other) -> bool:
 
 def test_it_goes_on_and_keeps_the_numbers_of_the_old_model(table, old, tmp_path):
     before = saiki.load(old)
-    model = saiki.train("forecast", table, from_=old, steps=100, refit=False, out=tmp_path / "new")
+    model = saiki.train("forecast", table, from_=old, steps=300, refit=False, out=tmp_path / "new")
     assert model.task.plan.horizon == model.task.options.horizon == 6
     assert model.task.codec == before.task.codec
     assert model.task.plan == before.task.plan

@@ -98,7 +98,8 @@ class Forecaster(nn.Module):
 
     Of few series the point is then a mean of this and of a linear forecast, `share` of which is settled after training.
 
-    Quantiles are the point plus rising offsets, so they never cross:  q_l = point ± Σ softplus(…).
+    Quantiles are the point plus rising offsets, so they never cross:  q_l = point ± Σ softplus(V s + b + tilt · point). The tilt is
+    for noise that does not grow as the units do, such as one of constant width in data of which the logarithm is taken.
 
     In training the last `forks` tokens forecast, each the horizon after itself; level and spread come from what all know.
 
@@ -148,6 +149,7 @@ class Forecaster(nn.Module):
         elif plan.levels:
             self.offsets = nn.Linear(out, plan.horizon * len(plan.levels))
             nn.init.constant_(self.offsets.bias, -2.0)  # narrow at first: an eighth of the window's spread
+            self.tilt = nn.Parameter(torch.zeros(len(plan.levels)))
         if self.closed_form:
             self.double()
             if self.blend is not None:
@@ -304,7 +306,8 @@ class Forecaster(nn.Module):
         if self.offsets is None:
             return None
         levels = self.plan.levels
-        away = nn.functional.softplus(self.offsets(state.detach())).view(*point.shape, len(levels))
+        raw = self.offsets(state.detach()).view(*point.shape, len(levels))
+        away = nn.functional.softplus(raw + self.tilt * point.detach()[..., None])
         below = sum(level < 0.5 for level in levels)
         # outwards from the point; neither it nor the state is trained by them: to ask for intervals changes no forecast
         down = -away[..., :below].flip(-1).cumsum(-1).flip(-1)
