@@ -10,7 +10,7 @@ HORIZON = 4
 
 def errors_of(best: float, windows: int = 200) -> np.ndarray:
     """Errors of every share in windows for which this one is the best."""
-    found = np.repeat(1 + 4 * np.abs(SHARES[:, None] - best) ** 2, windows, 1)
+    found = np.repeat(1 + 20 * np.abs(SHARES[:, None] - best) ** 2, windows, 1)  # the next one is much worse
     found += 0.3 * np.random.default_rng(0).normal(size=windows)
     return np.repeat(found[..., None], HORIZON, 2)
 
@@ -21,6 +21,11 @@ def test_more_stretches_of_time_draw_it_away_from_a_half(best, stretches):
     found = chosen(errors_of(best), np.arange(200) % stretches)
     assert found == pytest.approx((stretches * best + PRIOR / 2) / (stretches + PRIOR))
     assert abs(found - 0.5) <= abs(best - 0.5)
+
+
+def test_of_shares_that_are_as_good_the_safest_counts():
+    errors = np.repeat((1 + 0.02 * SHARES)[:, None, None], 200, 1)
+    assert chosen(errors, np.arange(200)) == pytest.approx(0.5)
 
 
 def test_every_stretch_counts_alike():

@@ -1,7 +1,8 @@
 """How much of the linear forecast the answer takes: what held-out stretches of time say, and a half where they say little.
 
 The two forecasts err in different ways, so their mean is the safest choice, and few windows are weak evidence against it: those
-of one week tell about that week. The best share is drawn to a half as if so many more stretches had found that best.
+of one week tell about that week. Of shares that are nearly as good as the best one that nearest to a half counts, and it is drawn
+on to a half as if so many more stretches had found that best.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: shares that are tried
 SHARES = np.linspace(0, 1, 11)
+#: errors up to this much above the least are as good
+AS_GOOD = 1.05
 #: stretches of a horizon each that would have to agree before they count as much as the mean of both
 PRIOR = 10
 
@@ -47,7 +50,7 @@ def settle(task: ForecastTask, network: nn.Module, panel: Panel, series: np.ndar
 
 
 def chosen(errors: np.ndarray, stretch: np.ndarray) -> float:
-    """The share to take: (n best + PRIOR / 2) / (n + PRIOR), n stretches being judged.
+    """The share to take: (n good + PRIOR / 2) / (n + PRIOR), n stretches being judged, of the good ones that nearest to a half.
 
     errors   of every one of `SHARES`, window and step ahead; NaN where no value is known
     stretch  number of the stretch of time that a window belongs to; windows of one overlap or see the same events
@@ -55,8 +58,11 @@ def chosen(errors: np.ndarray, stretch: np.ndarray) -> float:
     known = np.isfinite(errors[0])
     inside = [known & (stretch == place)[:, None] for place in np.unique(stretch)]
     means = [errors[:, some].mean(1) for some in inside if some.any()]
-    best = SHARES[np.sum(means, 0).argmin()] if means else 0.5
-    return float(len(means) * best + PRIOR / 2) / (len(means) + PRIOR)
+    if not means:
+        return 0.5
+    total = np.sum(means, 0)
+    good = min(SHARES[total <= AS_GOOD * total.min()], key=lambda share: abs(share - 0.5))
+    return float(len(means) * good + PRIOR / 2) / (len(means) + PRIOR)
 
 
 def copy(searched: nn.Module, network: nn.Module) -> None:
