@@ -212,3 +212,51 @@ def test_lengths_that_differ_are_an_error():
 def test_two_budgets_are_refused():
     with pytest.raises(ValueError, match="expected one budget"):
         Training(minutes=1, epochs=2)
+
+
+class Torn(ArrayProblem):
+    """Something throws the weights far away, once."""
+
+    at = 350
+
+    def loss(self, network, batch):
+        self.at -= 1
+        if self.at == 0:
+            with torch.no_grad():
+                network[0].weight.add_(30.0)
+        return super().loss(network, batch)
+
+
+def torn(options: Training) -> Torn:
+    made = Torn(*data(), nn.functional.mse_loss, options.batch, options.seed)
+    made.valid = ArrayProblem(*data(), nn.functional.mse_loss, options.batch, options.seed)
+    return made
+
+
+def test_a_torn_run_goes_on_from_its_best_weights_with_half_the_rate(monkeypatch):
+    options = Training(steps=1200, batch=8, validations=8, patience=20, learning_rate=3e-3)
+    progress = run(network(), torn(options), options)
+    assert (progress.mends, progress.rate) == (1, 0.5)
+    assert progress.curve[2]["loss"] > 10 * progress.curve[1]["loss"]
+    assert progress.curve[-1]["loss"] < progress.curve[1]["loss"]
+    monkeypatch.setattr("saiki.training.loop.MENDS", 0)
+    left = run(network(), torn(options), options)
+    assert (left.mends, left.rate) == (0, 1.0)
+    assert left.curve[-1]["loss"] > progress.curve[-1]["loss"]
+
+
+def test_a_mended_run_resumes_bit_for_bit(tmp_path):
+    options = Training(
+        steps=800, batch=8, validations=8, patience=20, learning_rate=3e-3, checkpoint_every=50, average=0.9
+    )
+    whole = network()
+    expected = run(whole, torn(options), options)
+    assert expected.mends == 1
+    half = network()
+    with pytest.raises(RuntimeError):
+        run(half, torn(options), options, folder=tmp_path, hooks=[StopAt(520, RuntimeError)])
+    again, rest = network(), torn(options)
+    rest.at = -1
+    found = run(again, rest, options, folder=tmp_path, resume=True)
+    assert found.curve == expected.curve
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), whole.parameters(), strict=True))

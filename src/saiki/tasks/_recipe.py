@@ -16,6 +16,8 @@ RATE = 4e10
 PASSES, PER_WEIGHT = 10.0, 4.0
 #: share of a budget that training has: the rest is start-up, validation and the baselines
 SHARE = 0.85
+#: learning rate up to this width; 512 units do not hold it
+HIGHEST_RATE, WIDE = 6e-3, 384
 #: units that gradients go back
 BPTT = 100
 
@@ -60,10 +62,11 @@ def network_defaults(passes: float, words: bool) -> dict[str, Any]:
     return {"cell": "gru", "layers": 2, "dropout": dropout}
 
 
-def training_defaults(tokens: int) -> dict[str, Any]:
-    """Stretches read side by side: fewer of a short text, so that an epoch has steps enough."""
+def training_defaults(tokens: int, width: int) -> dict[str, Any]:
+    """Stretches read side by side: fewer of a short text, so that an epoch has steps enough. Wide networks take smaller steps."""
+    rate = HIGHEST_RATE * min(1.0, WIDE / width) ** 2
     batch = 64 if tokens >= 5_000_000 else 32 if tokens >= 50_000 else 16
     return {
         "batch": batch,
-        "bptt": BPTT, "learning_rate": 6e-3, "average": 0.998, "most_epochs": 60, "validations": 10, "patience": 4,
+        "bptt": BPTT, "learning_rate": float(f"{rate:.2g}"), "average": 0.998, "most_epochs": 60, "validations": 10, "patience": 4,
     }  # fmt: skip

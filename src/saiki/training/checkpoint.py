@@ -37,6 +37,7 @@ class Progress:
     budget: float = 0.0  # seconds that the steps may take; 0 where no minutes were given
     most: int = 0  # steps that were planned, of which `steps` are left where the budget would be overrun
     rate: float = 1.0  # of the learning rate asked for
+    mends: int = 0  # how often the run went back to its best weights
     curve: list[dict[str, float]] = field(default_factory=list)
 
     @property

@@ -28,6 +28,10 @@ FEWEST_STEPS = 300
 #: share of the minutes first
 OVERRUN, LOOKS, FIRST_LOOK = 1.05, 100, 0.1
 
+#: a run is torn where the mean loss between two validations, so many steps apart or more, and the score are so much above the
+#: least so far; how often it may be mended
+TORN, FEWEST_TORN, MENDS = 1.1, 100, 4
+
 
 class Problem(Protocol):
     """What the loop needs to know of a task. One that carries states from step to step has a `carry` (`Carry`) too; one
@@ -81,6 +85,8 @@ def fit(
     (`time.perf_counter`) at which a budget in minutes started, of which a `share` is for this run; `steps` is a number of steps
     that is known already, `rate` a share of the learning rate; `label` says to hooks what run it is. Ctrl-C ends training early
     and keeps the best so far.
+
+    A run that is torn, its loss rising instead of falling, goes on from its best weights with half the learning rate.
 
     A network of fixed reservoirs takes one pass over the data instead, whatever the budget: see `readout.py`.
     """
@@ -140,6 +146,8 @@ def _steps(
             }
             progress.loss_sum, progress.loss_count = 0.0, 0
             _keep_best(run, row["score"])
+            if not last and _torn(progress, row):
+                _mend(run)
             progress.done = last or progress.waited >= options.patience
             progress.curve.append(row)
         progress.seconds += time.perf_counter() - since
@@ -150,6 +158,25 @@ def _steps(
             hook.stepped(progress, loss)
             if row:
                 hook.validated(progress, row)
+
+
+def _torn(progress: Progress, row: dict[str, float]) -> bool:
+    """Whether the steps since the last validation tell of a learning rate too high to hold: what is learned by heart has a
+    worse score and a lower loss, noise has a loss alone."""
+    before = progress.curve[-1]["step"] if progress.curve else 0
+    least = min((each["loss"] for each in progress.curve), default=math.inf)
+    best = progress.best_score
+    if row["step"] - before < FEWEST_TORN or min(least, best) <= 0 or math.isinf(best) or progress.mends >= MENDS:
+        return False
+    return not (row["loss"] <= TORN * least or row["score"] <= TORN * best)
+
+
+def _mend(run: Run) -> None:
+    """Back to the best weights, with half the learning rate and without what the optimiser remembers."""
+    run.network.load_state_dict(run.best)
+    run.optimizer.state.clear()
+    run.average = {}
+    run.progress.rate, run.progress.mends, run.progress.waited = run.progress.rate / 2, run.progress.mends + 1, 0
 
 
 def _shorten(progress: Progress) -> None:
