@@ -179,7 +179,7 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
             lines += [
                 f"## {what['about']}",
                 "",
-                f"`saiki train generate … {' '.join(what['options'])} --seed {row['seed']}`",
+                f"`saiki train generate … {row.get('asked') or ' '.join(what['options'])} --seed {row['seed']}`",
                 "",
             ]
             lines += ["| | nats per character | bits per character | perplexity |", "|---|---:|---:|---:|"]
