@@ -41,3 +41,5 @@ def test_missing_values_are_left_out():
     errors[:, :, 1] = np.nan
     assert chosen(errors, np.arange(200)) < 0.1
     assert chosen(np.full_like(errors, np.nan), np.arange(200)) == 0.5
+    errors[3, 40] = np.nan
+    assert chosen(errors, np.arange(200)) < 0.1

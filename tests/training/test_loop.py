@@ -260,3 +260,37 @@ def test_a_mended_run_resumes_bit_for_bit(tmp_path):
     found = run(again, rest, options, folder=tmp_path, resume=True)
     assert found.curve == expected.curve
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), whole.parameters(), strict=True))
+
+
+class Noise:
+    """Nothing to learn: a loss that jumps, and perhaps no score; from a step on, no number at all."""
+
+    epoch = 10
+
+    def __init__(self, score: float, broken: int = 10**9) -> None:
+        self.score, self.left = score, broken
+
+    def draw(self, rng, step):
+        return float(rng.normal())
+
+    def loss(self, network, batch):
+        self.left -= 1
+        return (network.weight.sum() * 0 + batch**2) * (1 if self.left > 0 else float("nan"))
+
+    def validate(self, network):
+        return self.score if self.left > 0 else float("nan")
+
+
+@pytest.mark.parametrize("score", [1.0, float("nan")])
+def test_noise_is_not_mended(score):
+    progress = run(nn.Linear(2, 1), Noise(score), Training(steps=2000, batch=4, validations=20, patience=100))
+    assert (progress.mends, progress.rate) == (0, 1.0)
+
+
+def test_weights_that_are_no_numbers_are_never_the_best():
+    net = nn.Linear(2, 1)
+    progress = run(net, Noise(1.0, broken=1250), Training(steps=2000, batch=4, validations=10, patience=100))
+    assert progress.best_step <= 1200
+    assert progress.mends > 0
+    assert progress.best_rate == 1.0
+    assert all(p.isfinite().all() for p in net.parameters())

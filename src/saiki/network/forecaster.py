@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -154,6 +155,12 @@ class Forecaster(nn.Module):
             self.double()
             if self.blend is not None:
                 self.blend.copy_evenly()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *given: Any) -> None:
+        """Weights from before widths had a tilt, which is then 0."""
+        if self.offsets is not None:
+            state_dict.setdefault(f"{prefix}tilt", torch.zeros_like(self.tilt))
+        super()._load_from_state_dict(state_dict, prefix, *given)
 
     def forward(self, batch: dict[str, Tensor], forks: int = 1) -> Outlook:
         """From a batch as the table codec encodes it; y `[batch, history]` is float64, NaN where nothing is observed.

@@ -32,7 +32,7 @@ PRIOR = 10
 
 @torch.no_grad()
 def settle(task: ForecastTask, network: nn.Module, panel: Panel, series: np.ndarray, ends: np.ndarray) -> None:
-    """Give every network with a linear forecast the share of it that mean scaled errors on these windows speak for."""
+    """Give every network with a linear forecast the share of it that is `chosen` by mean scaled errors on these windows."""
     stretch = (panel.lengths[series] - ends) // task.plan.horizon
     windows = Windows(panel, history=task.plan.history, horizon=task.plan.horizon)
     cut = windows.cut(series, ends)
@@ -55,7 +55,7 @@ def chosen(errors: np.ndarray, stretch: np.ndarray) -> float:
     errors   of every one of `SHARES`, window and step ahead; NaN where no value is known
     stretch  number of the stretch of time that a window belongs to; windows of one overlap or see the same events
     """
-    known = np.isfinite(errors[0])
+    known = np.isfinite(errors).all(0)
     inside = [known & (stretch == place)[:, None] for place in np.unique(stretch)]
     means = [errors[:, some].mean(1) for some in inside if some.any()]
     if not means:

@@ -33,10 +33,11 @@ class Progress:
     loss_count: int = 0
     done: bool = False
     label: str = "training"  # what the run is, for whoever watches
-    planned: float = 0.0  # seconds that the steps were thought to take; 0 where no minutes were given
+    planned: float = 0.0  # seconds that the steps were thought to take; 0 where their number was given
     budget: float = 0.0  # seconds that the steps may take; 0 where no minutes were given
     most: int = 0  # steps that were planned, of which `steps` are left where the budget would be overrun
-    rate: float = 1.0  # of the learning rate asked for
+    rate: float = 1.0  # share of the learning rate asked for, halved by every mending
+    best_rate: float = 1.0  # that of the best step
     mends: int = 0  # how often the run went back to its best weights
     curve: list[dict[str, float]] = field(default_factory=list)
 

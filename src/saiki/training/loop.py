@@ -86,7 +86,7 @@ def fit(
     that is known already, `rate` a share of the learning rate; `label` says to hooks what run it is. Ctrl-C ends training early
     and keeps the best so far.
 
-    A run that is torn, its loss rising instead of falling, goes on from its best weights with half the learning rate.
+    A run that is torn, its loss and its score rising instead of falling, goes on from its best weights with half the learning rate.
 
     A network of fixed reservoirs takes one pass over the data instead, whatever the budget: see `readout.py`.
     """
@@ -162,11 +162,15 @@ def _steps(
 
 def _torn(progress: Progress, row: dict[str, float]) -> bool:
     """Whether the steps since the last validation tell of a learning rate too high to hold: what is learned by heart has a
-    worse score and a lower loss, noise has a loss alone."""
+    worse score and a lower loss, noise has a loss alone. Nothing tells it where nothing is held out."""
     before = progress.curve[-1]["step"] if progress.curve else 0
-    least = min((each["loss"] for each in progress.curve), default=math.inf)
-    best = progress.best_score
-    if row["step"] - before < FEWEST_TORN or min(least, best) <= 0 or math.isinf(best) or progress.mends >= MENDS:
+    least, best = min((each["loss"] for each in progress.curve), default=0.0), progress.best_score
+    if (
+        row["step"] - before < FEWEST_TORN
+        or not math.isfinite(best)
+        or min(least, best) <= 0
+        or progress.mends >= MENDS
+    ):
         return False
     return not (row["loss"] <= TORN * least or row["score"] <= TORN * best)
 
@@ -280,8 +284,9 @@ def _validate(run: Run, problem: Problem) -> float:
 
 def _keep_best(run: Run, score: float) -> None:
     progress = run.progress
-    if score < progress.best_score or math.isnan(score):
+    if score < progress.best_score or (math.isnan(score) and not math.isfinite(progress.best_score)):
         progress.best_score, progress.best_step, progress.waited = score, progress.step, 0
+        progress.best_rate = progress.rate
         source = run.average or run.network.state_dict()
         run.best = {k: v.detach().clone() for k, v in source.items()}
     else:

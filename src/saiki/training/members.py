@@ -16,7 +16,7 @@ from saiki.training.loop import Problem, fit
 from saiki.training.options import Training
 
 #: what a saved model keeps of a run
-KEPT = ("steps", "step", "best_step", "seconds", "planned", "rate", "curve")
+KEPT = ("steps", "step", "best_step", "seconds", "planned", "best_rate", "curve")
 #: a run whose best state lies within this share of it is tried again for a shorter time, with this share of the learning rate
 EARLY, SMALLER = 0.3, 0.25
 
@@ -55,7 +55,7 @@ def fit_members(
             "label": label if alone else f"{label}, network {number + 1} of {len(every)}",
         } | given
         if steps or found:
-            known = {"steps": steps[number] if steps else found[0].steps, "rate": found[0].rate if found else rate}
+            known = {"steps": steps[number] if steps else found[0].steps, "rate": found[0].best_rate if found else rate}
             found.append(fit(member, problem, own, folder=place, **known, **how))
         else:
             found.append(_briefly(member, problem, own, place, how))
@@ -112,5 +112,5 @@ def steps_of(run: dict[str, Any]) -> list[int]:
 
 
 def rate_of(run: dict[str, Any]) -> float:
-    """The share of the learning rate that a recorded run was trained with."""
-    return run.get("rate", 1.0)
+    """The share of the learning rate that a recorded run had at its best step."""
+    return run.get("best_rate", 1.0)
