@@ -188,7 +188,8 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
                 lines.append(f"| {who} | " + " | ".join(f"{found[name]:.4g}" for name in columns) + " |")
             lines += ["", f"{shape['layers']} layers of {shape['width']} units, {shape['cell']}, dropout {shape['dropout']}; "
                       f"{row['steps']:,} steps, {row['seconds']:.0f} s, {row['machine']}, {row['threads']} thread(s), torch "
-                      f"{row['torch']}, commit {row['commit']}. {row.get('note', '')}".strip(), "", "```", row["sample"].strip(), "```", ""]  # fmt: skip
+                      f"{row['torch']}, commit {row['commit']}. {row.get('note', '')}".strip(), "",
+                      "```", row["sample"].strip(), "```", ""]  # fmt: skip
     for name, what in PAIRS.items():
         for row in (r for r in rows.values() if r["set"] == name):
             shape = row["network"]
