@@ -1,8 +1,8 @@
 """How much of the linear forecast the answer takes: what held-out stretches of time say, and a half where they say little.
 
 The two forecasts err in different ways, so their mean is the safest choice, and few windows are weak evidence against it: those
-of one week tell about that week. Of shares that are nearly as good as the best one that nearest to a half counts, and it is drawn
-on to a half as if so many more stretches had found that best.
+of one week tell about that week. How much worse a share was, in logarithms, weighs against how far it is from a half, the less the
+more stretches of time were judged.
 """
 
 from __future__ import annotations
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
     from saiki.tasks._forecasting import ForecastTask
 
 #: shares that are tried
-SHARES = np.linspace(0, 1, 11)
-#: errors up to this much above the least are as good
-AS_GOOD = 1.05
-#: stretches of a horizon each that would have to agree before they count as much as the mean of both
-PRIOR = 10
+SHARES = np.linspace(0, 1, 21)
+#: what distance from a half costs: PRIOR (share - 1/2)² / stretches of a horizon each, as the logarithm of the error
+PRIOR = 10.0
 
 
 @torch.no_grad()
@@ -50,7 +48,7 @@ def settle(task: ForecastTask, network: nn.Module, panel: Panel, series: np.ndar
 
 
 def chosen(errors: np.ndarray, stretch: np.ndarray) -> float:
-    """The share to take: (n good + PRIOR / 2) / (n + PRIOR), n stretches being judged, of the good ones that nearest to a half.
+    """The share with the least log(mean error) + PRIOR (share - 1/2)² / n, n stretches being judged, each as heavy as any other.
 
     errors   of every one of `SHARES`, window and step ahead; NaN where no value is known
     stretch  number of the stretch of time that a window belongs to; windows of one overlap or see the same events
@@ -60,9 +58,8 @@ def chosen(errors: np.ndarray, stretch: np.ndarray) -> float:
     means = [errors[:, some].mean(1) for some in inside if some.any()]
     if not means:
         return 0.5
-    total = np.sum(means, 0)
-    good = min(SHARES[total <= AS_GOOD * total.min()], key=lambda share: abs(share - 0.5))
-    return float(len(means) * good + PRIOR / 2) / (len(means) + PRIOR)
+    error = np.maximum(np.mean(means, 0), np.finfo(float).tiny)
+    return float(SHARES[(np.log(error) + PRIOR * (SHARES - 0.5) ** 2 / len(means)).argmin()])
 
 
 def copy(searched: nn.Module, network: nn.Module) -> None:
