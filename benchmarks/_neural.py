@@ -20,8 +20,6 @@ from saiki.data.panel import Panel, panel
 from saiki.metrics import mae, mase, rmse
 from saiki.tasks._backtest import before
 
-NAME = "neuralforecast_gru"
-
 
 def scores(
     seen: pl.DataFrame, judged: pl.DataFrame, horizon: int, windows: int, step: int, seed: int

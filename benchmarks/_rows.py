@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,11 @@ def about() -> dict[str, Any]:
     }
 
 
+def _command(key: str) -> str:
+    """The part of a key that says what was asked; what it was measured on follows."""
+    return re.split(r" data=| code=| \| ", key, maxsplit=1)[0]
+
+
 class Rows:
     """The rows of one benchmark. A row stays valid while its key does: command, data and code."""
 
@@ -66,8 +72,9 @@ class Rows:
         return key in self.rows
 
     def put(self, key: str, row: dict[str, Any]) -> None:
-        """Keep a row, written beside and renamed."""
-        self.rows[key] = row
+        """Keep a row in place of those of the same command on other data or code, written beside and renamed."""
+        others = {known: kept for known, kept in self.rows.items() if _command(known) != _command(key)}
+        self.rows = others | {key: row}
         RESULTS.mkdir(exist_ok=True)
         part = self.path.with_suffix(".part")
         part.write_text(json.dumps(self.rows, indent=1, sort_keys=True) + "\n")

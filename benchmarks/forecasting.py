@@ -136,9 +136,9 @@ def measure_peer(what: Set, data: Path, seed: int) -> dict[str, Any]:
 
 def measure_stocks(data: Path, seed: int) -> dict[str, Any]:
     """One row of next-day directions, with what the audit says of the data."""
-    parts = _series.stock_directions(data)
+    split = _series.stock_directions(data)
     with tempfile.TemporaryDirectory() as folder:
-        for name, table in parts.items():
+        for name, table in split.items():
             table.write_parquet(f"{folder}/{name}.parquet")
         began, model = time.perf_counter(), f"{folder}/model"
         asked = [*STOCK_OPTIONS, "--valid", f"{folder}/valid.parquet", "--seed", str(seed)]
@@ -147,9 +147,16 @@ def measure_stocks(data: Path, seed: int) -> dict[str, Any]:
         found = json.loads(saiki("evaluate", model, f"{folder}/test.parquet", "--json"))
         config = json.loads(Path(model, "config.json").read_text())
     audit = [says for word, says in config["data"]["summary"] if word == "leak"]
-    cases = parts["test"].group_by("unique_id").agg(pl.col("y").first())["y"].value_counts().sort("y").rows()
+    cases = split["test"].group_by("unique_id").agg(pl.col("y").first())["y"].value_counts().sort("y").rows()
     facts = {"seed": seed, "seconds": round(seconds, 1), "steps": config["run"]["step"], "sentence": found["sentence"]}
     return facts | {"scores": found["scores"], "audit": audit, "cases": dict(cases), **about()}
+
+
+def one(what: Set | None, data: Path, seed: int, peer: bool) -> dict[str, Any]:
+    """One row of a set, of the peer on it, or of the stocks."""
+    if what is None:
+        return measure_stocks(data, seed)
+    return measure_peer(what, data, seed) if peer else measure(what, data, seed)
 
 
 def page(rows: dict[str, dict[str, Any]], code: str) -> str:
@@ -221,15 +228,11 @@ def main() -> None:
             hashed = file_hash(*(given.data / file for file in (what.files if what else (STOCK_FILE,))))
             options = f"--horizon {what.horizon} {' '.join(what.options)}" if what else " ".join(STOCK_OPTIONS)
             key = f"{name} {options} seed={seed} data={hashed} code={code}"
-            if given.peer:
-                assert what is not None
-                if (key := f"peer {name} seed={seed} data={hashed}") not in rows:
-                    rows.put(key, {"set": name} | measure_peer(what, given.data, seed))
-                continue
+            if given.peer:  # which depends on none of our sources
+                key = f"peer {name} seed={seed} data={hashed}"
             if key not in rows:
-                row = measure(what, given.data, seed) if what else measure_stocks(given.data, seed)
-                rows.put(key, {"set": name} | row)
-            print(name, "seed", seed, rows.rows[key]["sentence"], flush=True)
+                rows.put(key, {"set": name} | one(what, given.data, seed, given.peer))
+            print(name, "seed", seed, rows.rows[key].get("sentence", rows.rows[key]["scores"]), flush=True)
             PAGE.write_text(page(rows.rows, code))
     PAGE.write_text(page(rows.rows, code))
 

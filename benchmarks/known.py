@@ -132,7 +132,6 @@ def measure(rows: Rows, name: str, data: Path, seed: int) -> None:
     score = known.measure(data, seed)
     seconds = round(time.perf_counter() - began, 1)
     rows = Rows("known")  # others may have written meanwhile
-    rows.rows = {k: row for k, row in rows.rows.items() if not k.startswith(f"{command} | ")}  # those of earlier code
     rows.put(key, {"name": name, "seed": seed, "score": score, "seconds": seconds, **about()})
     print(f"{name} seed {seed}: {score:.5g} {known.unit} in {seconds} s", flush=True)
 

@@ -160,7 +160,10 @@ def on_a_false_clock(monkeypatch, seconds, **given):
 
 
 def test_a_moment_in_which_the_machine_is_busy_does_not_shorten_the_run(monkeypatch):
-    slow_at_first = lambda draw: 0.5 if draw <= 10 else 0.01  # noqa: E731  a pass and a part of the next, fifty times as slow
+
+    def slow_at_first(draw: int) -> float:
+        return 0.5 if draw <= 10 else 0.01  # a pass and a part of the next, fifty times as slow
+
     progress, _ = on_a_false_clock(monkeypatch, slow_at_first, hooks=[StopAt(50, KeyboardInterrupt)])
     assert progress.steps == pytest.approx(5400, rel=0.05)
     assert progress.expected == pytest.approx(0.5, rel=0.05) == pytest.approx(progress.seconds, rel=0.05)
@@ -237,6 +240,7 @@ def test_a_torn_run_goes_on_from_its_best_weights_with_half_the_rate(monkeypatch
     options = Training(steps=1200, batch=8, validations=8, patience=20, learning_rate=3e-3)
     progress = run(network(), torn(options), options)
     assert (progress.mends, progress.rate) == (1, 0.5)
+    assert [row["step"] for row in progress.curve if "mended" in row] == [450]
     assert progress.curve[2]["loss"] > 10 * progress.curve[1]["loss"]
     assert progress.curve[-1]["loss"] < progress.curve[1]["loss"]
     monkeypatch.setattr("saiki.training.loop.MENDS", 0)

@@ -44,6 +44,8 @@ def _score(row: dict[str, float], progress: Progress) -> str:
     text = f"score {row['score']:.4f}"
     if "baseline" in row:
         text += f" (baseline {row['baseline']:.4f})"
+    if "mended" in row:
+        return f"{text} torn: back to step {progress.best_step} with {row['mended']:g} of the learning rate"
     return text + (" best so far" if progress.best_step == progress.step else "")
 
 

@@ -64,6 +64,7 @@ def validated_places(lengths: np.ndarray, steps: int, horizon: int) -> tuple[np.
 class ForecastProblem:
     """Windows of a panel to learn from. Every series is drawn as often as any other, every place in it too."""
 
+    #: few series are learned by heart early: see training/members.py
     brief = True
 
     def __init__(

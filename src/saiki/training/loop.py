@@ -148,6 +148,7 @@ def _steps(
             _keep_best(run, row["score"])
             if not last and _torn(progress, row):
                 _mend(run)
+                row["mended"] = progress.rate
             progress.done = last or progress.waited >= options.patience
             progress.curve.append(row)
         progress.seconds += time.perf_counter() - since

@@ -77,7 +77,8 @@ def _briefly(
     At a high learning rate the best of a long run is a state that is not yet settled; a schedule that ends there settles it.
     """
     fresh = deepcopy(network) if getattr(problem, "brief", False) and options.seconds else None
-    first = fit(network, problem, options, folder=folder and folder / "long" if fresh else folder, **how)
+    place = folder if fresh is None else folder and folder / "long"
+    first = fit(network, problem, options, folder=place, **how)
     steps = min(2 * first.best_step, first.steps - first.step)
     early = 0 < first.best_step <= EARLY * first.steps and first.waited >= options.patience
     if fresh is None or not first.done or not early or steps < first.best_step:
