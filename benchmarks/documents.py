@@ -29,7 +29,8 @@ PAGE = ROOT / "docs" / "documents.md"
 #: what a score depends on
 CODE = [
     "native", "src/saiki/kernels", "src/saiki/network", "src/saiki/training", "src/saiki/cells/base.py", "src/saiki/cells/gru.py",
-    "src/saiki/modalities", "src/saiki/data/labelled.py", "src/saiki/data/documents.py", "src/saiki/model.py",
+    "src/saiki/modalities", "src/saiki/data/labelled.py", "src/saiki/data/documents.py", "src/saiki/fitting.py",
+    "src/saiki/model.py",
     *(f"src/saiki/tasks/{name}.py" for name in ("classify", "_classifying", "_labelling", "_label_problem", "_documents")),
 ]  # fmt: skip
 Parts = dict[str, pl.DataFrame]  # train, test, and valid where the data has one

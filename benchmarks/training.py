@@ -19,7 +19,7 @@ import torch
 from _rows import Rows, about, code_hash
 
 from saiki import catalog
-from saiki.model import split_options
+from saiki.fitting import split_options
 from saiki.tasks.forecast import toy
 from saiki.training.loop import fit, make_optimizer
 

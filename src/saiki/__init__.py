@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 #: public name -> module that holds it; imported on first use, so that `import saiki` imports no Torch
 _PUBLIC = {
-    "train": "saiki.model",
+    "train": "saiki.fitting",
     "load": "saiki.model",
     "fit": "saiki.training.arrays",
     "predict": "saiki.training.arrays",
@@ -48,10 +48,10 @@ if TYPE_CHECKING:
     from saiki.errors import ModelError as ModelError
     from saiki.errors import OptionError as OptionError
     from saiki.errors import SaikiError as SaikiError
+    from saiki.fitting import train as train
     from saiki.forecaster import Forecaster as Forecaster
     from saiki.model import Model as Model
     from saiki.model import load as load
-    from saiki.model import train as train
     from saiki.network.options import Network as Network
     from saiki.record import Record as Record
     from saiki.sequence import Batch as Batch

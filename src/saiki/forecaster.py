@@ -29,7 +29,7 @@ class Forecaster:
 
     def fit(self, X: Any, y: Any = None) -> Forecaster:
         """Train on X, which holds the target too; `y` must stay None."""
-        from saiki.model import train
+        from saiki.fitting import train
 
         if y is not None:
             raise OptionError(

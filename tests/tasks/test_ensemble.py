@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
 import torch
 
 import saiki
+from saiki.errors import OptionError
 from saiki.tasks.forecast import toy
 
 QUICK = {"horizon": 6, "steps": 10, "width": 8, "layers": 1, "batch": 16, "season": 12, "refit": False}
@@ -106,3 +109,46 @@ def test_members_share_the_minutes(table, monkeypatch):
 def test_a_back_test_trains_every_member_anew(model, table):
     found = model.cross_validation(table, windows=1, refit="every", baselines=[])
     assert found["saiki"].is_finite().all()
+
+
+@pytest.fixture
+def spare(table, monkeypatch):
+    """Two networks more than the first one, in a budget of minutes."""
+    monkeypatch.setattr("saiki.training.members._more", lambda first, left: 2)
+    monkeypatch.setattr("saiki.training.loop.FEWEST_STEPS", 10)
+    given = {k: v for k, v in QUICK.items() if k != "steps"} | {"most_epochs": 1, "batch": 64}
+    return saiki.train("forecast", table, minutes=0.1, **given)
+
+
+def test_unasked_as_many_as_the_minutes_allow(spare, table, tmp_path):
+    assert len(spare.network.members) == len(spare.run["members"]) == spare.task.plan.members == 3
+    spare.save(tmp_path / "m")
+    loaded = saiki.load(tmp_path / "m")
+    assert loaded.predict(table).equals(spare.predict(table))
+    assert "3 networks" in dict(loaded.facts())["training"]
+    on = saiki.train("forecast", table, from_=tmp_path / "m", steps=2)
+    assert len(on.network.members) == 3
+    with pytest.raises(OptionError, match="ensemble is 2, that of the model 3"):
+        saiki.train("forecast", table, from_=tmp_path / "m", ensemble=2, steps=2)
+
+
+@pytest.mark.slow
+def test_a_back_test_and_a_refit_have_as_many(spare, table, monkeypatch):
+    found = spare.cross_validation(table, windows=1, refit="every", baselines=[])
+    assert found["saiki"].is_finite().all()
+    monkeypatch.setattr("saiki.training.members._more", lambda first, left: 1)
+    given = QUICK | {"refit": True}
+    del given["steps"]
+    again = saiki.train("forecast", table, minutes=0.1, most_epochs=1, **given)
+    assert len(again.network.members) == 2
+    assert again.run["refit"] == again.run["step"]
+
+
+def test_one_where_the_steps_are_given(table, tmp_path):
+    one = saiki.train("forecast", table, **QUICK)
+    assert not hasattr(one.network, "members")
+    assert "members" not in one.run
+    one.save(tmp_path / "m")
+    config = json.loads((tmp_path / "m" / "config.json").read_text())
+    assert config["fitted"]["plan"]["members"] == 1
+    assert saiki.load(tmp_path / "m").predict(table).equals(one.predict(table))

@@ -1,4 +1,7 @@
-"""A network that learns its data by heart early is trained once more, for a shorter time, and the better one is kept."""
+"""A network that learns its data by heart early is trained once more, for a shorter time, and the better one is kept.
+
+An ensemble whose size is open has as many networks as the minutes allow.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from saiki.network.ensemble import Ensemble
 from saiki.training import members
-from saiki.training.members import EARLY, SMALLER, fit_members, rate_of, record
+from saiki.training.members import EARLY, MOST, SMALLER, finished, fit_members, rate_of, record
 from saiki.training.options import Training
 
 OPTIONS = {"minutes": 0.2, "batch": 4, "patience": 3, "validations": 20, "checkpoint_every": 10, "learning_rate": 0.05}
@@ -104,4 +108,65 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, where, how):
     again = network()
     (found,) = fit_members(again, ByHeart(), Training(**OPTIONS), folder=tmp_path, resume=True)
     assert (found.step, found.best_score, found.rate) == (expected.step, expected.best_score, expected.rate)
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), whole.parameters(), strict=True))
+
+
+class Spare(ByHeart):
+    """The size of the ensemble is open."""
+
+    brief = False
+    spare = True
+
+
+#: 12 seconds, of which 300 steps are planned to take 3
+SPARE = OPTIONS | {"patience": 100}
+
+
+def open_ensemble() -> Ensemble:
+    nets = []
+    for seed in range(MOST):
+        torch.manual_seed(seed)
+        nets.append(nn.Sequential(nn.Linear(24, 32), nn.Tanh(), nn.Linear(32, 1)))
+    return Ensemble(nets)
+
+
+def test_as_many_networks_as_the_minutes_allow():
+    every = open_ensemble()
+    found = fit_members(every, Spare(), Training(**SPARE))
+    assert len(found) == len(every.members) == 3
+    assert [each.step for each in found] == [300, 300, 300]
+    assert finished(every, found)
+    alone = open_ensemble().members[1]
+    fit_members(alone, ByHeart(), Training(**{k: v for k, v in SPARE.items() if k != "minutes"}, steps=300, seed=1))
+    assert all(torch.equal(a, b) for a, b in zip(alone.parameters(), every.members[1].parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("given", "count"), [({"minutes": 5.0}, MOST), ({"minutes": 0.06}, 1), ({"steps": 300}, 1)])
+def test_never_more_than_some_and_one_where_no_time_is_left(given, count):
+    every = open_ensemble()
+    found = fit_members(every, Spare(), Training(**{k: v for k, v in SPARE.items() if k != "minutes"} | given))
+    assert len(found) == len(every.members) == count
+
+
+def test_a_brief_run_leaves_time_for_more_brief_ones(monkeypatch):
+    monkeypatch.setattr(Spare, "brief", True)
+    every, options = open_ensemble(), OPTIONS | {"most_epochs": 300}  # a plan that fills the minutes
+    found = fit_members(every, Spare(), Training(**options))
+    assert len(found) > 1
+    assert {each.rate for each in found} == {SMALLER}
+    assert len({each.steps for each in found}) == 1
+
+
+@pytest.mark.parametrize("how", [KeyboardInterrupt, Killed])
+def test_stopped_in_the_second_network_of_an_open_ensemble(tmp_path, how):
+    whole, half, again = open_ensemble(), open_ensemble(), open_ensemble()
+    expected = fit_members(whole, Spare(), Training(**SPARE))
+    try:
+        stopped = fit_members(half, Spare(310, how), Training(**SPARE), folder=tmp_path)
+        assert not finished(half, stopped)
+        assert len(half.members) == 1  # the second has no validated state yet
+    except Killed:
+        pass
+    found = fit_members(again, Spare(), Training(**SPARE), folder=tmp_path, resume=True)
+    assert [each.step for each in found] == [each.step for each in expected]
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), whole.parameters(), strict=True))

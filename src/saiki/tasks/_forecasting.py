@@ -37,6 +37,7 @@ from saiki.tasks._sampling import MOST_VALIDATED, ForecastProblem, held_out, mak
 from saiki.tasks._task import Task
 from saiki.tasks._warm_start import go_on, smaller
 from saiki.tasks.forecast import Forecast
+from saiki.training.members import MOST
 
 #: what `saiki inspect` says of the option scale
 UNITS = {
@@ -159,10 +160,16 @@ class ForecastTask(Task):
         return [predict, f"{evaluate}    (history and truth in one file)", inspect]
 
     def network(self, options: Any, width: int, seed: int) -> nn.Module:
-        """A fresh network, or the mean of several, drawn from the seeds that follow."""
-        seeds = [(seed + number) % 2**63 for number in range(self.options.ensemble)]
+        """A fresh network, or the mean of several, drawn from the seeds that follow; of a number that is open yet, the most."""
+        seeds = [(seed + number) % 2**63 for number in range(self.options.ensemble or self.plan.members or MOST)]
         networks = [make_network(self.plan, options, width, each) for each in seeds]
         return networks[0] if len(networks) == 1 else Ensemble(networks)
+
+    def trained(self, network: Any) -> tuple[ForecastTask, nn.Module]:
+        """How many networks there are stands in the plan; one alone needs no mean."""
+        several = network.members if isinstance(network, Ensemble) else [network]
+        task = replace(self, plan=replace(self.plan, members=len(several)))
+        return task, network if len(several) > 1 else several[0]
 
     @property
     def default_width(self) -> int:

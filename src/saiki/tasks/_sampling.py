@@ -67,6 +67,11 @@ class ForecastProblem:
     #: few series are learned by heart early: see training/members.py
     brief = True
 
+    @property
+    def spare(self) -> bool:
+        """Whether further networks are trained in the time that one leaves."""
+        return self.options.ensemble is None and self.options.from_ is None
+
     def __init__(
         self,
         options: Forecast,
@@ -76,7 +81,7 @@ class ForecastProblem:
         encode: Encode,
         batch: int,
     ) -> None:
-        self.plan, self.encode = plan, encode
+        self.options, self.plan, self.encode = options, plan, encode
         self.objective = catalog.load("objectives", options.loss).loss
         beside = plan.distribution != "quantiles" and not plan.joint
         self.likelihood = catalog.load("objectives", plan.distribution).loss if beside else None

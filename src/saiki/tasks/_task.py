@@ -96,6 +96,10 @@ class Task:
         """What the training loop needs. `valid` is validated instead of a part of the data; with `whole` nothing is."""
         raise NotImplementedError
 
+    def trained(self, network: nn.Module) -> tuple[Task, nn.Module]:
+        """The task and the network as they are kept, once training has shown what was open before."""
+        return self, network
+
     def settle(self, network: Any, valid: Any = None, searched: Any = None) -> None:
         """What is fitted in a trained network at the end, such as a temperature; `searched` is the network before a refit."""
 

@@ -63,9 +63,11 @@ def _read(task: ForecastTask, data: Any) -> Panel:
 
 def _check(options: Forecast, columns: dict[str, Any], old: ForecastTask) -> None:
     """Options and columns that were given must be those of the model."""
-    known = {"season": old.season, "freq": old.frequency.name} | {
-        n: getattr(old.plan, n) for n in ("patch", "copies", "lags", "log")
-    }
+    known = (
+        {"season": old.season, "freq": old.frequency.name}
+        | {n: getattr(old.plan, n) for n in ("patch", "copies", "lags", "log")}
+        | {"ensemble": old.plan.members}
+    )
     for name in FIXED:
         was = getattr(old.options, name)
         was = known.get(name) if was is None else was

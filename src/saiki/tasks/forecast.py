@@ -50,10 +50,11 @@ class Forecast(BaseModel):
     validate_steps: int | None = Field(
         None, ge=1, description="Steps held out at the end (default: a horizon, or a tenth of few series)."
     )
-    ensemble: int = Field(
-        1,
+    ensemble: int | None = Field(
+        None,
         ge=1,
-        description="Networks trained from seeds of their own, whose forecasts are averaged; they share the budget.",
+        description="Networks trained from seeds of their own, whose forecasts are averaged (default: as many as a budget in "
+        "minutes leaves time for, 5 at most); those that are asked for share the budget.",
     )
     from_: Path | None = Field(None, description="Model to go on from, on newer data with the same columns.")
     calendar: bool = Field(True, description="Tell the network the hour, the weekday, the day of the year, …")

@@ -36,7 +36,7 @@ TORN, FEWEST_TORN, MENDS = 1.1, 100, 4
 class Problem(Protocol):
     """What the loop needs to know of a task. One that carries states from step to step has a `carry` (`Carry`) too; one
     with parts of the network to be found before the first step has `start(network)`; one that is learned by heart early may be
-    tried for a shorter time too (`brief`, see `members.py`)."""
+    tried for a shorter time too (`brief`), one of an ensemble whose size is open is `spare` (see `members.py`)."""
 
     #: optimiser steps in an epoch
     epoch: int

@@ -1,4 +1,7 @@
-"""Networks of an ensemble, trained one after the other, each from a seed of its own, under one budget."""
+"""Networks of an ensemble, trained one after the other, each from a seed of its own, under one budget.
+
+How many there are is asked for, or, where a problem leaves it open (`spare`), what the minutes allow beyond the first one.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,10 @@ from saiki.training.options import Training
 KEPT = ("steps", "step", "best_step", "seconds", "planned", "best_rate", "curve")
 #: a run whose best state lies within this share of it is tried again for a shorter time, with this share of the learning rate
 EARLY, SMALLER = 0.3, 0.25
+#: networks at most that are begun unasked
+MOST = 5
+#: share of the time left after the first network that others may be planned to take
+PLANNED = 0.9
 
 
 def members(network: nn.Module) -> list[nn.Module]:
@@ -44,23 +51,37 @@ def fit_members(
     overrides that, a number per member, `rate` being the share of the learning rate. Member n trains from seed + n; its checkpoints
     stand in a folder of their own, so a stopped run goes on in the member where it was. A member that a stop left without a
     validated state is the first one's copy.
+
+    Where the problem is `spare`, the first member has the whole budget; as many others follow as what it leaves is enough for, and
+    the rest are taken out of the ensemble. Their number comes from the plan, not from the clock: a stopped run finds the same.
     """
     every, found = members(network), []
-    for number, member in enumerate(every):
-        alone = len(every) == 1
-        own = options if alone else options.model_copy(update={"seed": (options.seed + number) % 2**63})
+    alone = len(every) == 1
+    spare = isinstance(network, Ensemble) and not steps and getattr(problem, "spare", False)
+    part = share if spare else share / len(every)
+    number = 0
+    while number < len(every):
+        own = options.model_copy(update={"seed": (options.seed + number) % 2**63})
         place = folder if alone or folder is None else folder / f"member-{number}"
-        how = {
-            "share": share / len(every),
-            "label": label if alone else f"{label}, network {number + 1} of {len(every)}",
-        } | given
+        plain = alone or (spare and not number)
+        how = {"share": part, "label": label if plain else f"{label}, network {number + 1} of {len(every)}"} | given
         if steps or found:
             known = {"steps": steps[number] if steps else found[0].steps, "rate": found[0].best_rate if found else rate}
-            found.append(fit(member, problem, own, folder=place, **known, **how))
+            found.append(fit(every[number], problem, own, folder=place, **known, **how))
         else:
-            found.append(_briefly(member, problem, own, place, how))
+            progress, left = _briefly(every[number], problem, own, place, how)
+            found.append(progress)
+            if spare:
+                count = 1 + (_more(progress, left) if progress.done else 0)
+                every = _only(network, count)
+                part = (share - progress.seconds / options.seconds) / max(1, count - 1) if options.seconds else share
+                part = max(part, progress.planned / (options.seconds or 1) / 2)
+        number += 1
         if not found[-1].done:
-            begun = number + 1 if found[-1].best_step else number
+            begun = number if found[-1].best_step else number - 1
+            if spare:
+                _only(network, max(begun, 1))
+                break
             for rest in every[max(begun, 1) :]:
                 rest.load_state_dict(every[0].state_dict())
                 rest.eval()
@@ -68,29 +89,46 @@ def fit_members(
     return found
 
 
+def _more(first: Progress, left: float) -> int:
+    """Further networks, each as long as the first one was planned to be, in so many seconds; none where nothing was planned."""
+    return min(MOST - 1, int(PLANNED * max(left, 0.0) / first.planned)) if first.planned else 0
+
+
+def _only(network: nn.Module, count: int) -> list[nn.Module]:
+    """The ensemble's first members; the others are taken out."""
+    assert isinstance(network, Ensemble)
+    del network.members[count:]
+    return list(network.members)
+
+
 def _briefly(
     network: nn.Module, problem: Problem, options: Training, folder: Path | None, how: dict[str, Any]
-) -> Progress:
+) -> tuple[Progress, float]:
     """`fit`, and where it stopped because the network had learned its data by heart early, once more from the start: for twice as
-    long as it got better, in what is left of the planned steps, in smaller ones. The better of the two is kept.
+    long as it got better, in what is left of the planned steps, in smaller ones. The better of the two is kept; beside it the
+    seconds of the budget that its steps, as they were planned, leave.
 
     At a high learning rate the best of a long run is a state that is not yet settled; a schedule that ends there settles it.
     """
     fresh = deepcopy(network) if getattr(problem, "brief", False) and options.seconds else None
     place = folder if fresh is None else folder and folder / "long"
     first = fit(network, problem, options, folder=place, **how)
+    pace = first.planned / (first.most or first.steps)
+    left = first.budget - pace * first.step
     steps = min(2 * first.best_step, first.steps - first.step)
     early = 0 < first.best_step <= EARLY * first.steps and first.waited >= options.patience
     if fresh is None or not first.done or not early or steps < first.best_step:
-        return first
+        return first, left
     how = how | {"share": how["share"] * steps / first.steps, "label": f"{how['label']}, briefly"}
     second = fit(fresh, problem, options, folder=folder and folder / "brief", steps=steps, rate=SMALLER, **how)
     better = second.best_score < first.best_score
     if better:
         network.load_state_dict(fresh.state_dict())
+    left -= pace * second.step
+    second.planned = pace * steps
     kept = second if better else first
     kept.seconds, kept.done = first.seconds + second.seconds, second.done
-    return kept
+    return kept, left
 
 
 def finished(network: nn.Module, found: Sequence[Progress]) -> bool:
