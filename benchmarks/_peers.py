@@ -1,7 +1,8 @@
-"""Other libraries' recurrent layers for `speed.py`: JAX (a jitted scan) and ONNX Runtime, whichever are installed.
+"""Other libraries' recurrent layers for `speed.py`: JAX (a jitted scan), Keras (on JAX) and ONNX Runtime, whichever are installed.
 
-A peer computes the same layer from the same weights on a full batch; what it needs that is not the computation (tracing,
-compiling, copying weights and inputs in) happens before it is timed. `train` is None where a library has no gradients.
+A peer computes the same layer from the same weights on a full batch. What it needs that is not the computation (tracing, compiling,
+copying weights and inputs in) happens before it is timed, and so does reading its answers, which are checked. `train` is None
+where a library has no gradients.
 """
 
 from __future__ import annotations
@@ -23,18 +24,24 @@ class Peer(NamedTuple):
     name: str
     forward: Callable[[], Any]
     train: Callable[[], Any] | None
+    read: Callable[[Any], Any] = list  # its results in torch's layout; gradients of weights may be left out
 
 
 def peers(cell: str, module: nn.Module, x: Tensor, gradient: Tensor, threads: int) -> list[Peer]:
     """Those installed, for inputs and output gradients `[time, batch, width]`."""
     weights = [p.detach().numpy() for p in module.parameters()]
     given = cell, weights, x.detach().numpy(), gradient.numpy(), threads
-    found = {"jax": _jax, "onnxruntime": _onnxruntime}
-    return [make(*given) for name, make in found.items() if find_spec(name)]
+    return [MAKERS[name](*given) for name in installed()]
+
+
+def installed() -> list[str]:
+    """The names of those that take part."""
+    return [name for name in MAKERS if find_spec(name)]
 
 
 def limit_threads(threads: int) -> None:
     """JAX takes its number of threads from the environment, before it is imported: all of the machine's, or one."""
+    os.environ["KERAS_BACKEND"] = "jax"
     if threads == 1:
         flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
@@ -77,6 +84,53 @@ def _jax(cell: str, weights: Answers, x: np.ndarray, gradient: np.ndarray, threa
     given = [jnp.asarray(a) for a in (x, *weights)]
     above = jnp.asarray(gradient)
     return Peer("jax", lambda: jax.block_until_ready(run(*given)), lambda: jax.block_until_ready(back(above, *given)))
+
+
+#: order of the gates in Keras, as numbers of those of torch
+KERAS_GATES = {"rnn": [0], "gru": [1, 0, 2], "lstm": [0, 1, 2, 3]}
+
+
+def _keras(cell: str, weights: Answers, x: np.ndarray, gradient: np.ndarray, threads: int) -> Peer:
+    import jax
+    import jax.numpy as jnp
+    import keras
+
+    width, order = weights[1].shape[1], KERAS_GATES[cell]
+
+    def gates(weight: np.ndarray) -> np.ndarray:
+        return weight.reshape(len(order), width, -1)[order].reshape(weight.shape)
+
+    w_ih, w_hh, b_ih, b_hh = map(gates, weights)
+    layers = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
+    layer = layers[cell](width, return_sequences=True, return_state=True)
+    rows = np.ascontiguousarray(x.transpose(1, 0, 2))  # its own layout: [batch, time, width]
+    layer.build(rows.shape)
+    layer.set_weights([w_ih.T, w_hh.T, np.stack([b_ih, b_hh]) if cell == "gru" else b_ih + b_hh])
+    constant = [v.value for v in layer.non_trainable_variables]
+
+    def forward(given, own):
+        return layer.stateless_call(own, constant, given)[0]
+
+    def train(above, given, own):
+        (y, *final), pull = jax.vjp(forward, given, own)
+        into, of_weights = pull(type_of((above, *[jnp.zeros_like(f) for f in final])))
+        return (y, *final, into), of_weights
+
+    type_of = type(forward(rows[:, :1], [v.value for v in layer.trainable_variables]))
+    run, back = jax.jit(forward), jax.jit(train)
+    given, own = jnp.asarray(rows), [v.value for v in layer.trainable_variables]
+    above = jnp.asarray(np.ascontiguousarray(gradient.transpose(1, 0, 2)))
+
+    def read(answers: Any) -> Answers:
+        y, *final, into = map(np.asarray, answers[0])
+        return [y.transpose(1, 0, 2), *final, into.transpose(1, 0, 2)]
+
+    return Peer(
+        "keras",
+        lambda: jax.block_until_ready(run(given, own)),
+        lambda: jax.block_until_ready(back(above, given, own)),
+        read,
+    )
 
 
 def session_options(threads: int) -> Any:
@@ -157,3 +211,6 @@ def step_onnxruntime(cell: str, module: nn.Module, threads: int = 1) -> Callable
         return given["h"]
 
     return push
+
+
+MAKERS: dict[str, Callable[..., Peer]] = {"jax": _jax, "keras": _keras, "onnxruntime": _onnxruntime}

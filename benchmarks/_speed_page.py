@@ -8,7 +8,7 @@ import statistics
 NAMES = {"forward": "forward", "train": "forward + backward"}
 TARGETS = {"rnn": (2.5, 2.0), "gru": (2.5, 2.0), "lstm": (1.2, 1.0)}  # forward + backward, forward
 CALM = 0.05  # of the processors: what others may take without a point being measured again
-PEERS = ("jax", "onnxruntime")
+PEERS = {"jax": "JAX", "keras": "Keras on JAX", "onnxruntime": "ONNX Runtime"}
 
 
 def geometric(values: list[float]) -> float:
@@ -58,6 +58,20 @@ def peer_summary(rows: list[dict]) -> str:
                 lines.append(
                     f"| {cell} | {NAMES[what]} | {mean:.2f} | {value:.2f} ({key}) | {name} | {below} of {len(found)} |"
                 )
+    return "\n".join(lines) if len(lines) > 2 else "Not measured."
+
+
+def each_peer(rows: list[dict]) -> str:
+    """Per library and cell: over the full points that it took part in, its time as a multiple of saiki's."""
+    lines = ["| library | cell | pass | points | geometric mean | lowest |", "|" + "---|" * 6]
+    for name, title in PEERS.items():
+        for cell in TARGETS:
+            for what in ("train", "forward"):
+                of_cell = [r for r in rows if r["point"][0] == cell and f"{name}_{what}" in r]
+                if found := [r[f"{name}_{what}"] / r[f"saiki_{what}"] for r in of_cell]:
+                    lines.append(
+                        f"| {title} | {cell} | {NAMES[what]} | {len(found)} | {geometric(found):.2f} | {min(found):.2f} |"
+                    )
     return "\n".join(lines) if len(lines) > 2 else "Not measured."
 
 
@@ -139,9 +153,14 @@ more than {CALM:.0%} of that, to be read with care.
 
 {summary(rows)}
 
-Beside the fastest of torch, JAX (a jitted scan) and, forward alone, ONNX Runtime at each full point; "best other" below names it.
+Beside the fastest of torch, JAX (a jitted scan), Keras (on JAX) and, forward alone, ONNX Runtime, of those that a full point was
+measured with; "best other" below names it.
 
 {peer_summary(rows)}
+
+Each of them by itself, at the points that it took part in; without gradients where it has none:
+
+{each_peer(rows)}
 
 ## Ragged batches
 

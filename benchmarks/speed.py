@@ -1,8 +1,8 @@
 """Speed of saiki's recurrent layers beside torch.nn's and other libraries', in one run: forward alone, and forward + backward.
 
-    python benchmarks/speed.py [--threads 2] [--quick] [--cell gru] [--ragged] [--passes 3] [--no-peers]
+    python benchmarks/speed.py [--threads 2] [--quick] [--cell gru] [--steps 100] [--ragged] [--passes 3] [--no-peers]
 
-Every point is measured with all libraries in turn; figures are medians. JAX and ONNX Runtime take part at full batches where
+Every point is measured with all libraries in turn; figures are medians. JAX, Keras and ONNX Runtime take part at full batches where
 they are installed (`pip install -e '.[bench]'`). A point is reported only if outputs and gradients agree. Rows are kept in
 benchmarks/results/speed.json under the point and a hash of the kernels' source, so that a run can be stopped and goes on where
 it was; docs/speed.md shows all of them, losses included. What other programs took of the processors meanwhile is measured too:
@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from _peers import Peer, limit_threads, peers
+from _peers import Peer, installed, limit_threads, peers
 from _speed_page import CALM, NAMES, page, ratio, summary
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
@@ -196,7 +196,7 @@ def peers_of(point: Point, x: Tensor, gradient: Tensor, expected: list[Tensor], 
     module = TORCH[point.cell](point.width, point.width)
     found = peers(point.cell, module, x.detach().view(shape), gradient.view(shape), threads)
     for peer in found:
-        answers = (peer.train or peer.forward)()
+        answers = peer.read((peer.train or peer.forward)())
         check(point, expected, peer.name, [torch.from_numpy(np.array(a)) for a in answers])
     return found
 
@@ -283,6 +283,7 @@ def main() -> None:
     parser.add_argument(
         "--patience", type=float, default=0.0, help="seconds to wait for other programs before each point"
     )
+    parser.add_argument("--steps", type=int, help="only the points of so many steps")
     parser.add_argument("--no-peers", action="store_true", help="torch.nn only")
     parser.add_argument("--report", action="store_true", help="only write docs/speed.md from the rows there are")
     args = parser.parse_args()
@@ -291,6 +292,7 @@ def main() -> None:
     facts = environment(args.threads)
     print(facts)
     points = [p for p in grid(args.quick) if args.cell in (None, p.cell) and (p.ragged or not args.ragged)]
+    points = [p for p in points if args.steps in (None, p.time)]
     points.sort(
         key=lambda p: p.time * p.batch * p.width**2
     )  # the short ones first: a run that is stopped has most points
@@ -307,11 +309,13 @@ def main() -> None:
 def measure_if_needed(point: Point, stored: dict[str, dict], facts: dict, args: argparse.Namespace) -> None:
     key = point.key(facts["threads"])
     old = stored.get(key)
-    if old is not None and old["source"] == facts["source"] and old["others"] <= CALM:
+    asked = [] if args.no_peers or point.ragged else installed()
+    complete = old is not None and old["source"] == facts["source"] and all(f"{name}_forward" in old for name in asked)
+    if complete and old["others"] <= CALM:
         return
     wait_for_calm(args.patience)
     row = {"key": key, "point": list(point), **facts, **measure(point, args.seconds, args.threads, not args.no_peers)}
-    if old is None or old["source"] != facts["source"] or row["others"] < old["others"]:
+    if not complete or row["others"] < old["others"]:
         stored[key] = row
     if not args.quick:
         save(stored)
