@@ -48,25 +48,24 @@ SETS: dict[str, dict[str, Any]] = {
         "test": (0.9, 1.0),
         "options": ["--units", "characters", "--minutes", "44"],
     },
-    "war-and-peace-words": {
-        "about": "War and Peace, words",
-        "text": "text/war-and-peace/warpeace_input.txt",
-        "train": (0.0, 0.8),
-        "valid": (0.8, 0.9),
-        "test": (0.9, 1.0),
-        "options": ["--units", "words", "--minutes", "20"],
-    },
-    "war-and-peace-words-awd": {
-        "about": "War and Peace, words, with the remedies of AWD-LSTM",
-        "text": "text/war-and-peace/warpeace_input.txt",
-        "train": (0.0, 0.8),
-        "valid": (0.8, 0.9),
-        "test": (0.9, 1.0),
-        "options": ["--units", "words", "--minutes", "20", "--cell", "lstm", "--weight-drop", "0.3", "--locked", "--dropout",
-                    "0.3", "--embedding-dropout", "0.1", "--input-dropout", "0.3", "--activation-regularisation", "2",
-                    "--temporal-regularisation", "1", "--average", "0.999"],
-    },
 }  # fmt: skip
+#: what AWD-LSTM adds (Merity et al. 2018), one by one and together, to the recipe as it is
+REMEDIES = {
+    "": [],
+    "weight-drop": ["--weight-drop", "0.3"],
+    "locked": ["--locked", "--input-dropout", "0.2"],
+    "embedding-dropout": ["--embedding-dropout", "0.1"],
+    "regularised": ["--activation-regularisation", "2", "--temporal-regularisation", "1"],
+    "not-averaged": ["--average", "0"],
+}  # fmt: skip
+REMEDIES["awd"] = [option for options in list(REMEDIES.values())[1:5] for option in options] + ["--cell", "lstm"]
+for _units, _remedies in (("words", REMEDIES), ("bytepair", ["", "awd"])):
+    for _remedy in _remedies:
+        SETS["-".join(filter(None, ("war-and-peace", _units, _remedy)))] = SETS["war-and-peace"] | {
+            "about": f"{_units}, {_remedy.replace('-', ' ') or 'the recipe as it is'}",
+            "table": "War and Peace in words and in byte-pair units",
+            "options": ["--units", _units, "--minutes", "20", *REMEDIES[_remedy]],
+        }
 
 #: how translation is asked for: as many steps as two free cores make in some 40 minutes
 TRANSLATE = ["--source", "en", "--target", "de", "--lower", "--vocabulary", "4000", "--steps", "4300"]
@@ -165,6 +164,39 @@ def translation(name: str, data: Path, seed: int) -> dict[str, Any]:
             "curve": run["curve"], "scores": found["scores"], "notes": found["notes"], "sample": sample, **about()}  # fmt: skip
 
 
+def tables(rows: dict[str, dict[str, Any]]) -> list[str]:
+    """Sets that are told apart by an option, one line each, beside the n-grams of the same units."""
+    lines: list[str] = []
+    for title in dict.fromkeys(what["table"] for what in SETS.values() if "table" in what):
+        found = [(SETS[r["set"]], r) for r in rows.values() if SETS.get(r["set"], {}).get("table") == title]
+        if not found:
+            continue
+        order = list(SETS)
+        found.sort(key=lambda pair: (order.index(pair[1]["set"]), pair[1]["seed"]))
+        head = "| units | options | perplexity per unit | n-grams | nats per character | n-grams | network | steps | seconds |"
+        lines += [
+            f"## {title}",
+            "",
+            "80/10/10 by position; test part. Unknown units flatter a perplexity, of both alike.",
+            "",
+        ]
+        lines += [head, "|---|---|---:|---:|---:|---:|---|---:|---:|"]
+        for what, row in found:
+            own, grams, shape = row["scores"]["saiki"], row["scores"]["ngram"], row["network"]
+            options = row.get("asked") or " ".join(what["options"][2:])
+            cells = [what["about"].split(",")[0], f"`{options} --seed {row['seed']}`"]
+            cells += [f"{of['perplexity']:.1f}" for of in (own, grams)]
+            cells += [f"{of['nats_per_character']:.3f}" for of in (own, grams)]
+            cells += [f"{shape['cell']}, {shape['layers']} × {shape['width']}, dropout {shape['dropout']}"]
+            lines.append(f"| {' | '.join([*cells, format(row['steps'], ','), format(row['seconds'], '.0f')])} |")
+        told = dict.fromkeys(
+            f"{r['machine']}, {r['threads']} thread(s), torch {r['torch']}, commit {r['commit']}" for _, r in found
+        )
+        notes = dict.fromkeys(r["note"] for _, r in found if "note" in r)
+        lines += ["", f"{'; '.join(told)}. {' '.join(notes)}".strip(), ""]
+    return lines
+
+
 def page(rows: dict[str, dict[str, Any]]) -> str:
     """The page of the documentation."""
     lines = [
@@ -174,7 +206,7 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
         "",
     ]
     for name, what in SETS.items():
-        for row in (r for r in rows.values() if r["set"] == name):
+        for row in (r for r in rows.values() if r["set"] == name and "table" not in what):
             shape = row["network"]
             lines += [
                 f"## {what['about']}",
@@ -190,6 +222,7 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
                       f"{row['steps']:,} steps, {row['seconds']:.0f} s, {row['machine']}, {row['threads']} thread(s), torch "
                       f"{row['torch']}, commit {row['commit']}. {row.get('note', '')}".strip(), "",
                       "```", row["sample"].strip(), "```", ""]  # fmt: skip
+    lines += tables(rows)
     for name, what in PAIRS.items():
         for row in (r for r in rows.values() if r["set"] == name):
             shape = row["network"]
