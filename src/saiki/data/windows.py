@@ -28,6 +28,7 @@ class WindowBatch:
     static   rows [n]
     times    [n, history + horizon]; in the padding they mean nothing
     phase    [n] which step of the season the first step to forecast is, counted from a fixed origin
+    further  [n, memory] y from further back up to the horizon, for what looks beyond the history; None where nothing does
     """
 
     series: np.ndarray
@@ -41,22 +42,23 @@ class WindowBatch:
     times: np.ndarray
     phase: np.ndarray
     steps: tuple[int, int]  # history, horizon
+    further: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ends)
 
 
 class Windows:
-    """All windows of `history` past steps and `horizon` steps to forecast.
+    """All windows of `history` past steps and `horizon` steps to forecast; with `memory`, the last so many values beside them.
 
     Raises OptionError for a history or a horizon below 1.
     """
 
-    def __init__(self, panel: Panel, *, history: int, horizon: int) -> None:
+    def __init__(self, panel: Panel, *, history: int, horizon: int, memory: int = 0) -> None:
         for name, value in (("history", history), ("horizon", horizon)):
             if value < 1:
                 raise OptionError(f"{name} is {value}; expected 1 step or more")
-        self.panel, self.history, self.horizon = panel, history, horizon
+        self.panel, self.history, self.horizon, self.memory = panel, history, horizon, memory
 
     def positions(
         self, kind: Literal["train", "valid", "last"], *, complete: bool = False
@@ -104,7 +106,14 @@ class Windows:
             times=self._times(series, ends, steps),
             phase=(panel.first_index[series] + ends) % panel.season,
             steps=(past, ahead),
+            further=self._further(series, ends) if self.memory else None,
         )
+
+    def _further(self, series: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """The last `memory` values before these steps, NaN before the series begins."""
+        inner = ends[:, None] + np.arange(-self.memory, 0)
+        found = self.panel.y[np.maximum(self.panel.starts[series, None] + inner, 0)] if len(self.panel.y) else np.nan
+        return np.where(inner >= 0, found, np.nan)
 
     @cached_property
     def _count(self) -> np.ndarray:

@@ -14,7 +14,6 @@ from saiki.data.clock import unclock
 from saiki.data.frames import native
 from saiki.data.panel import Panel
 from saiki.data.roles import ID, TIME
-from saiki.data.windows import Windows
 from saiki.errors import OptionError
 from saiki.tasks._forecast_columns import TOGETHER, look
 from saiki.tasks._sampling import first_place
@@ -46,12 +45,12 @@ def _scored(task: ForecastTask, network: nn.Module, seen: Panel, y: np.ndarray, 
     names = ("saiki", f"saiki-lo-{level:g}", f"saiki-hi-{level:g}", "saiki-score")
     found = {name: np.full(len(y), np.nan) for name in names}
     below, above = (float(end[0]) for end in task.calibration.ends(level))
-    windows = Windows(seen, history=task.plan.history, horizon=task.plan.horizon)
+    windows = task.windows(seen)
     series, ends = _places(task, seen)
     for start in range(0, len(series), TOGETHER):
         part = slice(start, start + TOGETHER)
         cut = windows.cut(series[part], ends[part])
-        outlook = look(network, task.tensors(cut))
+        outlook = look(task, network, cut)
         point, low, high = (v[:, 0].numpy() for v in outlook.widths(task.plan.levels))
         steps = seen.starts[series[part]] + ends[part]
         truth = outlook.scale.inward(torch.from_numpy(y[steps])[:, None])[:, 0].numpy()

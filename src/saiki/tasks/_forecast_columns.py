@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from saiki import metrics
 from saiki.data.panel import Panel
-from saiki.data.windows import WindowBatch, Windows
+from saiki.data.windows import WindowBatch
 from saiki.errors import OptionError
 from saiki.network.forecaster import Outlook
+from saiki.tasks import _theta_share
 
 if TYPE_CHECKING:
     from saiki.tasks._forecasting import ForecastTask
@@ -26,11 +27,11 @@ GRID = 200
 
 def held_out_errors(task: ForecastTask, network: nn.Module, panel: Panel, series: np.ndarray, ends: np.ndarray) -> Any:
     """Errors on these windows in the widths that the network gives them, `[windows, horizon]`; None if no truth is known."""
-    windows = Windows(panel, history=task.plan.history, horizon=task.plan.horizon)
+    windows = task.windows(panel)
     errors = []
     for part in np.array_split(np.arange(len(series)), -(-len(series) // TOGETHER)):
         cut = windows.cut(series[part], ends[part])
-        found = look(network, task.tensors(cut))
+        found = look(task, network, cut)
         point, low, high = (v.numpy() for v in found.widths(task.plan.levels))
         target = torch.from_numpy(cut.target)
         away = found.scale.inward(torch.where(target.isfinite(), target, 1)).numpy() - point
@@ -40,20 +41,19 @@ def held_out_errors(task: ForecastTask, network: nn.Module, panel: Panel, series
     return together if np.isfinite(together).any() else None
 
 
-def look(network: nn.Module, batch: dict[str, Tensor]) -> Outlook:
-    """What the network says of a batch, untrained."""
+def look(task: ForecastTask, network: nn.Module, cut: WindowBatch) -> Outlook:
+    """What the model says of these windows: the network, and Theta with its share."""
     network.eval()
     with torch.no_grad():
-        return network(batch)
+        return _theta_share.beside(task, network(task.tensors(cut)), cut)
 
 
 def of_batch(
     task: ForecastTask, network: nn.Module, cut: WindowBatch, levels: Sequence[float], samples: int = 0
 ) -> dict[str, np.ndarray]:
     """Columns `saiki`, `saiki-lo-80`, …, `saiki-sample-1`, … as `[windows, horizon]`; NaN where nothing was observed."""
-    batch = task.tensors(cut)
-    found = look(network, batch)
-    known = batch["y"].isfinite().any(1).numpy()[:, None]
+    found = look(task, network, cut)
+    known = np.isfinite(cut.y).any(1, keepdims=True)
     columns = {"saiki": found.points().double().numpy()} | bands(task, found, levels) | paths(task, found, samples)
     return {name: np.where(known, values, np.nan) for name, values in columns.items()}
 

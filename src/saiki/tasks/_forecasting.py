@@ -26,7 +26,7 @@ from saiki.metrics._events import Origins
 from saiki.modalities import table
 from saiki.network.ensemble import Ensemble
 from saiki.network.forecaster import Plan
-from saiki.tasks import _anomalies, _backtest, _forecast_columns, _linear_share
+from saiki.tasks import _anomalies, _backtest, _forecast_columns, _linear_share, _theta_share
 from saiki.tasks._calibration import Calibration, mirrored
 from saiki.tasks._clinical import Clinical
 from saiki.tasks._evaluation import Evaluation
@@ -35,6 +35,7 @@ from saiki.tasks._insight import Insight, insight
 from saiki.tasks._plan import MANY_SERIES, default_width, make_plan, training_defaults
 from saiki.tasks._sampling import MOST_VALIDATED, ForecastProblem, held_out, make_network, validated_places
 from saiki.tasks._task import Task
+from saiki.tasks._theta_share import ThetaShare
 from saiki.tasks._warm_start import go_on, smaller
 from saiki.tasks.forecast import Forecast
 from saiki.training.members import MOST
@@ -67,6 +68,7 @@ class ForecastTask(Task):
     known: frozenset[str] = frozenset()  # marks of the series that training saw
     began: Any = field(default=None, compare=False)  # the same of the model that training went on from
     calibration: Calibration = field(default_factory=Calibration, compare=False, repr=False)
+    theta: ThetaShare = field(default_factory=ThetaShare, compare=False, repr=False)
     training_data: Panel | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -149,9 +151,11 @@ class ForecastTask(Task):
         plan = self.plan
         values = ("logarithm, " if plan.log else "") + UNITS[plan.scale]
         streams = f"looks back {plan.history} steps; a step computes the window anew"
+        theta = [("theta", f"has {self.theta.share:.0%} of the point")] if self.theta.share else []
         return [
             ("window", f"{plan.history} steps in {plan.tokens} patches of {plan.patch}; season {plan.season}"),
             ("values", values),
+            *theta,
             ("stream", "no: some columns must be known ahead (--future)" if self.roles.future else streams),
         ]
 
@@ -225,6 +229,11 @@ class ForecastTask(Task):
                 )
         return found
 
+    def windows(self, data: Panel) -> Windows:
+        """Windows of a panel as the model looks at them."""
+        memory = self.theta.memory if self.theta.share else 0
+        return Windows(data, history=self.plan.history, horizon=self.plan.horizon, memory=memory)
+
     def encode(self, windows: Windows, series: np.ndarray, ends: np.ndarray) -> dict[str, Tensor]:
         """Windows as tensors."""
         return self.tensors(windows.cut(series, ends))
@@ -254,6 +263,8 @@ class ForecastTask(Task):
         some = np.linspace(0, len(series) - 1, min(len(series), MOST_VALIDATED)).astype(np.int64)
         if not self.options.from_:
             _linear_share.settle(self, network, panel, series[some], ends[some])
+            if _theta_share.wanted(self, len(np.unique(series)), MANY_SERIES):
+                _theta_share.settle(self, network, panel, series[some], ends[some])
         errors = _forecast_columns.held_out_errors(self, network, panel, series[some], ends[some])
         few = len(np.unique(series)) < MANY_SERIES
         self.calibration.errors = mirrored(errors) if few and errors is not None else errors
@@ -280,7 +291,7 @@ class ForecastTask(Task):
         samples: int = 0,
     ) -> dict[str, np.ndarray]:
         """Forecasts of these series from what comes before these steps of each, by column: `[places, horizon]`."""
-        windows = Windows(data, history=self.plan.history, horizon=self.plan.horizon)
+        windows = self.windows(data)
         together = _forecast_columns.TOGETHER
         parts = [slice(start, start + together) for start in range(0, len(series), together)]
         cuts = (windows.cut(series[part], ends[part]) for part in parts)
@@ -444,6 +455,7 @@ class ForecastTask(Task):
             "plan": asdict(self.plan),
             "until": None if self.until is None else str(self.until),
             "known": sorted(self.known),
+            "theta": asdict(self.theta),
         }
 
     def files(self) -> dict[str, bytes]:
@@ -472,6 +484,7 @@ class ForecastTask(Task):
             Plan(**plan),
             parse_time(stored.get("until")),
             frozenset(stored.get("known", ())),
+            theta=ThetaShare(**stored.get("theta", {})),
         )
 
 

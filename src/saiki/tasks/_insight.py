@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saiki.data.windows import Windows
 from saiki.metrics._events import Origins
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class Insight:
 
 def insight(task: ForecastTask, network: Any, panel: Panel, origins: Origins) -> Insight:
     """Both, for rows evenly drawn from those that were judged."""
-    windows = Windows(panel, history=task.plan.history, horizon=task.plan.horizon)
+    windows = task.windows(panel)
     some = _some(len(origins.series), EXPLAINED)
     batch = task.tensors(windows.cut(origins.series[some], origins.ends[some]))
     moved = {name: part.abs().mean(0).double().numpy() for name, part in integrated_gradients(network, batch).items()}

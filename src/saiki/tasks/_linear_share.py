@@ -58,8 +58,12 @@ def chosen(errors: np.ndarray, stretch: np.ndarray) -> float:
     means = [errors[:, some].mean(1) for some in inside if some.any()]
     if not means:
         return 0.5
-    error = np.maximum(np.mean(means, 0), np.finfo(float).tiny)
-    return float(SHARES[(np.log(error) + PRIOR * (SHARES - 0.5) ** 2 / len(means)).argmin()])
+    return float(SHARES[costs(np.mean(means, 0), len(means)).argmin()])
+
+
+def costs(errors: np.ndarray, judged: int) -> np.ndarray:
+    """log(mean error) + PRIOR (share - 1/2)² / judged, of every one of `SHARES`."""
+    return np.log(np.maximum(errors, np.finfo(float).tiny)) + PRIOR * (SHARES - 0.5) ** 2 / judged
 
 
 def copy(searched: nn.Module, network: nn.Module) -> None:

@@ -6,12 +6,15 @@ from typing import Any
 
 import torch
 
+from saiki.kernels.table import native
 from saiki.training.options import Training
 
 #: widths that are tried, widest first
 WIDTHS = (768, 640, 512, 448, 384, 320, 256, 192, 128, 96, 64)
-#: multiplications and additions per second that one thread makes in training, roughly, on a processor with AVX2
-RATE = 4e10
+#: additions and multiplications per second that one thread makes in training, roughly, by the instruction set of the kernels:
+#: AVX-512 (measured: 148e9 on two threads of an AMD EPYC, Zen 4), AVX2, any; not measured, so that a stopped run finds the same
+RATES = {"v4": 7e10, "v3": 5e10}
+LOWEST_RATE = 1.5e10
 #: a width is affordable if training reads the text so often, or so many units per weight
 PASSES, PER_WEIGHT = 10.0, 4.0
 #: share of a budget that training has: the rest is start-up, validation and the baselines
@@ -20,6 +23,12 @@ SHARE = 0.85
 HIGHEST_RATE, WIDE = 6e-3, 384
 #: units that gradients go back
 BPTT = 100
+
+
+def rate() -> float:
+    """Additions and multiplications per second of all threads."""
+    own = RATES.get(native.isa(), LOWEST_RATE) if native is not None else LOWEST_RATE
+    return own * torch.get_num_threads()
 
 
 def weights(width: int, layers: int, embedding: int, units: int) -> int:
@@ -34,7 +43,7 @@ def width_for(tokens: int, units: int, training: Training, layers: int) -> int:
         return 256 if tokens >= 200_000 else 128
     for width in WIDTHS:
         count = weights(width, layers, embedding_for(units, width), units)
-        read = SHARE * seconds * RATE * torch.get_num_threads() / (6 * count)
+        read = SHARE * seconds * rate() / (6 * count)
         if read >= min(PASSES * tokens, PER_WEIGHT * count):
             return width
     return WIDTHS[-1]
@@ -52,12 +61,12 @@ def passes(tokens: int, units: int, training: Training, width: int, layers: int)
     if training.seconds is None:
         return 1.0
     count = weights(width, layers, embedding_for(units, width), units)
-    return SHARE * training.seconds * RATE * torch.get_num_threads() / (6 * count) / max(1, tokens)
+    return SHARE * training.seconds * rate() / (6 * count) / max(1, tokens)
 
 
 def network_defaults(passes: float, words: bool) -> dict[str, Any]:
     """Dropout grows with how often the text is read: a text read once cannot be learned by heart."""
-    often = min(1.0, max(0.0, (passes - 2) / 10))
+    often = min(1.0, max(0.0, (passes - 2) / 8))
     dropout = round((0.5 if words else 0.25) * often, 2)
     return {"cell": "gru", "layers": 2, "dropout": dropout}
 

@@ -42,6 +42,9 @@ class ForecastStream:
             names = " ".join(task.roles.future)
             raise ModelError(f"this model cannot stream: --future {names} must be known ahead; train without --future")
         self.task, self.network = task, network.eval()
+        self.memory = max(
+            task.plan.history, task.theta.memory if task.theta.share else 0
+        )  # rows that are kept of each id
         self._ids: dict[Any, _Rows] = {}
         self._clock: Clock | None = None
 
@@ -57,7 +60,7 @@ class ForecastStream:
             raise DataError(
                 f"the row has no {roles.id!r}{near_misses(roles.id, list(row))}; expected the id of its series"
             )
-        held = self._ids.setdefault(key, _Rows(self.task.plan.history))
+        held = self._ids.setdefault(key, _Rows(self.memory))
         self._append(held, time, values)
         return self._forecast(key, held)
 
@@ -96,17 +99,17 @@ class ForecastStream:
         plan, roles = self.task.plan, self.task.roles
         places, times = self._places(held)
         targets = len(roles.target)
-        y = np.full((targets, plan.history), np.nan)
-        for place, (_, values) in zip(places, held.rows, strict=True):
+        further = np.full((targets, self.memory), np.nan)
+        for place, (_, values) in zip(places + self.memory - plan.history, held.rows, strict=True):
             if place >= 0:
-                y[:, place] = [values[n] for n in roles.target]
-        present = np.broadcast_to(np.arange(plan.history) >= places[0], y.shape)
+                further[:, place] = [values[n] for n in roles.target]
+        present = np.broadcast_to(np.arange(plan.history) >= places[0], (targets, plan.history))
         take = np.full(plan.history, -1)
         take[places[places >= 0]] = np.flatnonzero(places >= 0)
         batch = WindowBatch(
             series=np.arange(targets),
             ends=np.full(targets, plan.history),
-            y=y,
+            y=further[:, self.memory - plan.history :],
             present=present,
             target=np.full((targets, plan.horizon), np.nan),
             past=_columns(self.task.codec.past, held, take, targets),
@@ -115,6 +118,7 @@ class ForecastStream:
             times=np.tile(times, (targets, 1)),
             phase=np.zeros(targets, np.int64),
             steps=(plan.history, plan.horizon),
+            further=further if self.task.theta.share else None,
         )
         found = self.task.forecast_batch(self.network, batch)
         assert self._clock is not None
@@ -147,7 +151,7 @@ class ForecastStream:
             )
         else:
             places = np.arange(plan.history - len(times), plan.history)
-            window[places] = times
+            window[places[places >= 0]] = times[places >= 0]
         return places, np.concatenate([window, ahead.astype(times.dtype)])
 
 

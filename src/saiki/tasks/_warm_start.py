@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: options that the weights depend on: they stay as they were
 FIXED = (
     "horizon", "level", "past", "future", "static", "freq", "season", "history", "patch", "copies", "lags", "forks", "scale", "log",
-    "ensemble", "calendar", "loss", "distribution", "holidays",
+    "ensemble", "calendar", "loss", "distribution", "holidays", "theta",
 )  # fmt: skip
 #: highest learning rate where none is asked for, as a share of the usual one: what is known is not to be forgotten
 SHARE = 0.25

@@ -30,6 +30,10 @@ class Forecast(BaseModel):
         ge=0,
         description="Lags of a ridge regression that has a share in the forecast; 0 for none (default: few series have it).",
     )
+    theta: bool | None = Field(
+        None,
+        description="Theta may have a share in the forecast, as held-out windows say (default: of 20 series or more).",
+    )
     forks: int | None = Field(None, ge=1, description="Last tokens from which training forecasts, in one pass.")
     shortest: int | None = Field(None, ge=1, description="Fewest known steps of a training window.")
     scale: Literal["window", "level", "last", "none"] = Field(
