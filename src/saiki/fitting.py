@@ -23,7 +23,7 @@ from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._task import ROLES, Task, preferring
 from saiki.training.curve import CurveFile, TensorBoard
 from saiki.training.loop import Hook
-from saiki.training.members import finished, fit_members, rate_of, record, steps_of
+from saiki.training.members import finished, fit_members, members, rate_of, record, steps_of
 from saiki.training.options import Training
 
 
@@ -167,7 +167,7 @@ def _run(model, base, valid, out, folder, goes_on, resume, force, hooks, began) 
     problem = task.problem(training.batch, valid)
     found = fit_members(model.network, problem, training, folder=_part(folder, "search"), hooks=recorders, **given)
     model.interrupted = not finished(model.network, found)
-    model.run = record(found)
+    model.run = record(found[: len(members(model.network))])
     task, network = task.trained(model.network)
     model.task, model.network = task, network
     model.validation = _validated(model, model.network, valid)

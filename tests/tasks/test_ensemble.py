@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import saiki
+from saiki.cli import run
 from saiki.errors import OptionError
 from saiki.tasks.forecast import toy
 
@@ -114,7 +115,7 @@ def test_a_back_test_trains_every_member_anew(model, table):
 @pytest.fixture
 def spare(table, monkeypatch):
     """Two networks more than the first one, in a budget of minutes."""
-    monkeypatch.setattr("saiki.training.members._more", lambda first, left: 2)
+    monkeypatch.setattr("saiki.training.members._more", lambda *given: 2)
     monkeypatch.setattr("saiki.training.loop.FEWEST_STEPS", 10)
     given = {k: v for k, v in QUICK.items() if k != "steps"} | {"most_epochs": 1, "batch": 64}
     return saiki.train("forecast", table, minutes=0.1, **given)
@@ -136,7 +137,7 @@ def test_unasked_as_many_as_the_minutes_allow(spare, table, tmp_path):
 def test_a_back_test_and_a_refit_have_as_many(spare, table, monkeypatch):
     found = spare.cross_validation(table, windows=1, refit="every", baselines=[])
     assert found["saiki"].is_finite().all()
-    monkeypatch.setattr("saiki.training.members._more", lambda first, left: 1)
+    monkeypatch.setattr("saiki.training.members._more", lambda *given: 1)
     given = QUICK | {"refit": True}
     del given["steps"]
     again = saiki.train("forecast", table, minutes=0.1, most_epochs=1, **given)
@@ -152,3 +153,30 @@ def test_one_where_the_steps_are_given(table, tmp_path):
     config = json.loads((tmp_path / "m" / "config.json").read_text())
     assert config["fitted"]["plan"]["members"] == 1
     assert saiki.load(tmp_path / "m").predict(table).equals(one.predict(table))
+
+
+@pytest.mark.slow
+def test_a_report_of_several_networks(model, table, tmp_path):
+    model.save(tmp_path / "m")
+    table.write_csv(tmp_path / "t.csv")
+    assert run(["evaluate", str(tmp_path / "m"), str(tmp_path / "t.csv"), "--html", str(tmp_path / "r.html")]) == 0
+    assert "lag" in (tmp_path / "r.html").read_text()
+
+
+def test_models_from_before_there_were_ensembles(table):
+    one = saiki.train("forecast", table, **QUICK)
+    stored = one.task.to_json()
+    del stored["plan"]["members"]
+    task = type(one.task).from_json(one.task.options, stored)
+    assert not hasattr(task.network(one.network_options, one.width, seed=0), "members")
+
+
+def test_what_is_recorded_of_an_interrupted_run_is_what_is_kept(table, monkeypatch):
+    monkeypatch.setattr("saiki.training.members._more", lambda *given: 2)
+    monkeypatch.setattr("saiki.training.loop.FEWEST_STEPS", 10)
+    given = {k: v for k, v in QUICK.items() if k != "steps"} | {"most_epochs": 1, "batch": 64, "validations": 1}
+    stop = Stop(3, 4, KeyboardInterrupt)
+    stopped = saiki.train("forecast", table, minutes=0.1, hooks=[stop], **given)
+    assert stopped.interrupted
+    assert len(stopped.run["members"]) == len(stopped.network.members) == stopped.task.plan.members == 2
+    assert stopped.cross_validation(table, windows=1, refit="every", baselines=[])["saiki"].is_finite().all()

@@ -51,6 +51,28 @@ class StopAt:
             raise self.error
 
 
+@pytest.mark.parametrize("validation", [2, 4])
+def test_ctrl_c_amid_a_validation_resumes_bit_for_bit(tmp_path, monkeypatch, validation):
+    """The last one included: the run ends where it should, with every validation on its curve."""
+    options = Training(steps=40, batch=8, validations=4, checkpoint_every=7)
+    expected = run(whole := network(), problem(options), options)
+    stopped = problem(options)
+    done, taken = stopped.validate, []
+
+    def interrupted(net):
+        taken.append(net)
+        if len(taken) == validation:
+            raise KeyboardInterrupt
+        return done(net)
+
+    monkeypatch.setattr(stopped, "validate", interrupted)
+    assert not run(network(), stopped, options, folder=tmp_path).done
+    found = run(resumed := network(seed=1), problem(options), options, folder=tmp_path, resume=True)
+    assert found.step == expected.step == 40
+    assert found.curve == expected.curve
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+
+
 def test_fit_learns_a_linear_map():
     x, y = data()
     net = nn.Linear(6, 2)

@@ -5,6 +5,8 @@ An ensemble whose size is open has as many networks as the minutes allow.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 
 from saiki.network.ensemble import Ensemble
 from saiki.training import members
+from saiki.training.checkpoint import Progress
 from saiki.training.members import EARLY, MOST, SMALLER, finished, fit_members, rate_of, record
 from saiki.training.options import Training
 
@@ -170,3 +173,12 @@ def test_stopped_in_the_second_network_of_an_open_ensemble(tmp_path, how):
     found = fit_members(again, Spare(), Training(**SPARE), folder=tmp_path, resume=True)
     assert [each.step for each in found] == [each.step for each in expected]
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), whole.parameters(), strict=True))
+
+
+def test_a_machine_that_is_slower_than_planned_trains_fewer(monkeypatch):
+    first = Progress(300, step=300, seconds=3.0, planned=3.0, most=300)
+    assert members._more(first, 3.0, 12.0) == 2
+    assert members._more(replace(first, seconds=3.6), 3.0, 12.0) == 2
+    assert members._more(replace(first, seconds=5.0), 3.0, 12.0) == 1
+    assert members._more(replace(first, seconds=9.0), 3.0, 12.0) == 0
+    assert members._more(replace(first, planned=0.0), 0.0, 12.0) == 0

@@ -29,6 +29,10 @@ class Ensemble(nn.Module):
         """The mean of what the members say of a batch."""
         return mean([member(batch, forks) for member in self.members])
 
+    def window(self, batch: dict[str, Tensor]) -> Tensor:
+        """The values in units of their window, which are the same for all members."""
+        return self.members[0].window(batch)  # type: ignore[operator]
+
     def attention(self, batch: dict[str, Tensor]) -> Tensor:
         """The mean of the members' weights."""
         return torch.stack([member.attention(batch) for member in self.members]).mean(0)  # type: ignore[operator]

@@ -165,7 +165,8 @@ class ForecastTask(Task):
 
     def network(self, options: Any, width: int, seed: int) -> nn.Module:
         """A fresh network, or the mean of several, drawn from the seeds that follow; of a number that is open yet, the most."""
-        seeds = [(seed + number) % 2**63 for number in range(self.options.ensemble or self.plan.members or MOST)]
+        count = self.options.ensemble or self.plan.members or (1 if options.closed_form else MOST)
+        seeds = [(seed + number) % 2**63 for number in range(count)]
         networks = [make_network(self.plan, options, width, each) for each in seeds]
         return networks[0] if len(networks) == 1 else Ensemble(networks)
 
@@ -470,11 +471,15 @@ class ForecastTask(Task):
     def from_json(cls, options: Forecast, stored: dict[str, Any]) -> ForecastTask:
         """From plain data and the options."""
         scale = stored["plan"]["scale"]  # true and false in the first models
-        plan = stored["plan"] | {
-            "scale": scale if isinstance(scale, str) else ("window" if scale else "none"),
-            "levels": tuple(stored["plan"]["levels"]),
-            "categories": tuple((role, codes) for role, codes in stored["plan"]["categories"]),
-        }
+        plan = (
+            {"members": options.ensemble or 1}
+            | stored["plan"]
+            | {
+                "scale": scale if isinstance(scale, str) else ("window" if scale else "none"),
+                "levels": tuple(stored["plan"]["levels"]),
+                "categories": tuple((role, codes) for role, codes in stored["plan"]["categories"]),
+            }
+        )
         return cls(
             options,
             Roles.from_json(stored["roles"]),

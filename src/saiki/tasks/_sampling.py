@@ -96,6 +96,7 @@ class ForecastProblem:
         self.unit, self.naive = _units(train, plan)
         self.valid = valid
         self._validation: dict[str, Tensor] | None = None
+        self._linear: Tensor | None = None
 
     def start(self, network: Forecaster) -> None:
         """Find the linear forecast of a fresh network in closed form; that of one which training goes on from stays."""
@@ -104,8 +105,9 @@ class ForecastProblem:
         panel, plan = self.windows.panel, self.plan
         if plan.log:
             panel = replace(panel, y=np.log(panel.y))
-        found = linear_lags.weights(panel, plan.lags, plan.horizon, plan.season)
-        network.linear.weight.copy_(torch.from_numpy(found))
+        if self._linear is None:
+            self._linear = torch.from_numpy(linear_lags.weights(panel, plan.lags, plan.horizon, plan.season))
+        network.linear.weight.copy_(self._linear)
 
     def draw(self, rng: np.random.Generator, step: int) -> dict[str, Tensor]:
         """A batch of windows, drawn uniformly over series and over places."""

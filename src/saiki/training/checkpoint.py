@@ -34,6 +34,7 @@ class Progress:
     done: bool = False
     label: str = "training"  # what the run is, for whoever watches
     planned: float = 0.0  # seconds that the steps were thought to take; 0 where their number was given
+    validating: float = 0.0  # of these, those of all validations
     budget: float = 0.0  # seconds that the steps may take; 0 where no minutes were given
     most: int = 0  # steps that were planned, of which `steps` are left where the budget would be overrun
     rate: float = 1.0  # share of the learning rate asked for, halved by every mending
@@ -57,6 +58,7 @@ class Run:
     average: dict[str, Tensor]
     best: dict[str, Tensor]
     carry: Carry | None = None  # states between two cuts of long sequences
+    whole: bool = True  # no step or validation is half done
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the run under flat names."""

@@ -112,8 +112,8 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         try:
             _steps(run, problem, options, engine, hooks, lambda: folder and checkpoint.write(folder, run, identity))
-        except KeyboardInterrupt:
-            if folder:
+        except KeyboardInterrupt:  # amid a step the last checkpoint is where a resumed run goes on
+            if folder and run.whole:
                 checkpoint.write(folder, run, identity)
     if run.best:
         network.load_state_dict(run.best)
@@ -130,13 +130,13 @@ def _steps(
     for hook in hooks:
         hook.started(progress)
     while not progress.done:
-        since = time.perf_counter()
+        since, run.whole = time.perf_counter(), False
         every = max(1, math.ceil(progress.steps / options.validations))
         loss = train_step(run, problem, options, engine).item()
         progress.step += 1
         progress.loss_sum += loss
         progress.loss_count += 1
-        last = progress.step == progress.steps
+        last = progress.step >= progress.steps
         row = None
         if progress.step % every == 0 or last:
             row = {
@@ -153,6 +153,7 @@ def _steps(
             progress.curve.append(row)
         progress.seconds += time.perf_counter() - since
         _shorten(progress)
+        run.whole = True
         if progress.step % options.checkpoint_every == 0 or progress.done:
             save()
         for hook in hooks:
@@ -252,7 +253,8 @@ def _planned(run: Run, problem: Problem, options: Training, engine: Backend, beg
     left = share * (options.seconds - (time.perf_counter() - began)) - validating
     fitting = max(TIMED_STEPS, int(left / pace))
     steps = min(fitting, max(FEWEST_STEPS, options.most_epochs * problem.epoch))
-    return Progress(steps, planned=steps * pace + validating, budget=left + validating, most=steps)
+    planned = steps * pace + validating
+    return Progress(steps, planned=planned, validating=validating, budget=left + validating, most=steps)
 
 
 def _pace(trial: Run, problem: Problem, options: Training, engine: Backend, seconds: float) -> float:

@@ -26,6 +26,8 @@ EARLY, SMALLER = 0.3, 0.25
 MOST = 5
 #: share of the time left after the first network that others may be planned to take
 PLANNED = 0.9
+#: a run that took so many times what was planned tells how long others take
+SLOWER = 1.3
 
 
 def members(network: nn.Module) -> list[nn.Module]:
@@ -53,7 +55,8 @@ def fit_members(
     validated state is the first one's copy.
 
     Where the problem is `spare`, the first member has the whole budget; as many others follow as what it leaves is enough for, and
-    the rest are taken out of the ensemble. Their number comes from the plan, not from the clock: a stopped run finds the same.
+    the rest are taken out of the ensemble. Their number comes from the plan, and from the clock only where the
+    first one took clearly longer than planned.
     """
     every, found = members(network), []
     alone = len(every) == 1
@@ -66,16 +69,17 @@ def fit_members(
         plain = alone or (spare and not number)
         how = {"share": part, "label": label if plain else f"{label}, network {number + 1} of {len(every)}"} | given
         if steps or found:
-            known = {"steps": steps[number] if steps else found[0].steps, "rate": found[0].best_rate if found else rate}
+            asked = steps[min(number, len(steps) - 1)] if steps else found[0].steps
+            known = {"steps": asked, "rate": found[0].best_rate if found else rate}
             found.append(fit(every[number], problem, own, folder=place, **known, **how))
         else:
-            progress, left = _briefly(every[number], problem, own, place, how)
+            progress, spent, budget = _briefly(every[number], problem, own, place, how)
             found.append(progress)
             if spare:
-                count = 1 + (_more(progress, left) if progress.done else 0)
+                count = 1 + (_more(progress, spent, budget) if progress.done else 0)
                 every = _only(network, count)
-                part = (share - progress.seconds / options.seconds) / max(1, count - 1) if options.seconds else share
-                part = max(part, progress.planned / (options.seconds or 1) / 2)
+                if count > 1:
+                    part = (share - progress.seconds / (options.seconds or 1.0)) / (count - 1)
         number += 1
         if not found[-1].done:
             begun = number if found[-1].best_step else number - 1
@@ -89,9 +93,14 @@ def fit_members(
     return found
 
 
-def _more(first: Progress, left: float) -> int:
-    """Further networks, each as long as the first one was planned to be, in so many seconds; none where nothing was planned."""
-    return min(MOST - 1, int(PLANNED * max(left, 0.0) / first.planned)) if first.planned else 0
+def _more(first: Progress, spent: float, budget: float) -> int:
+    """Further networks, each as long as the first one was planned to be, in what that leaves of the seconds; none where nothing was
+    planned. `spent` are the seconds that were planned for what has run; where it took clearly longer, so will the others."""
+    if not first.planned or spent <= 0:
+        return 0
+    slower = first.seconds / spent
+    slower = slower if slower > SLOWER else 1.0
+    return min(MOST - 1, int(PLANNED * max(budget / slower - spent, 0.0) / first.planned))
 
 
 def _only(network: nn.Module, count: int) -> list[nn.Module]:
@@ -103,32 +112,33 @@ def _only(network: nn.Module, count: int) -> list[nn.Module]:
 
 def _briefly(
     network: nn.Module, problem: Problem, options: Training, folder: Path | None, how: dict[str, Any]
-) -> tuple[Progress, float]:
+) -> tuple[Progress, float, float]:
     """`fit`, and where it stopped because the network had learned its data by heart early, once more from the start: for twice as
     long as it got better, in what is left of the planned steps, in smaller ones. The better of the two is kept; beside it the
-    seconds of the budget that its steps, as they were planned, leave.
+    seconds that were planned for what has run, and those of the whole budget.
 
     At a high learning rate the best of a long run is a state that is not yet settled; a schedule that ends there settles it.
     """
     fresh = deepcopy(network) if getattr(problem, "brief", False) and options.seconds else None
     place = folder if fresh is None else folder and folder / "long"
     first = fit(network, problem, options, folder=place, **how)
-    pace = first.planned / (first.most or first.steps)
-    left = first.budget - pace * first.step
+    most = first.most or first.steps
+    spent, budget = first.planned * first.step / most, first.budget
     steps = min(2 * first.best_step, first.steps - first.step)
     early = 0 < first.best_step <= EARLY * first.steps and first.waited >= options.patience
     if fresh is None or not first.done or not early or steps < first.best_step:
-        return first, left
-    how = how | {"share": how["share"] * steps / first.steps, "label": f"{how['label']}, briefly"}
+        return first, spent, budget
+    # it is validated as often as the long run
+    planned = (first.planned - first.validating) * steps / most + first.validating
+    how = how | {"share": planned / (options.seconds or 1.0), "label": f"{how['label']}, briefly"}
     second = fit(fresh, problem, options, folder=folder and folder / "brief", steps=steps, rate=SMALLER, **how)
+    second.planned = planned
     better = second.best_score < first.best_score
     if better:
         network.load_state_dict(fresh.state_dict())
-    left -= pace * second.step
-    second.planned = pace * steps
     kept = second if better else first
     kept.seconds, kept.done = first.seconds + second.seconds, second.done
-    return kept, left
+    return kept, spent + planned * second.step / steps, budget
 
 
 def finished(network: nn.Module, found: Sequence[Progress]) -> bool:
