@@ -24,7 +24,8 @@ PAGE = ROOT / "docs" / "quality.md"
 #: what a score depends on; the command line and the reports do not
 TASKS = ["forecast", "_forecasting", "_forecast_columns", "_sampling", "_plan", "_linear_share", "_theta_share", "_calibration",
          "_backtest", "_task", "classify", "_classifying", "_labelling", "_label_problem", "_label_sets"]  # fmt: skip
-CODE = ["native", *(f"src/saiki/tasks/{name}.py" for name in TASKS), "src/saiki/baselines/theta.py", "src/saiki/network", "src/saiki/training", "src/saiki/data", "src/saiki/modalities",
+CODE = ["native", *(f"src/saiki/tasks/{name}.py" for name in TASKS), "src/saiki/baselines/theta.py",
+        "src/saiki/network", "src/saiki/training", "src/saiki/data", "src/saiki/modalities",
         "src/saiki/cells/base.py", "src/saiki/cells/gru.py", "src/saiki/objectives", "src/saiki/kernels",
         "src/saiki/fitting.py", "src/saiki/model.py"]  # fmt: skip
 SETS: dict[str, dict[str, Any]] = {
