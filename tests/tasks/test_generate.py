@@ -17,7 +17,7 @@ from saiki.network.language import LanguageModel, Sizes
 from saiki.network.options import Network
 from saiki.network.stack import Stack
 from saiki.network.streaming import StackStream
-from saiki.tasks._reading import WARM_UP, ReadingProblem, surprises
+from saiki.tasks._reading import FRESH, WARM_UP, ReadingProblem, surprises
 from saiki.tasks._writing import Pen
 from saiki.tasks.generate import toy
 
@@ -222,6 +222,27 @@ def test_batches_follow_each_other_and_an_epoch_is_the_text():
     assert len(set(seen.flatten().tolist())) == 100
     for b in batches:
         assert ((b["units"] + 1) % 101 == b["following"]).all()
+
+
+def test_a_stretch_begins_afresh_now_and_then():
+    """Those rows from the states of a beginning, the others from the carried ones; drawn from the seed of the step."""
+    torch.manual_seed(0)
+    network = LanguageModel(Sizes(7, 4), Network(layers=2), 6).train()
+    values = np.random.default_rng(0).integers(2, 7, 4001)
+    problem = ReadingProblem(Tokens(values.astype(np.uint16), len(values), 0, ""), None, batch=4, bptt=5, seed=0)
+    drawn = [problem.draw(np.random.default_rng([1, step]), step)["fresh"] for step in range(200)]
+    assert 0.5 * FRESH < torch.stack(drawn).float().mean() < 2 * FRESH
+    assert torch.equal(drawn[7], problem.draw(np.random.default_rng([1, 7]), 7)["fresh"])
+    first, second = (problem.draw(np.random.default_rng(0), step) for step in (0, 1))
+    second["fresh"] = torch.tensor([False, True, False, True])
+    problem.loss(network, first)
+    found = problem.loss(network, second)
+    _, carried = network(first["units"])
+    for afresh in (1, 3):
+        for layer, start in zip(carried, network.initial_state(4), strict=True):
+            layer[0].h[afresh] = start[0].h[afresh]
+    expected, _ = network.loss(second["units"], second["following"], carried)
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("order", [1, 2, 4])

@@ -124,7 +124,7 @@ class GenerateTask(Task):
         assert self.training is not None
         width = self.asked_width or self.default_width
         often = _recipe.passes(len(self.training), self.codec.size, self.given, width, self.layers)
-        return _recipe.network_defaults(often, self.options.units != "characters")
+        return _recipe.network_defaults(often, self.options.units != "characters", width)
 
     def training_defaults(self) -> dict[str, Any]:
         assert self.training is not None

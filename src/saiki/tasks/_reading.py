@@ -21,6 +21,8 @@ LINES = 32
 WARM_UP = 500
 #: units of the validation score at most; it steers training, the full score is taken at the end
 MOST_VALIDATED = 50_000
+#: probability that a stretch goes on from the state of a beginning instead of the carried one, in each step
+FRESH = 0.03
 #: units that are judged at once
 TOGETHER = 256
 
@@ -28,7 +30,9 @@ TOGETHER = 256
 class ReadingProblem:
     """A text in `batch` equal stretches, read side by side, `bptt` units at a step; the state is carried from step to step.
 
-    An epoch is the text once. Every epoch begins at another place, drawn from the seed, with states that are zero.
+    An epoch is the text once. Every epoch begins at another place, drawn from the seed, with the states of a beginning. So does now
+    and then a stretch amid it: units that latch early would else keep their value for the whole epoch, the network would learn
+    with them, and know nothing from a fresh state, which is where writing and judging start.
     """
 
     def __init__(self, text: Tokens, held: Tokens | None, batch: int, bptt: int, seed: int) -> None:
@@ -48,13 +52,16 @@ class ReadingProblem:
         start = np.arange(self.batch) * self.stretch + part * self.bptt + shift
         place = (start[:, None] + np.arange(self.bptt + 1)) % len(self.text)
         units = torch.from_numpy(np.asarray(self.text.values[place], np.int64))
-        return {"units": units[:, :-1], "following": units[:, 1:], "begins": part == 0}
+        fresh = torch.from_numpy(rng.random(self.batch) < FRESH)
+        return {"units": units[:, :-1], "following": units[:, 1:], "begins": part == 0, "fresh": fresh}
 
     def loss(self, network: nn.Module, batch: dict[str, Any]) -> Tensor:
         """Mean surprise in nats per unit, and what else training lowers."""
         if batch["begins"]:
             self.carry.reset()
         states = self.carry.given(network, batch["units"])
+        if states is not None and batch["fresh"].any():
+            states = _where(batch["fresh"], network.initial_state(len(batch["fresh"])), states)  # type: ignore[operator]
         loss, after = network.loss(batch["units"], batch["following"], states)  # type: ignore[operator]
         self.carry.keep(after)
         return loss
@@ -90,7 +97,7 @@ def surprises(
         units = np.where(inside, text.values[np.clip(place, 0, total - 1)], opening).astype(np.int64)
         told = torch.from_numpy(units).to(device)
         if at == 0 and states is not None:
-            states = _anew(states, model.initial_state(1))
+            states = _where(torch.arange(lines) == 0, model.initial_state(lines), states)
         h, states = model(told[:, :-1], states)
         found = model.surprise(h, told[:, 1:]).reshape(lines, width).cpu().numpy()
         own = inside[:, 1:] & (np.arange(at, at + width) >= 0)
@@ -98,10 +105,10 @@ def surprises(
     return answer
 
 
-def _anew(states: States, first: States) -> States:
-    """States whose first row is at the beginning."""
-    part = lambda old, new: torch.cat([new, old[1:]])  # noqa: E731
+def _where(rows: Tensor, first: States, states: States) -> States:
+    """States of a beginning in these rows, of one's own in the others."""
+    part = lambda new, old: torch.where(rows.view(-1, *[1] * (old.dim() - 1)), new, old)  # noqa: E731
     return [
-        [type(s)(*map(part, s, f)) for s, f in zip(layer, start, strict=True)]
-        for layer, start in zip(states, first, strict=True)
+        [type(s)(*map(part, f, s)) for f, s in zip(start, layer, strict=True)]
+        for start, layer in zip(first, states, strict=True)
     ]
