@@ -67,6 +67,22 @@ def test_none_of_series_that_it_does_not_understand():
     assert model.task.theta.share == 0
 
 
+def test_a_series_without_a_scale_does_not_decide_for_the_others():
+    data = toy(0, series=24, steps=240)
+    constant = pl.DataFrame({"unique_id": ["flat"] * 240, "ds": range(240), "y": [1e9] * 240})
+    data = pl.concat([data, constant.cast(data.schema)])  # pyright: ignore[reportArgumentType]
+    model = saiki.train("forecast", data, season=12, **QUICK | {"steps": 150, "width": 32, "horizon": 12})
+    assert model.task.theta.share == 0
+
+
+@pytest.mark.parametrize("place", [3, 79])
+def test_a_value_without_a_logarithm_at_predict(model, place):
+    y = np.linspace(10, 0.5, 80)
+    y[place] = 0
+    found = model.predict(pl.DataFrame({"unique_id": ["s"] * 80, "ds": range(80), "y": y}))["saiki"]
+    assert (found > 0.01).all()
+
+
 def test_few_series_have_it_where_it_is_asked_for():
     few = wandering(series=4)
     assert saiki.train("forecast", few, **QUICK, refit=False).task.theta.share == 0

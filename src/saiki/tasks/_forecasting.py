@@ -264,7 +264,7 @@ class ForecastTask(Task):
         some = np.linspace(0, len(series) - 1, min(len(series), MOST_VALIDATED)).astype(np.int64)
         if not self.options.from_:
             _linear_share.settle(self, network, panel, series[some], ends[some])
-            if _theta_share.wanted(self, len(np.unique(series)), MANY_SERIES):
+            if _theta_share.wanted(self, len(self.training_data or panel), MANY_SERIES):
                 _theta_share.settle(self, network, panel, series[some], ends[some])
         errors = _forecast_columns.held_out_errors(self, network, panel, series[some], ends[some])
         few = len(np.unique(series)) < MANY_SERIES

@@ -67,10 +67,8 @@ def said(task: ForecastTask, found: Outlook, cut: WindowBatch) -> Tensor:
     y = cut.y if cut.further is None else cut.further
     answer = theta.rows(y, task.plan.horizon, task.plan.season)
     if task.plan.log:
-        with np.errstate(invalid="ignore"):
-            known = np.isfinite(y)
-            least = np.where(known.any(1), np.min(np.where(known, y, np.inf), 1), 1.0)
-            answer = np.maximum(answer, LEAST * least[:, None])
+        least = np.min(np.where(cut.y > 0, cut.y, np.inf), 1, keepdims=True)  # values of 0 and below have no logarithm
+        answer = np.where(np.isfinite(least), np.maximum(answer, LEAST * least), np.nan)
     return found.scale.inward(torch.from_numpy(answer))
 
 
@@ -79,8 +77,11 @@ def settle(task: ForecastTask, network: nn.Module, panel: Panel, series: np.ndar
     """Give the task the share that is `chosen` by mean scaled errors on these windows."""
     memory = max(task.plan.history, min(int(panel.lengths.max()), MEMORY))
     cut = Windows(panel, history=task.plan.history, horizon=task.plan.horizon, memory=memory).cut(series, ends)
-    unit = mase.scale(panel, task.season)[series, None]
-    unit = np.where(np.isfinite(unit), unit, 1.0)
+    # a series without a scale has no error that the others' may be averaged with, and a window without a value no forecast
+    unit = np.where(np.isfinite(cut.y).any(1, keepdims=True), mase.scale(panel, task.season)[series, None], np.nan)
+    judged = len(np.unique(series[np.isfinite(cut.target / unit).any(1)]))
+    if not judged:
+        return
     network.eval()
     found: Outlook = network(task.tensors(cut))
     answer = said(task, found, cut)
@@ -88,7 +89,7 @@ def settle(task: ForecastTask, network: nn.Module, panel: Panel, series: np.ndar
     for share in SHARES:
         points = moved(found, float(share), answer).points().double().numpy()
         errors.append(np.nanmean(np.abs(points - cut.target) / unit))
-    task.theta.share, task.theta.memory = chosen(np.array(errors), len(np.unique(series))), memory
+    task.theta.share, task.theta.memory = chosen(np.array(errors), judged), memory
 
 
 def chosen(errors: np.ndarray, series: int) -> float:
