@@ -166,10 +166,10 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
         ]
         lines += [f"{BATCH} windows a step): saiki {row['ours']}, the peer {row['peer']}, {row['ratio']} times as many"]
         lines += [
-            f"(median of {TURNS} turns; lowest {row['lowest']}). Four times were asked for. At this width and batch torch's own products come near"
+            f"(median of {TURNS} turns; lowest {row['lowest']}). Asked: four times. At this width and batch torch's products are near"
         ]
         lines += [
-            "to what the processor can do; the default of saiki is faster to a good forecast because it reads days, not hours.",
+            "what the processor can do; the default of saiki is faster to a good forecast because it reads days, not hours.",
             "",
         ]
     for row in list(by.values())[:1]:
