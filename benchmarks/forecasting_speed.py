@@ -166,7 +166,7 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
         ]
         lines += [f"{BATCH} windows a step): saiki {row['ours']}, the peer {row['peer']}, {row['ratio']} times as many"]
         lines += [
-            f"(median of {TURNS} turns; lowest {row['lowest']}). Asked: four times. At this width and batch torch's products are near"
+            f"(median of {TURNS} turns; lowest {row['lowest']}). Asked: four times. At this size torch's products are near"
         ]
         lines += [
             "what the processor can do; the default of saiki is faster to a good forecast because it reads days, not hours.",
