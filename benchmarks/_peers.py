@@ -86,6 +86,11 @@ def _jax(cell: str, weights: Answers, x: np.ndarray, gradient: np.ndarray, threa
     return Peer("jax", lambda: jax.block_until_ready(run(*given)), lambda: jax.block_until_ready(back(above, *given)))
 
 
+def _in_order(weights: Answers, order: list[int]) -> Answers:
+    """The gates of every weight in another order."""
+    return [w.reshape(len(order), len(w) // len(order), -1)[order].reshape(w.shape) for w in weights]
+
+
 #: order of the gates in Keras, as numbers of those of torch
 KERAS_GATES = {"rnn": [0], "gru": [1, 0, 2], "lstm": [0, 1, 2, 3]}
 
@@ -95,12 +100,8 @@ def _keras(cell: str, weights: Answers, x: np.ndarray, gradient: np.ndarray, thr
     import jax.numpy as jnp
     import keras
 
-    width, order = weights[1].shape[1], KERAS_GATES[cell]
-
-    def gates(weight: np.ndarray) -> np.ndarray:
-        return weight.reshape(len(order), width, -1)[order].reshape(weight.shape)
-
-    w_ih, w_hh, b_ih, b_hh = map(gates, weights)
+    width = weights[1].shape[1]
+    w_ih, w_hh, b_ih, b_hh = _in_order(weights, KERAS_GATES[cell])
     layers = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
     layer = layers[cell](width, return_sequences=True, return_state=True)
     rows = np.ascontiguousarray(x.transpose(1, 0, 2))  # its own layout: [batch, time, width]
@@ -151,12 +152,8 @@ def _onnxruntime(cell: str, weights: Answers, x: np.ndarray, gradient: np.ndarra
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
-    width, order = weights[1].shape[1], ONNX_GATES[cell]
-
-    def gates(weight: np.ndarray) -> np.ndarray:
-        return weight.reshape(len(order), width, -1)[order].reshape(weight.shape)
-
-    w_ih, w_hh, b_ih, b_hh = map(gates, weights)
+    width = weights[1].shape[1]
+    w_ih, w_hh, b_ih, b_hh = _in_order(weights, ONNX_GATES[cell])
     constants = {"w": w_ih[None], "r": w_hh[None], "b": np.concatenate([b_ih, b_hh])[None]}
     outputs = ["y", "h", "c"][: 3 if cell == "lstm" else 2]
     more = {"linear_before_reset": 1} if cell == "gru" else {}
@@ -184,8 +181,8 @@ def step_onnxruntime(cell: str, module: nn.Module, threads: int = 1) -> Callable
     from onnx import TensorProto, helper, numpy_helper
 
     weights = [p.detach().numpy() for p in module.parameters()]
-    width, order = weights[1].shape[1], ONNX_GATES[cell]
-    w_ih, w_hh, b_ih, b_hh = (w.reshape(len(order), width, -1)[order].reshape(w.shape) for w in weights)
+    width = weights[1].shape[1]
+    w_ih, w_hh, b_ih, b_hh = _in_order(weights, ONNX_GATES[cell])
     constants = {"w": w_ih[None], "r": w_hh[None], "b": np.concatenate([b_ih, b_hh])[None]}
     states = ["h", "c"][: 2 if cell == "lstm" else 1]
     node = helper.make_node(

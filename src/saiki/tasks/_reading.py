@@ -97,7 +97,7 @@ def surprises(
         units = np.where(inside, text.values[np.clip(place, 0, total - 1)], opening).astype(np.int64)
         told = torch.from_numpy(units).to(device)
         if at == 0 and states is not None:
-            states = _where(torch.arange(lines) == 0, model.initial_state(lines), states)
+            states = _where(torch.arange(lines, device=device) == 0, model.initial_state(lines), states)
         h, states = model(told[:, :-1], states)
         found = model.surprise(h, told[:, 1:]).reshape(lines, width).cpu().numpy()
         own = inside[:, 1:] & (np.arange(at, at + width) >= 0)
@@ -107,7 +107,10 @@ def surprises(
 
 def _where(rows: Tensor, first: States, states: States) -> States:
     """States of a beginning in these rows, of one's own in the others."""
-    part = lambda new, old: torch.where(rows.view(-1, *[1] * (old.dim() - 1)), new, old)  # noqa: E731
+
+    def part(new: Tensor, old: Tensor) -> Tensor:
+        return torch.where(rows.view(-1, *[1] * (old.dim() - 1)), new, old)
+
     return [
         [type(s)(*map(part, f, s)) for f, s in zip(start, layer, strict=True)]
         for start, layer in zip(first, states, strict=True)
