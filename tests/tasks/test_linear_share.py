@@ -1,8 +1,10 @@
 """Which share the linear forecast gets."""
 
 import numpy as np
+import polars as pl
 import pytest
 
+import saiki
 from saiki.tasks._linear_share import SHARES, chosen
 
 HORIZON = 4
@@ -48,3 +50,16 @@ def test_missing_values_are_left_out():
     assert chosen(errors, np.arange(200)) < 0.1
     assert chosen(np.full_like(errors, np.nan), np.arange(200)) == 0.5
     assert chosen(np.zeros_like(errors), np.arange(200)) == pytest.approx(0.5)
+
+
+def test_a_series_without_a_scale_does_not_decide_for_the_others():
+    """Its errors are in units of the data, the others' in units of their naive errors."""
+    rng, t = np.random.default_rng(0), np.arange(120)
+    y = 10 + np.sin(2 * np.pi * t / 12) + 0.1 * rng.normal(size=120)
+    parts = [pl.DataFrame({"unique_id": ["a"] * 120, "ds": t, "y": y})]
+    given = {"horizon": 6, "season": 12, "steps": 5, "width": 8, "layers": 1, "refit": False}
+    alone = saiki.train("forecast", parts[0], **given)
+    constant = pl.DataFrame({"unique_id": ["b"] * 120, "ds": t, "y": np.full(120, 1e9)})
+    both = saiki.train("forecast", pl.concat([parts[0], constant]), **given)
+    assert 0 < alone.network.linear.share < 1
+    assert 0 < both.network.linear.share < 1

@@ -35,7 +35,8 @@ def settle(task: ForecastTask, network: nn.Module, panel: Panel, series: np.ndar
     windows = Windows(panel, history=task.plan.history, horizon=task.plan.horizon)
     cut = windows.cut(series, ends)
     batch, unit = task.tensors(cut), mase.scale(panel, task.season)[series, None]
-    unit = np.where(np.isfinite(unit), unit, 1.0)
+    if not np.isfinite(unit).any():  # else a series without a scale is left out: its errors are in another unit
+        unit = np.ones_like(unit)
     for member in members(network):
         if not isinstance(member, Forecaster) or member.linear is None:
             continue
