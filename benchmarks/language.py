@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -67,7 +68,7 @@ for _units, _remedies in (("words", REMEDIES), ("bytepair", ["", "awd"])):
             "options": ["--units", _units, "--minutes", "20", *REMEDIES[_remedy]],
         }
 
-#: how translation is asked for: as many steps as two free cores make in some 40 minutes
+#: how captions are asked for: as many steps as two free cores make in some 40 minutes
 TRANSLATE = ["--source", "en", "--target", "de", "--lower", "--vocabulary", "4000", "--steps", "4300"]
 #: pairs of texts: files beside each other whose endings are the languages
 PAIRS: dict[str, dict[str, Any]] = {
@@ -83,6 +84,12 @@ PAIRS: dict[str, dict[str, Any]] = {
         "folder": "translation/multi30k-ende",
         "files": ("train", "val", "test_2016_flickr"),
         "options": [*TRANSLATE, "--attention", "none"],
+    },
+    "english-japanese": {
+        "about": "Tanaka corpus, 50,000 short sentences, English to Japanese, both already cut into words",
+        "folder": "translation/small-parallel-enja",
+        "files": ("train", "dev", "test"),
+        "options": ["--source", "en", "--target", "ja", "--units", "words", "--minutes", "20"],
     },
 }
 
@@ -153,8 +160,8 @@ def translation(name: str, data: Path, seed: int) -> dict[str, Any]:
         seconds = time.perf_counter() - began
         found = json.loads(saiki("evaluate", model, test, "--json"))
         some = Path(place, "some.txt")
-        side = what["options"][what["options"].index("--source") + 1]
-        with gzip.open(f"{test}.{side}.gz", "rt", encoding="utf-8") as file:
+        side = Path(f"{test}.{what['options'][what['options'].index('--source') + 1]}")
+        with side.open(encoding="utf-8") if side.exists() else gzip.open(f"{side}.gz", "rt", encoding="utf-8") as file:
             some.write_text("".join(file.readline() for _ in range(5)), encoding="utf-8")
         sample = saiki("predict", model, str(some))
         config = json.loads(Path(model, "config.json").read_text())
@@ -197,6 +204,16 @@ def tables(rows: dict[str, dict[str, Any]]) -> list[str]:
     return lines
 
 
+def curve(row: dict[str, Any]) -> str:
+    """How the score fell with the minutes, as if every step took equally long."""
+    found = [point for point in row["curve"] if (score := point["score"]) is not None and math.isfinite(score)]
+    if not found:
+        return ""
+    minute = row["seconds"] / 60 / row["steps"]
+    points = ", ".join(f"{point['step'] * minute:.0f} {point['score']:.3f}" for point in found)
+    return f" Curve, minutes and nats per unit on the first 50,000 held out: {points}."
+
+
 def page(rows: dict[str, dict[str, Any]]) -> str:
     """The page of the documentation."""
     lines = [
@@ -220,7 +237,7 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
                 lines.append(f"| {who} | " + " | ".join(f"{found[name]:.4g}" for name in columns) + " |")
             lines += ["", f"{shape['layers']} layers of {shape['width']} units, {shape['cell']}, dropout {shape['dropout']}; "
                       f"{row['steps']:,} steps, {row['seconds']:.0f} s, {row['machine']}, {row['threads']} thread(s), torch "
-                      f"{row['torch']}, commit {row['commit']}. {row.get('note', '')}".strip(), "",
+                      f"{row['torch']}, commit {row['commit']}.{curve(row)} {row.get('note', '')}".strip(), "",
                       "```", row["sample"].strip(), "```", ""]  # fmt: skip
     lines += tables(rows)
     for name, what in PAIRS.items():
