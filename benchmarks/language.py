@@ -279,8 +279,10 @@ def main() -> None:
             parser.error("--data DIR is needed to measure")
         for name in given.only:
             what = PAIRS.get(name) or SETS[name]
-            folder = given.data / what.get("folder", "")
-            files = [folder / what["text"]] if "text" in what else sorted(folder.glob("*.gz"))
+            if "text" in what:
+                files = [given.data / what["text"]]
+            else:
+                files = sorted(f for part in what["files"] for f in (given.data / what["folder"]).glob(f"{part}.*"))
             hashed, how = file_hash(*files), translation if name in PAIRS else measure
             for seed in given.seeds:
                 key = f"{name} {' '.join(what['options'])} seed={seed} data={hashed} code={code}"
