@@ -26,6 +26,7 @@ def test_train_says_what_it_did(saiki, sales, tmp_path, monkeypatch):
         assert part in answer.out
 
 
+@pytest.mark.slow
 def test_progress_without_a_terminal_is_some_twenty_lines(saiki, sales, tmp_path):
     words = ["--steps", 60, "--validations", 60, "--patience", 100, "--width", 8, "--history", 14]
     answer = saiki("train", "forecast", sales, *COLUMNS, "--horizon", 7, *words, "--out", tmp_path / "m")

@@ -100,6 +100,7 @@ def test_the_best_of_each_column_is_marked():
     assert table["rows"] == [("saiki", [("2", False), ("1", False)]), ("naive2", [("1", True), ("–", False)])]
 
 
+@pytest.mark.slow
 def test_a_page_is_written_whole_or_not_at_all(model, found, tmp_path):
     write_report(tmp_path / "r.html", model, found, "title")
     with pytest.raises(DataError, match="could not be written"):

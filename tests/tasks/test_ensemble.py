@@ -96,6 +96,7 @@ def test_stopped_early_it_answers_with_what_is_trained(table, tmp_path):
     assert not all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
+@pytest.mark.slow
 def test_members_share_the_minutes(table, monkeypatch):
     """The budget is timed once and cut in equal parts, whatever the number of networks."""
     monkeypatch.setattr("saiki.training.loop._pace", lambda *given: 0.02)  # seconds of a step, as on an idle machine

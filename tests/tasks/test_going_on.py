@@ -29,6 +29,7 @@ def same(one, other) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_it_goes_on_and_keeps_the_numbers_of_the_old_model(table, old, tmp_path):
     before = saiki.load(old)
     model = saiki.train("forecast", table, from_=old, steps=300, refit=False, out=tmp_path / "new")

@@ -200,7 +200,7 @@ def test_a_machine_that_becomes_slower_does_not_take_longer_than_the_minutes(mon
     assert ended == pytest.approx(60, rel=0.1)
 
 
-@pytest.mark.parametrize("when", [200, 2000])
+@pytest.mark.parametrize("when", [200, pytest.param(2000, marks=pytest.mark.slow)])
 def test_a_slow_moment_takes_no_more_steps_than_it_lasts(when, monkeypatch):
     progress, ended = on_a_false_clock(monkeypatch, lambda draw: 0.3 if when <= draw < when + 40 else 0.01)
     assert ended == pytest.approx(60, rel=0.1)
@@ -258,6 +258,7 @@ def torn(options: Training) -> Torn:
     return made
 
 
+@pytest.mark.slow
 def test_a_torn_run_goes_on_from_its_best_weights_with_half_the_rate(monkeypatch):
     options = Training(steps=1200, batch=8, validations=8, patience=20, learning_rate=3e-3)
     progress = run(network(), torn(options), options)
