@@ -211,7 +211,9 @@ def curve(row: dict[str, Any]) -> str:
         return ""
     minute = row["seconds"] / 60 / row["steps"]
     points = ", ".join(f"{point['step'] * minute:.0f} {point['score']:.3f}" for point in found)
-    return f" Curve, minutes and nats per unit on the first 50,000 held out: {points}."
+    return (
+        f" Curve, minutes (all steps taken as equally long) and nats per unit on the first 50,000 held out: {points}."
+    )
 
 
 def page(rows: dict[str, dict[str, Any]]) -> str:
