@@ -13,8 +13,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from saiki import baselines, metrics
-from saiki.data.audit import audit_panel, audit_series, marks
+from saiki.data.audit import audit_panel, marks
 from saiki.data.frames import forecast_frame
 from saiki.data.frequency import Frequency, infer
 from saiki.data.panel import Panel, panel
@@ -22,15 +21,14 @@ from saiki.data.roles import Roles
 from saiki.data.split import Split, by_id, by_time
 from saiki.data.windows import WindowBatch, Windows
 from saiki.errors import DataError, OptionError
-from saiki.metrics._events import Origins
 from saiki.modalities import table
 from saiki.network.ensemble import Ensemble
 from saiki.network.forecaster import Plan
-from saiki.tasks import _anomalies, _backtest, _forecast_columns, _linear_share, _theta_share
+from saiki.tasks import _anomalies, _backtest, _forecast_columns, _forecast_scores, _linear_share, _theta_share
 from saiki.tasks._calibration import Calibration, mirrored
 from saiki.tasks._clinical import Clinical
 from saiki.tasks._evaluation import Evaluation
-from saiki.tasks._forecast_tables import after, as_table, library, parse_time
+from saiki.tasks._forecast_tables import as_table, library, parse_time
 from saiki.tasks._insight import Insight, insight
 from saiki.tasks._plan import MANY_SERIES, default_width, make_plan, training_defaults
 from saiki.tasks._sampling import MOST_VALIDATED, ForecastProblem, held_out, make_network, validated_places
@@ -343,13 +341,8 @@ class ForecastTask(Task):
         answer = _backtest.evaluation(found, asked, self.until)
         origins = found.origins()
         clinical.add(answer, found.whole(), origins, self.frequency)
-        self._tell_known(answer, panel.ids, clinical)
+        _forecast_scores.tell_known(self, answer, panel.ids, clinical)
         return answer if asked.refit else replace(answer, judged=(panel, origins))
-
-    def _tell_known(self, found: Evaluation, ids: np.ndarray, clinical: Clinical) -> None:
-        """Say which patients training has seen, where a clinic asks."""
-        if clinical.grid or clinical.events:
-            found.notes.extend(audit_series(self.known, ids))
 
     def _check_future(self, history: Panel) -> None:
         if history.future and (history.known < self.plan.horizon).any():
@@ -374,58 +367,8 @@ class ForecastTask(Task):
         """Scores beside the baselines': of the last horizon in `data`, or of what follows `history`."""
         if adaptive:
             raise OptionError("adaptive intervals learn from cutoff to cutoff; give several, such as --windows 10")
-        clinical = Clinical.of(grid, event)
-        if history is None:
-            past, truth = self.read(data).cut(self.plan.horizon)
-            about = f"the last {self.plan.horizon} steps of each series"
-        else:
-            past, truth = after(self.read, self.roles, self.plan.horizon, history, data)
-            about = f"the {self.plan.horizon} steps after the history of each series"
-        judged = np.flatnonzero(truth.lengths > 0)
-        if not len(judged):
-            longest = int(past.lengths.max(initial=0))
-            raise DataError(
-                f"nothing to evaluate: the longest series has {longest} steps; expected at least {self.plan.horizon + 2}, "
-                "or the history apart"
-            )
-        found = self.judge(network, past.select(judged), truth.select(judged), about, baselines, self.levels_for(level))
-        if left := len(past) - len(judged):
-            found.notes.append(f"{left} of {len(past)} series have nothing to compare with and are left out.")
-        assert found.truth is not None
-        seen = found.panel
-        last = seen.y[seen.starts + seen.lengths - 1]
-        origins = Origins(np.arange(len(seen)), seen.lengths, last, found.truth)
-        clinical.add(found, found.forecasts, origins, self.frequency)
-        self._tell_known(found, seen.ids, clinical)
-        return replace(found, judged=(seen, origins))
-
-    def judge(
-        self,
-        network: Any,
-        past: Panel,
-        truth: Panel,
-        about: str,
-        chosen: Sequence[str] | None = None,
-        levels: Sequence[float] | None = None,
-    ) -> Evaluation:
-        """The score table for histories and what came after each of them."""
-        levels = self.options.level if levels is None else levels
-        horizon = self.plan.horizon
-        target = np.full((len(past), horizon), np.nan)
-        for row, (start, length) in enumerate(zip(truth.starts, np.minimum(truth.lengths, horizon), strict=True)):
-            target[row, :length] = truth.y[start : start + length]
-        scored = _forecast_columns.crps_levels(self)
-        beside = [v for v in scored if v not in levels]
-        forecasts = self.forecasts(network, past, [*levels, *beside])
-        crps = _forecast_columns.crps(self, forecasts, target) if scored else None
-        for level in beside:
-            del forecasts[f"saiki-lo-{level:g}"], forecasts[f"saiki-hi-{level:g}"]
-        forecasts |= baselines.all_forecasts(past, horizon, self.season, chosen)
-        scores = metrics.forecast_scores(forecasts, target, past, self.season, levels=levels)
-        if crps is not None:
-            scores["saiki"]["crps"] = crps
-        notes = metrics.notes(target, past, self.season)
-        return Evaluation(about, scores, notes, forecasts, target, past)
+        clinical, levels = Clinical.of(grid, event), self.levels_for(level)
+        return _forecast_scores.evaluated(self, network, data, history, baselines, levels, clinical)
 
     def validation(self, network: Any, valid: Any = None) -> Evaluation | None:
         """The score table of the validation windows."""
@@ -434,7 +377,9 @@ class ForecastTask(Task):
             return None
         judged, series, _ = found
         past, truth = judged.select(np.unique(series)).cut(self.plan.horizon)
-        return self.judge(network, past, truth, f"validation: the last {self.plan.horizon} steps of each series")
+        return _forecast_scores.judge(
+            self, network, past, truth, f"validation: the last {self.plan.horizon} steps of each series"
+        )
 
     def insight(self, network: Any, evaluation: Evaluation) -> Insight | None:
         """What the forecasts of an evaluation were made from, and whether intervals hold what they say."""
