@@ -22,7 +22,8 @@ from _rows import ROOT, Rows, about, code_hash, file_hash
 
 PAGE = ROOT / "docs" / "quality.md"
 #: what a score depends on; the command line and the reports do not
-TASKS = ["forecast", "_forecasting", "_forecast_scores", "_forecast_columns", "_sampling", "_plan", "_linear_share", "_theta_share", "_calibration",
+TASKS = ["forecast", "_forecasting", "_forecast_scores", "_forecast_columns", "_sampling", "_plan", "_linear_share", "_theta_share",
+         "_calibration",
          "_backtest", "_task", "classify", "_classifying", "_labelling", "_label_problem", "_label_sets"]  # fmt: skip
 CODE = ["native", *(f"src/saiki/tasks/{name}.py" for name in TASKS), "src/saiki/baselines/theta.py",
         "src/saiki/network", "src/saiki/training", "src/saiki/data", "src/saiki/modalities",
