@@ -24,7 +24,7 @@ def writing(length: int = 10_000) -> dict[str, Any]:
     from saiki.tasks.generate import Generate
 
     text = "".join(chr(c) for c in range(32, 97)) * 40
-    task = GenerateTask.fit(Generate(units="characters", embedding=64), [text], {})
+    task = GenerateTask.fit(Generate(units="characters", embedding=64, ngrams=1), [text], {})
     network = task.network(Network(cell="lstm", layers=2, connection="plain", width=512), 512, 0).eval()
     began = time.perf_counter()
     written = task.generate(network, length=length)

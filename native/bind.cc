@@ -254,11 +254,12 @@ void reservoir(nb::handle drive, nb::handle starts, nb::handle columns, nb::hand
 class Stream {
   const CellKernels& kernels_;
   int scalar_;
+  int lanes_ = 1;
   long features_, width_;
   std::unique_ptr<void, void (*)(void*)> block_{nullptr, std::free};
 
  public:
-  Stream(const std::string& cell, nb::tuple weights)
+  Stream(const std::string& cell, nb::tuple weights, int threads)
       : kernels_(chosen()->cells[cell_index(cell)][view(Given::weight(weights, 1)).scalar == 1]) {
     const View ih = view(weights[0]), hh = view(weights[1]);
     if (ih.dimensions != 2 || hh.dimensions != 2 || hh.shape[1] < 1 || ih.shape[1] < 1) wrong("weights", "matrices with columns");
@@ -272,13 +273,23 @@ class Stream {
     c.weight_hh = data(weights[1], scalar_, {rows, width_}, "weight_hh");
     c.bias_ih = data(weights[2], scalar_, {rows}, "bias_ih");
     c.bias_hh = data(weights[3], scalar_, {rows}, "bias_hh");
-    block_.reset(std::aligned_alloc(64, (kernels_.stream_bytes(c) + 63) / 64 * 64));
+    const size_t bytes = kernels_.stream_bytes(c), page = size_t(2) << 20, whole = bytes < page ? 64 : page;
+    block_.reset(std::aligned_alloc(whole, (bytes + whole - 1) / whole * whole));
     if (!block_) throw std::bad_alloc();
+    prefer_large_pages(block_.get(), bytes);
+    // A step reads every weight once: what the second-level cache of one core does not hold is read faster by several.
+    constexpr size_t worth_waking = size_t(3) << 19;
+    if (bytes > worth_waking) lanes_ = threads;
     kernels_.stream_begin(c, block_.get());
   }
 
   void push(nb::handle x, nb::handle y) {
-    kernels_.stream_push(block_.get(), present(x, scalar_, {features_}, "x"), present(y, scalar_, {width_}, "y"));
+    const void* from = present(x, scalar_, {features_}, "x");
+    void* to = present(y, scalar_, {width_}, "y");
+    if (lanes_ > 1) return lead(lanes_, [&](Team& team) { kernels_.stream_push(block_.get(), from, to, team); });
+    Team alone{};  // small steps cost less than a pool's lock
+    alone.lanes = 1;
+    kernels_.stream_push(block_.get(), from, to, alone);
   }
 
   void state(int number, nb::handle numbers, bool set) {
@@ -308,9 +319,7 @@ NB_MODULE(_native, m) {
     return chosen()->cells[cell_index(cell)][float64].saved_row(c);
   }, "Numbers per step that forward keeps for backward, and whether backward sees y.");
   m.def("poison", [](bool on) { poison = on; }, "Tests: fill the workspace with NaN before each call, check its guards after it.");
-  m.def("torch_dtypes", [](nb::tuple given) {
-    for (int i = 0; i < 4; ++i) dtypes[i] = nb::object(given[i]).release().ptr();
-  }, "Tell once what torch.float32, torch.float64, torch.int64 and torch.int32 are.");
+  m.def("know_torch", &know_torch, "Tell once what torch.float32, torch.float64, torch.int64, torch.int32 and torch.Tensor are.");
   m.def("forward", &forward, "A layer: one or two directions, (cell, x, state, weights, counts, reverse, batch_first, y, final, saved).");
   m.def("backward", &backward, "The same, (cell, …, batch_first, y, saved, dy, dfinal, dx, dstate, dweights).");
   bind_steps(m);
@@ -320,13 +329,8 @@ NB_MODULE(_native, m) {
   m.def("reservoir", &reservoir);
   m.def("scan_backward", &scan_backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(),
         nb::arg(), nb::arg(), nb::arg());
-  name_of_dtype = PyUnicode_InternFromString("dtype");
-  name_of_shape = PyUnicode_InternFromString("shape");
-  name_of_pointer = PyUnicode_InternFromString("data_ptr");
-  name_of_compact = PyUnicode_InternFromString("is_contiguous");
-  name_of_cpu = PyUnicode_InternFromString("is_cpu");
   nb::class_<Stream>(m, "Stream")
-      .def(nb::init<const std::string&, nb::tuple>())
+      .def(nb::init<const std::string&, nb::tuple, int>())
       .def("push", &Stream::push)
       .def("state", &Stream::state);
   chosen();

@@ -1,7 +1,5 @@
 // What the files that know Python share: tensors as views, the kernels that were chosen, threads without the interpreter lock.
 #pragma once
-#include <nanobind/nanobind.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
@@ -12,8 +10,7 @@
 #include "pool.h"
 #include "shape.h"
 #include "steps.h"
-
-namespace nb = nanobind;
+#include "view.h"
 
 namespace saiki {
 namespace baseline { extern const Kernels kernels; extern const StepTable step_table; }
@@ -21,40 +18,6 @@ namespace baseline { extern const Kernels kernels; extern const StepTable step_t
 namespace v3 { extern const Kernels kernels; extern const StepTable step_table; }
 namespace v4 { extern const Kernels kernels; extern const StepTable step_table; }
 #endif
-
-// A compact tensor in this machine's memory, read through torch's own Python attributes: a tenth of what DLPack costs.
-struct View {
-  char* memory = nullptr;
-  int scalar = -1;  // 0 float32, 1 float64, 2 int64, 3 int32
-  int dimensions = 0;
-  long shape[3] = {0, 0, 0};
-};
-
-// What `view` looks at, and torch's four dtypes; set once by `torch_dtypes`.
-inline PyObject *name_of_dtype, *name_of_shape, *name_of_pointer, *name_of_compact, *name_of_cpu;
-inline PyObject* dtypes[4];
-
-inline nb::object checked(PyObject* o) {
-  if (!o) throw nb::python_error();
-  return nb::steal(o);
-}
-inline nb::object get(nb::handle tensor, PyObject* name) { return checked(PyObject_GetAttr(tensor.ptr(), name)); }
-inline nb::object call(nb::handle tensor, PyObject* name) { return checked(PyObject_CallMethodNoArgs(tensor.ptr(), name)); }
-
-inline View view(nb::handle tensor) {
-  View v;
-  const nb::object dtype = get(tensor, name_of_dtype), shape = get(tensor, name_of_shape);
-  for (int i = 0; i < 4; ++i)
-    if (dtype.ptr() == dtypes[i]) v.scalar = i;
-  if (v.scalar < 0) throw std::invalid_argument("saiki kernel: tensors must be float32, float64, int64 or int32");
-  v.dimensions = int(PyTuple_GET_SIZE(shape.ptr()));
-  for (int i = 0; i < v.dimensions && i < 3; ++i) v.shape[i] = PyLong_AsLong(PyTuple_GET_ITEM(shape.ptr(), i));
-  if (get(tensor, name_of_cpu).ptr() != Py_True) throw std::invalid_argument("saiki kernel: tensors must be on the CPU");
-  if (call(tensor, name_of_compact).ptr() != Py_True) throw std::invalid_argument("saiki kernel: tensors must be contiguous");
-  v.memory = reinterpret_cast<char*>(PyLong_AsUnsignedLongLong(call(tensor, name_of_pointer).ptr()));
-  if (PyErr_Occurred()) throw nb::python_error();
-  return v;
-}
 
 // Best first.
 inline std::vector<const Kernels*> available() {

@@ -15,7 +15,7 @@ struct CellKernels {
   void (*backward)(const Call&, Team&);
   size_t (*stream_bytes)(const Call&);
   void (*stream_begin)(const Call&, void* block);
-  void (*stream_push)(void* block, const void* x, void* y);
+  void (*stream_push)(void* block, const void* x, void* y, Team&);
   void (*stream_state)(void* block, int number, void* numbers, bool set);
 };
 

@@ -1,4 +1,4 @@
-// One step of one sequence at a time: weights packed once, state kept between calls, no threads, no allocation.
+// One step of one sequence at a time: weights packed once, state kept between calls, no allocation. Lanes share the units.
 #pragma once
 #include <cstddef>
 #include <new>
@@ -35,17 +35,11 @@ template <class Cell> class Stream {
     pack_gates(s->recurrent, cast<T>(c.weight_hh), cast<T>(c.bias_hh), Cell::gates, c.width, all);
   }
 
-  static void push(void* block, const void* x, void* y) {
+  static void push(void* block, const void* x, void* y, Team& team) {
     Stream& s = *static_cast<Stream*>(block);
-    const T *rows[] = {cast<T>(x), s.hidden[0]};
-    constexpr long few = few_groups<Cell>;
-    alignas(64) T in[few * group_columns], back[few * group_columns];
-    for (long g = 0; g < s.size.groups(); g += few) {
-      const long first = g * S::panels_per_group, past = first + few * S::panels_per_group;
-      multiply_tile(s.input, first, past, rows, 1, in, 0);
-      multiply_tile(s.recurrent, first, past, rows + 1, 1, back, 0);
-      for (long k = 0; k < few; ++k) s.units(g + k, in + k * group_columns, back + k * group_columns, cast<T>(y));
-    }
+    auto body = [&](int lane) { s.part(cast<T>(x), cast<T>(y), lane, team.lanes); };
+    if (team.lanes == 1) body(0);
+    else on_all_lanes(team, body);
     T* const last = s.hidden[0];
     s.hidden[0] = s.hidden[1], s.hidden[1] = last;
   }
@@ -75,6 +69,20 @@ template <class Cell> class Stream {
   Panels<T> panels(long depth) {
     const long total = size.units * Cell::gates;
     return {some(Panels<T>::size(depth, total)), some(total * L), depth, total, S::vectors};
+  }
+
+  // The units of one lane: whole groups that are computed together, so that their sums do not depend on the number of lanes.
+  SAIKI_INLINE void part(const T* x, T* y, int lane, int lanes) {
+    constexpr long few = few_groups<Cell>;
+    const T* rows[] = {x, hidden[0]};
+    alignas(64) T in[few * group_columns], back[few * group_columns];
+    const Share mine((size.groups() + few - 1) / few, lane, lanes);
+    for (long g = mine.begin * few; g < mine.end * few; g += few) {
+      const long first = g * S::panels_per_group, past = first + few * S::panels_per_group;
+      multiply_tile(input, first, past, rows, 1, in, 0);
+      multiply_tile(recurrent, first, past, rows + 1, 1, back, 0);
+      for (long k = 0; k < few; ++k) units(g + k, in + k * group_columns, back + k * group_columns, y);
+    }
   }
 
   SAIKI_INLINE void units(long g, const T* in, const T* back, T* y) {

@@ -141,7 +141,8 @@ struct Problem {
     for (int s = 0; s < k.states; ++s) k.stream_state(block, s, initial[s].data() + origins[0] * c.width, true);
     Numbers out(c.width);
     for (size_t t = 0; t < counts.size(); ++t) {
-      k.stream_push(block, x.data() + (starts[t] + places[0]) * c.features, out.data());
+      Pool::Lease lease(c.lanes);
+      k.stream_push(block, x.data() + (starts[t] + places[0]) * c.features, out.data(), lease.team);
       for (long u = 0; u < c.width; ++u)
         if (!(std::fabs(out[u] - y[(starts[t] + places[0]) * c.width + u]) < 1e-5)) fail("stream");
     }

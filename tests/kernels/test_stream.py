@@ -22,6 +22,21 @@ def test_push_is_unroll(problem, kernel, features, width, dtype):
         assert torch.equal(part, expected[0])
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("kernel", ["elman_tanh", "lstm", "gru"])
+def test_threads_that_share_a_wide_layer_change_nothing(problem, kernel, threads):
+    case = problem(kernel, [4], 70, 301 if kernel != "elman_tanh" else 701)
+    y = case.kernel_outputs()[0].detach()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        stream = kernels.NativeStream(kernel, case.weights)
+        stream.state = [s[0] for s in case.state]
+        assert all(torch.equal(stream.push(x), expected) for x, expected in zip(case.x.detach(), y, strict=True))
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_state_can_be_put_back(problem):
     case = problem("lstm", [6], 3, 5)
     stream = kernels.NativeStream("lstm", case.weights)

@@ -16,7 +16,8 @@ class NativeStream:
 
         y_t, s_t = cell(x_t, s_{t-1})
 
-    The weights are copied when the stream is made: later changes to them are not seen. Not for several threads at once.
+    The weights are copied when the stream is made: later changes to them are not seen. Not for several threads at once;
+    wide layers, whose weights no cache of one core holds, are shared among as many threads as torch has when it is made.
 
     Args:
         kernel: name of a row of `saiki.kernels.table`.
@@ -27,7 +28,7 @@ class NativeStream:
         if native is None:
             raise SaikiError(why_no_native)
         given = tuple(None if w is None else w.detach().contiguous() for w in weights)
-        self._stream = native.Stream(kernel, given)
+        self._stream = native.Stream(kernel, given, torch.get_num_threads())
         self._push = self._stream.push
         self._empty = torch.empty(given[1].shape[1], dtype=given[1].dtype)
         self._states = 2 if kernel == "lstm" else 1

@@ -23,7 +23,7 @@ def _load() -> tuple[ModuleType | None, str]:
         from saiki.kernels import _native
     except ImportError as error:
         return None, f"the native extension is not available ({error}); recurrent layers run on plain torch"
-    _native.torch_dtypes((torch.float32, torch.float64, torch.int64, torch.int32))
+    _native.know_torch((torch.float32, torch.float64, torch.int64, torch.int32), Tensor)
     return _native, ""
 
 
