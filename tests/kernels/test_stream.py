@@ -59,3 +59,17 @@ def test_a_wrong_input_is_an_error(problem):
         stream.push(torch.zeros(4, dtype=torch.float64))
     with pytest.raises(ValueError, match="dtype"):
         stream.push(torch.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("x", "told"),
+    [
+        (torch.zeros(6, dtype=torch.float64)[::2], "contiguous"),
+        (torch.zeros(3, dtype=torch.float64, device="meta"), "on the CPU"),
+        (torch.zeros(3, dtype=torch.float16), "float32"),
+    ],
+)
+def test_a_tensor_that_a_kernel_cannot_read_is_an_error(problem, x, told):
+    stream = kernels.NativeStream("gru", problem("gru", [1], 3, 5).weights)
+    with pytest.raises(ValueError, match=told):
+        stream.push(x)

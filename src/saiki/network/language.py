@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from saiki.network.embedding import Embedding
+from saiki.network.grams import Grams
 from saiki.network.options import Network
 from saiki.network.stack import Stack, States
 from saiki.network.surprise import mean_surprise
@@ -15,6 +16,8 @@ from saiki.shapes import Float, Int
 
 #: shares of the vocabulary at which adaptive softmax cuts it: frequent, rarer, rarest units
 CUTS = (0.08, 0.35)
+#: spread of the first vectors of groups of units
+GROUPS_SPREAD = 0.1
 
 
 class Sizes(NamedTuple):
@@ -29,12 +32,14 @@ class Sizes(NamedTuple):
     output_dropout: float = 0.0
     activation: float = 0.0  # α: weight of the mean square of the dropped outputs
     change: float = 0.0  # β: weight of the mean square of the outputs' change from step to step
+    longest: int = 1  # units of the longest groups that have vectors of their own
+    groups: int = 0  # how many have one
 
 
 class LanguageModel(nn.Module):
     """p(u_{t+1} | u_1 … u_t), from the state of a stack of recurrent layers.
 
-        e_t = drop(E[u_t]);   h_t, s_t = stack(e_t, s_{t-1})
+        e_t = drop(E[u_t]) + Σ_k G[u_{t-k+1} … u_t];   h_t, s_t = stack(e_t, s_{t-1})
         scores_t = W drop(h_t) + b                     tied: W = E, after a linear map where h is not as wide as E
         loss = mean -log softmax(scores_t)[u_{t+1}] + α mean drop(h_t)² + β mean (h_t - h_{t-1})²
 
@@ -48,6 +53,9 @@ class LanguageModel(nn.Module):
         # vectors that make scores too must be short, others must be heard beside the recurrent state
         spread = None if sizes.tied else 1.0
         self.embedding = Embedding(sizes.units, sizes.embedding, sizes.embedding_dropout, sizes.input_dropout, spread)
+        self.grams = None
+        if sizes.groups:
+            self.grams = Grams(sizes.units, sizes.longest, sizes.groups, sizes.embedding, GROUPS_SPREAD)
         self.stack = Stack(sizes.embedding, options, width)
         out = self.stack.output_width
         self.drop = nn.Dropout(sizes.output_dropout)
@@ -63,16 +71,27 @@ class LanguageModel(nn.Module):
             nn.init.uniform_(self.weight, -(out**-0.5), out**-0.5)
 
     def initial_state(self, batch: int) -> States:
-        return self.stack.initial_state(batch)
+        """Of the stack; where groups of units have vectors, the units before the first behind it."""
+        states = self.stack.initial_state(batch)
+        return states if self.grams is None else [*states, [self.grams.initial_state(batch)]]
+
+    def enter(self, tokens: Int[Tensor, "batch time"], states: States) -> tuple[Tensor, States, States]:
+        """What the stack reads, its states, and what stands behind them afterwards."""
+        x = self.embedding(tokens)
+        if self.grams is None:
+            return x, states, []
+        more, recent = self.grams(tokens, states[-1][0])
+        return x + more, states[:-1], [[recent]]
 
     def forward(
         self,
         tokens: Int[Tensor, "batch time"],
         states: States | None = None,
-        lengths: Int[Tensor, "batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time width"], States]:
         """Outputs of the stack after each unit, and the states after the last."""
-        return self.stack(self.embedding(tokens), lengths, states)
+        x, states, behind = self.enter(tokens, self.initial_state(len(tokens)) if states is None else states)
+        h, after = self.stack(x, None, states)
+        return h, [*after, *behind]
 
     def loss(self, tokens: Tensor, following: Tensor, states: States | None) -> tuple[Tensor, States]:
         """What training lowers, and the states after the last unit."""
@@ -119,5 +138,6 @@ class LanguageModel(nn.Module):
 
     def step(self, tokens: Int[Tensor, "batch"], states: States) -> tuple[Float[Tensor, "batch units"], States]:
         """log p of every next unit after one more unit of every row."""
-        h, states = self.stack.step(self.embedding(tokens), states)
-        return self.logarithms(h), states
+        x, states, behind = self.enter(tokens[:, None], states)
+        h, after = self.stack.step(x[:, 0], states)
+        return self.logarithms(h), [*after, *behind]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from saiki.data.documents import text_parts
+from saiki.data.ngrams import frequent
 from saiki.data.tokens import Tokens, cut, length, tokens
 from saiki.errors import DataError, ModelError, OptionError
 from saiki.modalities import text as modality
@@ -25,6 +26,21 @@ from saiki.tasks._task import Task
 from saiki.tasks.generate import Generate
 from saiki.training.options import Training
 
+#: options that a model which goes on takes from the one it began as
+KEPT = (
+    "units",
+    "unicode",
+    "lower",
+    "embedding",
+    "vectors",
+    "tied",
+    "softmax",
+    "ngrams",
+    "ngram_fewest",
+    "ngram_vectors",
+)
+#: units of the longest groups of characters that have vectors
+LONGEST = 5
 #: characters from which is found how words are cut
 HEAD = 100_000
 
@@ -39,9 +55,17 @@ class GenerateTask(Task):
     options: Generate
 
     def __init__(
-        self, options: Generate, codec: TextCodec, source: dict[str, Any], opening: int, counts: list[int]
+        self,
+        options: Generate,
+        codec: TextCodec,
+        source: dict[str, Any],
+        opening: int,
+        counts: list[int],
+        groups: int = 0,
     ) -> None:
         self.options, self.codec, self.source, self.opening, self.counts = options, codec, source, opening, counts
+        self.groups = groups  # of units that have a vector, and their keys while training
+        self.keys: np.ndarray | None = None
         self.training: Tokens | None = None
         self.held: Tokens | None = None
         self.vectors: tuple[np.ndarray, np.ndarray] | None = None
@@ -62,18 +86,19 @@ class GenerateTask(Task):
         if not isinstance(base.task, GenerateTask):
             raise ModelError(f"--from: a model of the task {base.name} cannot go on as generate")
         old = base.task.options
-        kept = {n: getattr(old, n) for n in ("units", "unicode", "lower", "embedding", "vectors", "tied", "softmax")}
+        kept = {n: getattr(old, n) for n in KEPT}
         options = options.model_copy(update=kept)
-        return cls._fitted(options, data, columns, base.task.codec)
+        return cls._fitted(options, data, columns, base)
 
     @classmethod
-    def _fitted(cls, options: Generate, data: Any, columns: dict[str, Any], codec: TextCodec | None) -> GenerateTask:
+    def _fitted(cls, options: Generate, data: Any, columns: dict[str, Any], base: Any) -> GenerateTask:
         column = _one(columns.get("source"))
         parts = lambda: text_parts(data, column, options.documents, options.encoding)  # noqa: E731
         total = length(parts())
         if not total:
             raise DataError("the text is empty; expected at least a few hundred characters")
         kept = int(total * (1 - options.holdout))
+        codec = None if base is None else base.task.codec
         if codec is None:
             head = "".join(text for text, _ in cut(parts(), 0, HEAD))
             units = options.units or ("bytepair" if options.tokenizer else "characters")
@@ -85,6 +110,7 @@ class GenerateTask(Task):
         source = {"path": _path(data), "column": column, "characters": kept, "fingerprint": training.fingerprint}
         task = cls(options, codec, source, _opening(codec, counts), counts.tolist())
         task.training, task.held = training, held
+        task._find_groups(base)
         task.said = _said(codec, total, training, held)
         if options.vectors is not None:
             task.vectors = load_vectors(options.vectors, codec)
@@ -92,6 +118,20 @@ class GenerateTask(Task):
                 ("vectors", f"{len(task.vectors[0]):,} of {codec.size - 2:,} units, {task.vectors[1].shape[1]} numbers")
             )
         return task
+
+    def _find_groups(self, base: Any) -> None:
+        """Which groups of units have vectors: those frequent in the text, or those of the model that training goes on from."""
+        own = self.options
+        longest = own.ngrams or (LONGEST if own.units == "characters" else 1)
+        self.options = own.model_copy(update={"ngrams": longest})
+        if base is not None:
+            self.groups = base.task.groups
+        elif longest > 1:
+            assert self.training is not None
+            self.keys = frequent(self.training.values, self.codec.size, longest, own.ngram_fewest, own.ngram_vectors)
+            self.groups = len(self.keys)
+        if self.groups:
+            self.said.append(("groups", f"{self.groups:,} of 2 to {longest} units have a vector"))
 
     @classmethod
     def validated_apart(cls, options: Generate) -> Generate:
@@ -154,10 +194,14 @@ class GenerateTask(Task):
             output_dropout=options.dropout if own.output_dropout is None else own.output_dropout,
             activation=own.activation_regularisation,
             change=own.temporal_regularisation,
+            longest=own.ngrams or 1,
+            groups=self.groups,
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             made = LanguageModel(sizes, options, width)
+            if made.grams is not None and self.keys is not None:
+                made.grams.keys.copy_(torch.from_numpy(self.keys))
             if self.vectors is not None:
                 made.embedding.put(torch.from_numpy(self.vectors[0]), torch.from_numpy(self.vectors[1]))
         return made
@@ -232,12 +276,13 @@ class GenerateTask(Task):
     # What is saved and said.
 
     def to_json(self) -> dict[str, Any]:
-        return {"codec": self.codec.to_json(), "source": self.source, "opening": self.opening, "counts": self.counts}
+        own = {"source": self.source, "opening": self.opening, "counts": self.counts, "groups": self.groups}
+        return {"codec": self.codec.to_json(), **own}
 
     @classmethod
     def from_json(cls, options: Generate, stored: dict[str, Any]) -> GenerateTask:
         codec = TextCodec.from_json(stored["codec"])
-        return cls(options, codec, stored["source"], stored["opening"], stored["counts"])
+        return cls(options, codec, stored["source"], stored["opening"], stored["counts"], stored.get("groups", 0))
 
     @property
     def headline(self) -> str:

@@ -40,19 +40,29 @@ class Pen:
 
     def __init__(self, task: Any, network: LanguageModel) -> None:
         self.task, self.network = task, network.eval()
-        self.steps = StackStream(network.stack)
-        self.table = network.embedding.table.weight.detach()
+        self.steps, self.behind = StackStream(network.stack), []
         self.restart()
 
     def restart(self) -> None:
         """At the beginning of a text."""
-        self.steps.state = self.network.initial_state(1)
+        self.state = self.network.initial_state(1)
         self.push(self.task.opening)
+
+    @property
+    def state(self) -> Any:
+        """As the network has it."""
+        return [*self.steps.state, *self.behind]
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        layers = len(self.steps.state)
+        self.steps.state, self.behind = state[:layers], state[layers:]
 
     @torch.no_grad()
     def push(self, unit: int) -> None:
         """One more unit."""
-        self.h = self.steps.push(self.table[unit])
+        x, _, self.behind = self.network.enter(torch.tensor([[unit]]), self.behind)
+        self.h = self.steps.push(x[0, 0])
 
     @torch.no_grad()
     def logarithms(self) -> np.ndarray:
@@ -178,7 +188,7 @@ class TextStream:
         self._texts: dict[Any, Any] = {}
 
     def _state(self) -> Any:
-        return self.pen.steps.state, self.pen.h.clone()
+        return self.pen.state, self.pen.h.clone()
 
     def push(self, row: Mapping[str, Any] | str) -> dict[str, Any]:
         """The surprise of one more part of a text in nats, unit by unit and per character, and the likeliest next units."""
@@ -187,7 +197,7 @@ class TextStream:
         if not isinstance(text, str):
             raise DataError(f"the row has text {text!r}; expected an object with the field 'text'")
         key = row.get("id")
-        self.pen.steps.state, self.pen.h = self._texts.pop(key, self._begin)
+        self.pen.state, self.pen.h = self._texts.pop(key, self._begin)
         nats = []
         for unit in self.task.codec.encode(text).tolist():
             nats.append(-float(self.pen.logarithms()[unit]))

@@ -21,6 +21,14 @@ class Generate(TextOptions):
     softmax: Literal["full", "adaptive"] = Field(
         "full", description="Adaptive: rare units of a large vocabulary share few numbers; faster, not tied."
     )
+    ngrams: int | None = Field(
+        None,
+        ge=1,
+        le=16,
+        description="Units of the longest groups with a vector of their own; 1: none [of characters 5, else 1].",
+    )
+    ngram_fewest: int = Field(5, ge=1, description="How often a group of units must occur to have a vector.")
+    ngram_vectors: int = Field(200_000, ge=1, description="Groups with a vector at most, the most frequent.")
     output_dropout: float | None = Field(None, ge=0, lt=1, description="Dropout below the scores [as --dropout].")
     activation_regularisation: float = Field(0.0, ge=0, description="Weight of the mean square of the outputs.")
     temporal_regularisation: float = Field(0.0, ge=0, description="Weight of the mean square of their change per step.")

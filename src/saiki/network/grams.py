@@ -1,0 +1,69 @@
+"""Vectors of the last units together, beside the vector of the last one: what a network need not find out by itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from saiki.shapes import Float, Int
+
+
+class Recent(NamedTuple):
+    """The units before the next one, the latest last; what stands before the beginning of a text is `units` (see `Grams`)."""
+
+    units: Int[Tensor, "batch history"]
+
+
+class Grams(nn.Module):
+    """For every place of a text the sum of the vectors of the groups of units that end there.
+
+        x_t = Σ_{k = 2 … longest} G[u_{t-k+1} … u_t]         zero for groups that have no vector
+
+    Args:
+        units: how many units there are; longest: units of the longest groups.
+        rows: groups that have a vector; width: numbers of each; spread: of the first ones.
+
+    `keys` says which groups those are (see `saiki.data.ngrams`); it is saved with the weights.
+
+    Source: the hash n-gram embeddings of Pagnoni et al. 2024 (arXiv 2412.09871), section 3.2.1, but with a vector of their own
+    for the groups that a text has often, and none for the others, instead of hashing.
+    """
+
+    keys: Tensor
+
+    def __init__(self, units: int, longest: int, rows: int, width: int, spread: float) -> None:
+        super().__init__()
+        self.nothing, self.base, self.longest = units, units + 2, longest
+        self.table = nn.EmbeddingBag(rows + 1, width, mode="sum", padding_idx=rows, sparse=True)
+        nn.init.normal_(self.table.weight, std=spread)
+        with torch.no_grad():
+            self.table.weight[rows] = 0
+        self.register_buffer("keys", torch.full((rows,), torch.iinfo(torch.int64).max))
+
+    def initial_state(self, batch: int) -> Recent:
+        return Recent(torch.full((batch, self.longest - 1), self.nothing, device=self.keys.device))
+
+    def forward(
+        self, tokens: Int[Tensor, "batch time"], recent: Recent
+    ) -> tuple[Float[Tensor, "batch time width"], Recent]:
+        """The sums after every unit, and the units that the next ones need."""
+        every = torch.cat([recent.units, tokens], 1)
+        x = self.table(self._rows(every).flatten(0, 1)).unflatten(0, tokens.shape)
+        return x, Recent(every[:, every.shape[1] - self.longest + 1 :])
+
+    def _rows(self, every: Tensor) -> Int[Tensor, "batch time lengths"]:
+        """The vector of every group that ends at a place; the last one, zero, for groups without one."""
+        digits, power = every + 1, 1
+        time = every.shape[1] - self.longest + 1
+        key, keys = digits[:, self.longest - 1 :], []
+        for back in range(1, self.longest):
+            power *= self.base
+            key = key + power * digits[:, self.longest - 1 - back : self.longest - 1 - back + time]
+            keys.append(key)
+        wanted = torch.stack(keys, 2)
+        if not len(self.keys):
+            return torch.zeros_like(wanted)
+        place = torch.searchsorted(self.keys, wanted).clamp_(max=len(self.keys) - 1)
+        return torch.where(self.keys[place] == wanted, place, len(self.keys))
