@@ -36,7 +36,7 @@ class Grams(nn.Module):
     def __init__(self, units: int, longest: int, rows: int, width: int, spread: float) -> None:
         super().__init__()
         self.nothing, self.base, self.longest = units, units + 2, longest
-        self.table = nn.EmbeddingBag(rows + 1, width, mode="sum", padding_idx=rows, sparse=True)
+        self.table = nn.EmbeddingBag(rows + 1, width, mode="sum", padding_idx=rows)
         nn.init.normal_(self.table.weight, std=spread)
         with torch.no_grad():
             self.table.weight[rows] = 0

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from saiki.training import checkpoint
 from saiki.training.checkpoint import Progress, Run
 from saiki.training.devices import Backend, backend
-from saiki.training.optimizer import clip, make_optimizer, touched
 from saiki.training.options import Training
 from saiki.training.readout import fit_readouts, in_closed_form
 
@@ -212,7 +211,7 @@ def train_step(run: Run, problem: Problem, options: Training, engine: Backend) -
     with engine.autocast():
         loss = problem.loss(run.network, batch)
     engine.backward(loss)
-    clip(run.network.parameters(), options.clip)
+    nn.utils.clip_grad_norm_(run.network.parameters(), options.clip)
     run.optimizer.step()
     run.optimizer.zero_grad(set_to_none=True)
     if options.average:
@@ -229,6 +228,15 @@ def schedule(step: int, steps: int, options: Training) -> float:
         return 1.0
     done = (step - warm) / max(1, steps - warm)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def make_optimizer(network: nn.Module, options: Training) -> torch.optim.AdamW:
+    """AdamW; biases and other vectors are not decayed."""
+    matrices = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in matrices + vectors)
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=options.learning_rate, fused=fused)
 
 
 def _planned(run: Run, problem: Problem, options: Training, engine: Backend, began: float, share: float) -> Progress:
@@ -267,13 +275,13 @@ def _pace(trial: Run, problem: Problem, options: Training, engine: Backend, seco
 def _validate(run: Run, problem: Problem) -> float:
     """The score of the averaged weights if there are any, else of the present ones."""
     run.network.eval()
-    present = {k: v.clone() for k, v in run.network.state_dict().items() if k in run.average}
+    present = {k: v.clone() for k, v in run.network.state_dict().items()} if run.average else {}
     if run.average:
-        run.network.load_state_dict(run.average, strict=False)
+        run.network.load_state_dict(run.average)
     with torch.no_grad():
         score = problem.validate(run.network)
     if present:
-        run.network.load_state_dict(present, strict=False)
+        run.network.load_state_dict(present)
     return float(score)
 
 
@@ -282,15 +290,14 @@ def _keep_best(run: Run, score: float) -> None:
     if score < progress.best_score or (math.isnan(score) and not math.isfinite(progress.best_score)):
         progress.best_score, progress.best_step, progress.waited = score, progress.step, 0
         progress.best_rate = progress.rate
-        source = {**run.network.state_dict(), **run.average}
+        source = run.average or run.network.state_dict()
         run.best = {k: v.detach().clone() for k, v in source.items()}
     else:
         progress.waited += 1
 
 
 def _average(run: Run, decay: float) -> None:
-    apart = touched(run.network)  # each row of these has a time of its own, and too many to be read at every step
-    weights = {k: v for k, v in run.network.state_dict().items() if k not in apart}
+    weights = run.network.state_dict()
     if not run.average:
         run.average = {k: v.detach().clone() for k, v in weights.items()}
         return
