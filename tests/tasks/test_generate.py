@@ -128,13 +128,31 @@ def test_a_resumed_run_is_the_same_run(tmp_path):
 
 
 def test_training_goes_on_from_a_model(made, tmp_path):
-    _, folder = made
+    base, folder = made
     (tmp_path / "style.txt").write_text("abc cba\n" * 300)
     model = saiki.train("generate", tmp_path / "style.txt", from_=folder / "m", steps=20, batch=8, bptt=16)
     assert model.width == 24
     assert model.validation.scores["saiki"]["perplexity"] < 5
+    assert base.task.groups > 0
+    assert torch.equal(model.network.grams.keys, base.network.grams.keys)
     with pytest.raises(OptionError, match="width 9 is not that of the model to go on from, 24"):
         saiki.train("generate", tmp_path / "style.txt", from_=folder / "m", steps=2, width=9)
+
+
+@pytest.mark.parametrize(
+    ("units", "ngrams", "longest"), [("characters", None, 6), ("characters", 1, 1), ("words", None, 1), ("words", 3, 3)]
+)
+def test_frequent_groups_of_units_have_vectors(tmp_path, units, ngrams, longest):
+    (tmp_path / "t.txt").write_text("so far and so far and no further than that\n" * 60)
+    model = saiki.train("generate", tmp_path / "t.txt", units=units, ngrams=ngrams, steps=2, width=8, batch=4, bptt=10)
+    assert model.task.options.ngrams == longest
+    assert (model.network.grams is not None) == (longest > 1)
+    model.save(tmp_path / "m")
+    loaded = saiki.load(tmp_path / "m")
+    assert loaded.task.groups == model.task.groups
+    assert loaded.evaluate(tmp_path / "t.txt").scores == model.evaluate(tmp_path / "t.txt").scores
+    with pytest.raises(OptionError, match="ngrams"):
+        saiki.train("generate", tmp_path / "t.txt", units=units, ngrams=17, steps=2)
 
 
 def test_bad_input_is_one_line(made, tmp_path, capsys):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from saiki.network.attention import Attention, Memory
+from saiki.network.dropout import Dropout
 from saiki.network.options import Network
 from saiki.network.stack import Stack, States
 from saiki.network.surprise import mean_surprise
@@ -70,7 +71,7 @@ class Decoder(nn.Module):
         self.bridge = nn.Linear(memory_size, width)
         self.read = nn.Linear(top + memory_size + size, size)
         self.bias = nn.Parameter(torch.zeros(embedding.num_embeddings))
-        self.drop = nn.Dropout(options.dropout)
+        self.drop = Dropout(options.dropout)
 
     @property
     def parallel(self) -> bool:
@@ -210,7 +211,7 @@ class Translator(nn.Module):
         self.source, target = nn.Embedding(source_tokens, embedding), nn.Embedding(target_tokens, embedding)
         for table in (self.source, target):
             nn.init.normal_(table.weight, std=embedding**-0.5)
-        self.drop = nn.Dropout(options.dropout)
+        self.drop = Dropout(options.dropout)
         self.encoder = Stack(embedding, options.model_copy(update={"attention": "none"}), width)
         self.decoder = Decoder(target, self.encoder.output_width, options, width, **decoder)
 

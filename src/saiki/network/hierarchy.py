@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from saiki.network.attention import AttentionPool
+from saiki.network.dropout import Dropout
 from saiki.network.options import Network
 from saiki.network.stack import Stack
 from saiki.sequence import padding_mask
@@ -66,7 +67,7 @@ class SentenceReader(nn.Module):
         super().__init__()
         self.words = Stack(features, options, width)
         self.attention = AttentionPool(self.words.output_width)
-        self.drop = nn.Dropout(options.dropout)
+        self.drop = Dropout(options.dropout)
 
     def forward(
         self, units: Float[Tensor, "batch time features"], sentences: Sentences

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from saiki.errors import OptionError
 from saiki.network.attention import AttentionPool
+from saiki.network.dropout import Dropout
 from saiki.network.options import Network
 from saiki.network.stack import Stack
 from saiki.sequence import padding_mask
@@ -57,7 +58,7 @@ class Labeller(nn.Module):
         self.stack = Stack(plan.features * plan.patch, options, width)
         size = self.stack.output_width
         self.attention = AttentionPool(size) if "attention" in plan.pooling else None
-        self.drop = nn.Dropout(options.dropout)
+        self.drop = Dropout(options.dropout)
         self.head = nn.Linear(size * len(plan.pooling) + plan.static, plan.outputs)
         if self.closed_form:
             self.double()

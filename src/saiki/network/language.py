@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from saiki.network.dropout import Dropout
 from saiki.network.embedding import Embedding
 from saiki.network.grams import Grams
 from saiki.network.options import Network
@@ -17,7 +18,9 @@ from saiki.shapes import Float, Int
 #: shares of the vocabulary at which adaptive softmax cuts it: frequent, rarer, rarest units
 CUTS = (0.08, 0.35)
 #: spread of the first vectors of groups of units
-GROUPS_SPREAD = 0.1
+GROUPS_SPREAD = 0.01
+#: and of the first weights by which they act on the outputs
+BESIDE_SPREAD = 0.02
 
 
 class Sizes(NamedTuple):
@@ -39,12 +42,17 @@ class Sizes(NamedTuple):
 class LanguageModel(nn.Module):
     """p(u_{t+1} | u_1 … u_t), from the state of a stack of recurrent layers.
 
-        e_t = drop(E[u_t]) + Σ_k G[u_{t-k+1} … u_t];   h_t, s_t = stack(e_t, s_{t-1})
+        e_t = drop(E[u_t]) + Σ_k G[u_{t-k+1} … u_t];   h_t, s_t = stack(e_t, s_{t-1}) (+ B e_t)
         scores_t = W drop(h_t) + b                     tied: W = E, after a linear map where h is not as wide as E
         loss = mean -log softmax(scores_t)[u_{t+1}] + α mean drop(h_t)² + β mean (h_t - h_{t-1})²
 
-    Source: tied weights: Press and Wolf 2017 (arXiv 1608.05859); α and β, and which dropout stands where: Merity et al.
-    2018 (arXiv 1708.02182), section 4; adaptive softmax: Grave et al. 2017 (arXiv 1609.04309), as in torch.nn.
+    G, the vectors of groups of units, is there if `groups` is above 0, and with it B, by which groups tell of the next unit
+    themselves.
+
+    Source: groups that act on the scores: Mikolov et al. 2011, "Strategies for training large scale neural network language
+    models", section 4, there by weights of a maximum entropy model; tied weights: Press and Wolf 2017 (arXiv 1608.05859); α
+    and β, and which dropout stands where: Merity et al. 2018 (arXiv 1708.02182), section 4; adaptive softmax: Grave et al.
+    2017 (arXiv 1609.04309), as in torch.nn.
     """
 
     def __init__(self, sizes: Sizes, options: Network, width: int) -> None:
@@ -53,12 +61,14 @@ class LanguageModel(nn.Module):
         # vectors that make scores too must be short, others must be heard beside the recurrent state
         spread = None if sizes.tied else 1.0
         self.embedding = Embedding(sizes.units, sizes.embedding, sizes.embedding_dropout, sizes.input_dropout, spread)
-        self.grams = None
-        if sizes.groups:
-            self.grams = Grams(sizes.units, sizes.longest, sizes.groups, sizes.embedding, GROUPS_SPREAD)
         self.stack = Stack(sizes.embedding, options, width)
         out = self.stack.output_width
-        self.drop = nn.Dropout(sizes.output_dropout)
+        self.grams = self.beside = None
+        if sizes.groups:
+            self.grams = Grams(sizes.units, sizes.longest, sizes.groups, sizes.embedding, GROUPS_SPREAD)
+            self.beside = nn.Linear(sizes.embedding, out, bias=False)
+            nn.init.normal_(self.beside.weight, std=BESIDE_SPREAD)
+        self.drop = Dropout(sizes.output_dropout)
         self.locked = options.locked
         if sizes.adaptive:
             cuts = sorted({max(1, int(share * sizes.units)) for share in CUTS})
@@ -83,15 +93,19 @@ class LanguageModel(nn.Module):
         more, recent = self.grams(tokens, states[-1][0])
         return x + more, states[:-1], [[recent]]
 
+    def leave(self, h: Float[Tensor, "*steps width"], x: Float[Tensor, "*steps embedding"]) -> Tensor:
+        """What scores are made of: outputs of the stack, and what it read beside them."""
+        return h if self.beside is None else h + self.beside(x)
+
     def forward(
         self,
         tokens: Int[Tensor, "batch time"],
         states: States | None = None,
     ) -> tuple[Float[Tensor, "batch time width"], States]:
-        """Outputs of the stack after each unit, and the states after the last."""
+        """What scores are made of after each unit, and the states after the last."""
         x, states, behind = self.enter(tokens, self.initial_state(len(tokens)) if states is None else states)
         h, after = self.stack(x, None, states)
-        return h, [*after, *behind]
+        return self.leave(h, x), [*after, *behind]
 
     def loss(self, tokens: Tensor, following: Tensor, states: States | None) -> tuple[Tensor, States]:
         """What training lowers, and the states after the last unit."""
@@ -140,4 +154,4 @@ class LanguageModel(nn.Module):
         """log p of every next unit after one more unit of every row."""
         x, states, behind = self.enter(tokens[:, None], states)
         h, after = self.stack.step(x[:, 0], states)
-        return self.logarithms(h), [*after, *behind]
+        return self.logarithms(self.leave(h, x[:, 0])), [*after, *behind]

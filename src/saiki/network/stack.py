@@ -12,6 +12,7 @@ from saiki.cells.base import Cell, State
 from saiki.errors import OptionError
 from saiki.network.attention import KINDS as ACROSS
 from saiki.network.connection import Connection
+from saiki.network.dropout import Dropout
 from saiki.network.options import Network
 from saiki.network.packing import Packing, packing
 from saiki.network.past import PastAttention
@@ -40,7 +41,7 @@ class Stack(nn.Module):
         super().__init__()
         self.merge, self.locked = options.merge, options.locked
         self.directions = 2 if options.bidirectional else 1
-        self.drop = nn.Dropout(options.dropout)
+        self.drop = Dropout(options.dropout)
         layers, connections, norms = [], [], []
         given = _by_cell(options)
         for number, name in enumerate(options.cells):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from saiki.network.crf import CRF
+from saiki.network.dropout import Dropout
 from saiki.network.embedding import Embedding
 from saiki.network.options import Network
 from saiki.network.stack import Stack, States
@@ -56,7 +57,7 @@ class Tagger(nn.Module):
         )
         features = sum(sizes[: len(plan.spelling)]) + plan.channels
         self.stack = Stack(features, options, width)
-        self.drop = nn.Dropout(options.dropout)
+        self.drop = Dropout(options.dropout)
         self.head = nn.Linear(self.stack.output_width, plan.labels)
         self.crf = CRF(plan.labels) if plan.crf else None
 

@@ -40,7 +40,7 @@ KEPT = (
     "ngram_vectors",
 )
 #: units of the longest groups of characters that have vectors
-LONGEST = 5
+LONGEST = 6
 #: characters from which is found how words are cut
 HEAD = 100_000
 

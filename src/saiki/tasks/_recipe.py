@@ -25,6 +25,8 @@ HIGHEST_RATE, WIDE = 6e-3, 384
 WIDEST_DROPPED = 512
 #: units that gradients go back
 BPTT = 100
+#: steps between checkpoints, which have the vectors of all groups five times
+CHECKPOINT_EVERY = 200
 
 
 def rate() -> float:
@@ -83,4 +85,5 @@ def training_defaults(tokens: int, width: int) -> dict[str, Any]:
     return {
         "batch": batch,
         "bptt": BPTT, "learning_rate": float(f"{rate:.2g}"), "average": 0.998, "most_epochs": 60, "validations": 10, "patience": 4,
+        "checkpoint_every": CHECKPOINT_EVERY,
     }  # fmt: skip

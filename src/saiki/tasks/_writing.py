@@ -62,7 +62,7 @@ class Pen:
     def push(self, unit: int) -> None:
         """One more unit."""
         x, _, self.behind = self.network.enter(torch.tensor([[unit]]), self.behind)
-        self.h = self.steps.push(x[0, 0])
+        self.h = self.network.leave(self.steps.push(x[0, 0]), x[0, 0])
 
     @torch.no_grad()
     def logarithms(self) -> np.ndarray:

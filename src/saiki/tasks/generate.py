@@ -25,7 +25,7 @@ class Generate(TextOptions):
         None,
         ge=1,
         le=16,
-        description="Units of the longest groups with a vector of their own; 1: none [of characters 5, else 1].",
+        description="Units of the longest groups with a vector of their own; 1: none [of characters 6, else 1].",
     )
     ngram_fewest: int = Field(5, ge=1, description="How often a group of units must occur to have a vector.")
     ngram_vectors: int = Field(200_000, ge=1, description="Groups with a vector at most, the most frequent.")

@@ -211,12 +211,20 @@ def train_step(run: Run, problem: Problem, options: Training, engine: Backend) -
     with engine.autocast():
         loss = problem.loss(run.network, batch)
     engine.backward(loss)
-    nn.utils.clip_grad_norm_(run.network.parameters(), options.clip)
+    _clip(run.network, options.clip)
     run.optimizer.step()
     run.optimizer.zero_grad(set_to_none=True)
     if options.average:
         _average(run, options.average)
     return loss.detach()
+
+
+def _clip(network: nn.Module, most: float) -> None:
+    """As `nn.utils.clip_grad_norm_`, which also reads and writes gradients that are small enough."""
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    norm = nn.utils.get_total_norm(gradients)
+    if not norm <= most:
+        nn.utils.clip_grads_with_norm_(network.parameters(), most, norm)
 
 
 def schedule(step: int, steps: int, options: Training) -> float:
