@@ -37,6 +37,7 @@ class Sizes(NamedTuple):
     change: float = 0.0  # β: weight of the mean square of the outputs' change from step to step
     longest: int = 1  # units of the longest groups that have vectors of their own
     groups: int = 0  # how many have one
+    group_dropout: float = 0.0  # share of the places without them in training
 
 
 class LanguageModel(nn.Module):
@@ -91,7 +92,8 @@ class LanguageModel(nn.Module):
         if self.grams is None:
             return x, states, []
         more, recent = self.grams(tokens, states[-1][0])
-        return x + more, states[:-1], [[recent]]
+        places = nn.functional.dropout(more.new_ones(*tokens.shape, 1), self.sizes.group_dropout, self.training)
+        return x + more * places, states[:-1], [[recent]]
 
     def leave(self, h: Float[Tensor, "*steps width"], x: Float[Tensor, "*steps embedding"]) -> Tensor:
         """What scores are made of: outputs of the stack, and what it read beside them."""

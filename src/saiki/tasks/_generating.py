@@ -163,8 +163,12 @@ class GenerateTask(Task):
     def network_defaults(self) -> dict[str, Any]:
         assert self.training is not None
         width = self.asked_width or self.default_width
-        often = _recipe.passes(len(self.training), self.codec.size, self.given, width, self.layers)
-        return _recipe.network_defaults(often, self.options.units != "characters", width)
+        return _recipe.network_defaults(self._passes(width), self.options.units != "characters", width)
+
+    def _passes(self, width: int) -> float:
+        """How often training reads the text, roughly."""
+        assert self.training is not None
+        return _recipe.passes(len(self.training), self.codec.size, self.given, width, self.layers)
 
     def training_defaults(self) -> dict[str, Any]:
         assert self.training is not None
@@ -183,7 +187,10 @@ class GenerateTask(Task):
             if embedding != self.vectors[1].shape[1]:
                 raise OptionError(f"embedding {embedding}, but the vectors have {self.vectors[1].shape[1]} numbers")
         # the sizes are stored, so that a loaded model needs neither the vectors nor the budget
-        self.options = own = own.model_copy(update={"embedding": embedding})
+        dropped = own.ngram_dropout
+        if dropped is None:
+            dropped = _recipe.group_dropout(self._passes(width)) if self.training is not None else 0.0
+        self.options = own = own.model_copy(update={"embedding": embedding, "ngram_dropout": dropped})
         sizes = Sizes(
             units=units,
             embedding=embedding,
@@ -196,6 +203,7 @@ class GenerateTask(Task):
             change=own.temporal_regularisation,
             longest=own.ngrams or 1,
             groups=self.groups,
+            group_dropout=own.ngram_dropout or 0.0,
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -25,6 +25,8 @@ HIGHEST_RATE, WIDE = 6e-3, 384
 WIDEST_DROPPED = 512
 #: units that gradients go back
 BPTT = 100
+#: share of the places without vectors of groups, of a text that is read ten times
+GROUP_DROPOUT = 0.5
 #: steps between checkpoints, which have the vectors of all groups five times
 CHECKPOINT_EVERY = 200
 
@@ -62,8 +64,10 @@ def passes(tokens: int, units: int, training: Training, width: int, layers: int)
     """How often training reads the text, roughly."""
     if training.epochs is not None:
         return float(training.epochs)
-    if training.seconds is None:
-        return 1.0
+    if training.steps is not None:
+        batch = training.batch if "batch" in training.model_fields_set else batch_for(tokens)
+        return training.steps * batch * (training.bptt or BPTT) / max(1, tokens)
+    assert training.seconds is not None
     count = weights(width, layers, embedding_for(units, width), units)
     return SHARE * training.seconds * rate() / (6 * count) / max(1, tokens)
 
@@ -73,17 +77,31 @@ def network_defaults(passes: float, words: bool, width: int) -> dict[str, Any]:
 
     Zaremba et al. 2014 (arXiv 1409.2329) drop nothing at 200 units and half at 650.
     """
-    often = min(1.0, max(0.0, (passes - 2) / 8))
+    often = _often(passes)
     dropout = round((0.5 * min(1.0, width / WIDEST_DROPPED) if words else 0.25) * often, 2)
     return {"cell": "gru", "layers": 2, "dropout": dropout}
 
 
+def group_dropout(passes: float) -> float:
+    """Share of the places without the vectors of their groups, which are learned by heart first."""
+    return round(GROUP_DROPOUT * _often(passes), 2)
+
+
+def _often(passes: float) -> float:
+    """From 0, where a text is read twice, to 1, where it is read ten times."""
+    return min(1.0, max(0.0, (passes - 2) / 8))
+
+
+def batch_for(tokens: int) -> int:
+    """Stretches read side by side: fewer of a short text, so that an epoch has steps enough."""
+    return 64 if tokens >= 5_000_000 else 32 if tokens >= 50_000 else 16
+
+
 def training_defaults(tokens: int, width: int) -> dict[str, Any]:
-    """Stretches read side by side: fewer of a short text, so that an epoch has steps enough. Wide networks take smaller steps."""
+    """Wide networks take smaller steps."""
     rate = HIGHEST_RATE * min(1.0, WIDE / width) ** 2
-    batch = 64 if tokens >= 5_000_000 else 32 if tokens >= 50_000 else 16
     return {
-        "batch": batch,
+        "batch": batch_for(tokens),
         "bptt": BPTT, "learning_rate": float(f"{rate:.2g}"), "average": 0.998, "most_epochs": 60, "validations": 10, "patience": 4,
         "checkpoint_every": CHECKPOINT_EVERY,
     }  # fmt: skip

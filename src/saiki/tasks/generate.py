@@ -29,6 +29,12 @@ class Generate(TextOptions):
     )
     ngram_fewest: int = Field(5, ge=1, description="How often a group of units must occur to have a vector.")
     ngram_vectors: int = Field(200_000, ge=1, description="Groups with a vector at most, the most frequent.")
+    ngram_dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Share of the places without vectors of groups in training [0 to 0.5, by how often the text is read].",
+    )
     output_dropout: float | None = Field(None, ge=0, lt=1, description="Dropout below the scores [as --dropout].")
     activation_regularisation: float = Field(0.0, ge=0, description="Weight of the mean square of the outputs.")
     temporal_regularisation: float = Field(0.0, ge=0, description="Weight of the mean square of their change per step.")
