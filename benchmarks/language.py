@@ -29,7 +29,8 @@ PAGE = ROOT / "docs" / "language.md"
 CODE = [
     "native", "src/saiki/tasks/translate.py", "src/saiki/tasks/_translating.py", "src/saiki/tasks/_pair_problem.py",
     "src/saiki/decoding", "src/saiki/tasks/generate.py", "src/saiki/tasks/_generating.py", "src/saiki/tasks/_reading.py",
-    "src/saiki/tasks/_recipe.py", "src/saiki/data/ngrams.py", "src/saiki/network", "src/saiki/training", "src/saiki/modalities/text.py",
+    "src/saiki/tasks/_recipe.py", "src/saiki/data/ngrams.py",
+    "src/saiki/network", "src/saiki/training", "src/saiki/modalities/text.py",
     "src/saiki/cells/base.py", "src/saiki/cells/gru.py", "src/saiki/kernels",
 ]  # fmt: skip
 #: shares of the text by position: training (with what is held out of it at its end), test
