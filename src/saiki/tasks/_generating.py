@@ -61,10 +61,10 @@ class GenerateTask(Task):
         source: dict[str, Any],
         opening: int,
         counts: list[int],
-        groups: int = 0,
+        groups: int | None = None,
     ) -> None:
         self.options, self.codec, self.source, self.opening, self.counts = options, codec, source, opening, counts
-        self.groups = groups  # of units that have a vector, and their keys while training
+        self.groups = groups  # how many have vectors, and their keys while training; None: not found yet
         self.keys: np.ndarray | None = None
         self.training: Tokens | None = None
         self.held: Tokens | None = None
@@ -110,7 +110,7 @@ class GenerateTask(Task):
         source = {"path": _path(data), "column": column, "characters": kept, "fingerprint": training.fingerprint}
         task = cls(options, codec, source, _opening(codec, counts), counts.tolist())
         task.training, task.held = training, held
-        task._find_groups(base)
+        task.groups = None if base is None else base.task.groups
         task.said = _said(codec, total, training, held)
         if options.vectors is not None:
             task.vectors = load_vectors(options.vectors, codec)
@@ -118,20 +118,6 @@ class GenerateTask(Task):
                 ("vectors", f"{len(task.vectors[0]):,} of {codec.size - 2:,} units, {task.vectors[1].shape[1]} numbers")
             )
         return task
-
-    def _find_groups(self, base: Any) -> None:
-        """Which groups of units have vectors: those frequent in the text, or those of the model that training goes on from."""
-        own = self.options
-        longest = own.ngrams or (LONGEST if own.units == "characters" else 1)
-        self.options = own.model_copy(update={"ngrams": longest})
-        if base is not None:
-            self.groups = base.task.groups
-        elif longest > 1:
-            assert self.training is not None
-            self.keys = frequent(self.training.values, self.codec.size, longest, own.ngram_fewest, own.ngram_vectors)
-            self.groups = len(self.keys)
-        if self.groups:
-            self.said.append(("groups", f"{self.groups:,} of 2 to {longest} units have a vector"))
 
     @classmethod
     def validated_apart(cls, options: Generate) -> Generate:
@@ -154,6 +140,21 @@ class GenerateTask(Task):
     def asked(self, network: Network, training: Training) -> None:
         self.given, self.layers = training, network.layers if "layers" in network.model_fields_set else 2
         self.asked_width = network.width
+        self._find_groups(_recipe.fewest(self._passes(self.asked_width or self.default_width)))
+        if self.groups:
+            self.said.append(("groups", f"{self.groups:,} of 2 to {self.options.ngrams} units have a vector"))
+
+    def _find_groups(self, fewest: int) -> None:
+        """Which groups of units have vectors: those frequent in the text, unless training goes on from a model that has its own."""
+        own = self.options
+        longest = own.ngrams or (LONGEST if own.units == "characters" else 1)
+        fewest = own.ngram_fewest or fewest
+        self.options = own.model_copy(update={"ngrams": longest, "ngram_fewest": fewest})
+        if self.groups is None and longest > 1:
+            assert self.training is not None
+            self.keys = frequent(self.training.values, self.codec.size, longest, fewest, own.ngram_vectors)
+            self.groups = len(self.keys)
+        self.groups = self.groups or 0
 
     @property
     def default_width(self) -> int:
@@ -202,7 +203,7 @@ class GenerateTask(Task):
             activation=own.activation_regularisation,
             change=own.temporal_regularisation,
             longest=own.ngrams or 1,
-            groups=self.groups,
+            groups=self.groups or 0,
             group_dropout=own.ngram_dropout or 0.0,
         )
         with torch.random.fork_rng(devices=[]):
@@ -284,7 +285,7 @@ class GenerateTask(Task):
     # What is saved and said.
 
     def to_json(self) -> dict[str, Any]:
-        own = {"source": self.source, "opening": self.opening, "counts": self.counts, "groups": self.groups}
+        own = {"source": self.source, "opening": self.opening, "counts": self.counts, "groups": self.groups or 0}
         return {"codec": self.codec.to_json(), **own}
 
     @classmethod

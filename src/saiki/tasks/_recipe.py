@@ -25,6 +25,8 @@ HIGHEST_RATE, WIDE = 6e-3, 384
 WIDEST_DROPPED = 512
 #: units that gradients go back
 BPTT = 100
+#: occurrences that a group needs of a text read twice at most, and of one that is read ten times
+FEWEST = (5, 20)
 #: share of the places without vectors of groups, of a text that is read ten times
 GROUP_DROPOUT = 0.5
 #: steps between checkpoints, which have the vectors of all groups five times
@@ -80,6 +82,12 @@ def network_defaults(passes: float, words: bool, width: int) -> dict[str, Any]:
     often = _often(passes)
     dropout = round((0.5 * min(1.0, width / WIDEST_DROPPED) if words else 0.25) * often, 2)
     return {"cell": "gru", "layers": 2, "dropout": dropout}
+
+
+def fewest(passes: float) -> int:
+    """How often a group must occur to have a vector: one that is rare, and read often, is learned by heart."""
+    rare, common = FEWEST
+    return round(rare + (common - rare) * _often(passes))
 
 
 def group_dropout(passes: float) -> float:

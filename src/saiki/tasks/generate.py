@@ -27,7 +27,11 @@ class Generate(TextOptions):
         le=16,
         description="Units of the longest groups with a vector of their own; 1: none [of characters 6, else 1].",
     )
-    ngram_fewest: int = Field(5, ge=1, description="How often a group of units must occur to have a vector.")
+    ngram_fewest: int | None = Field(
+        None,
+        ge=1,
+        description="How often a group of units must occur to have a vector [5 to 20, by how often the text is read].",
+    )
     ngram_vectors: int = Field(200_000, ge=1, description="Groups with a vector at most, the most frequent.")
     ngram_dropout: float | None = Field(
         None,
