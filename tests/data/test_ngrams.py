@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from saiki.data import ngrams
-from saiki.data.ngrams import base_of, frequent
+from saiki.data.ngrams import base_of, frequent, longest_of
 from saiki.errors import OptionError
 
 
@@ -45,6 +45,14 @@ def test_the_most_frequent_are_kept():
 def test_a_text_shorter_than_a_group_has_none():
     assert frequent(np.array([1]), 3, 4, 1, 10).tolist() == []
     assert frequent(np.array([1, 2]), 3, 4, 1, 10).tolist() == [2 * 5 + 3]
+
+
+@pytest.mark.parametrize("units", [3, 90, 1446, 1447, 30_000, 10**6])
+def test_the_longest_groups_that_have_a_key(units):
+    longest = longest_of(units)
+    assert base_of(units, longest) ** longest < 2**63
+    with pytest.raises(OptionError, match=f"groups of {longest} are the longest"):
+        base_of(units, longest + 1)
 
 
 def test_groups_too_long_for_a_key_are_an_error():

@@ -155,6 +155,17 @@ def test_frequent_groups_of_units_have_vectors(tmp_path, units, ngrams, longest)
         saiki.train("generate", tmp_path / "t.txt", units=units, ngrams=17, steps=2)
 
 
+def test_a_script_of_thousands_of_characters_has_shorter_groups(tmp_path):
+    """Six characters of so many have no key of 63 bits: the default gives way, a wish is an error."""
+    script = "".join(chr(0x4E00 + place) for place in range(2_000))
+    (tmp_path / "t.txt").write_text(script * 6, encoding="utf-8")
+    model = saiki.train("generate", tmp_path / "t.txt", steps=2, width=8, batch=4, bptt=10)
+    assert model.task.options.ngrams == 5
+    assert model.task.groups > 0
+    with pytest.raises(OptionError, match="ngrams: got 6"):
+        saiki.train("generate", tmp_path / "t.txt", steps=2, width=8, ngrams=6)
+
+
 def test_bad_input_is_one_line(made, tmp_path, capsys):
     model, folder = made
     with pytest.raises(DataError, match="the prompt has characters that the training text has not: 'é', '!'"):

@@ -17,11 +17,19 @@ from saiki.errors import OptionError
 PART, KEPT = 4_000_000, 8_000_000
 
 
+def longest_of(units: int) -> int:
+    """Units of the longest groups that have a key of 63 bits."""
+    longest = 1
+    while (units + 2) ** (longest + 1) < 2**63:
+        longest += 1
+    return longest
+
+
 def base_of(units: int, longest: int) -> int:
     """The base of keys. OptionError where the longest groups have no key of 63 bits."""
     base = units + 2
     if base**longest >= 2**63:
-        fits = int(63 * np.log(2) / np.log(base))
+        fits = longest_of(units)
         raise OptionError(
             f"ngrams: got {longest}, but of {units:,} units groups of {fits} are the longest that can be told apart"
         )

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from saiki.data.documents import text_parts
-from saiki.data.ngrams import frequent
+from saiki.data.ngrams import frequent, longest_of
 from saiki.data.tokens import Tokens, cut, length, tokens
 from saiki.errors import DataError, ModelError, OptionError
 from saiki.modalities import text as modality
@@ -147,7 +147,7 @@ class GenerateTask(Task):
     def _find_groups(self, fewest: int) -> None:
         """Which groups of units have vectors: those frequent in the text, unless training goes on from a model that has its own."""
         own = self.options
-        longest = own.ngrams or (LONGEST if own.units == "characters" else 1)
+        longest = own.ngrams or (min(LONGEST, longest_of(self.codec.size)) if own.units == "characters" else 1)
         fewest = own.ngram_fewest or fewest
         self.options = own.model_copy(update={"ngrams": longest, "ngram_fewest": fewest})
         if self.groups is None and longest > 1:
