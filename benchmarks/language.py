@@ -60,13 +60,15 @@ REMEDIES = {
     "regularised": ["--activation-regularisation", "2", "--temporal-regularisation", "1"],
     "not-averaged": ["--average", "0"],
 }  # fmt: skip
-REMEDIES["awd"] = [option for options in list(REMEDIES.values())[1:5] for option in options] + ["--cell", "lstm"]
+REMEDIES["awd"] = [option for options in list(REMEDIES.values())[1:5] for option in options]
+#: as many as one free thread makes in some ten minutes, so that all remedies have as many
+WORD_STEPS = "1000"
 for _units, _remedies in (("words", REMEDIES), ("bytepair", ["", "awd"])):
     for _remedy in _remedies:
         SETS["-".join(filter(None, ("war-and-peace", _units, _remedy)))] = SETS["war-and-peace"] | {
             "about": f"{_units}, {_remedy.replace('-', ' ') or 'the recipe as it is'}",
             "table": "War and Peace in words and in byte-pair units",
-            "options": ["--units", _units, "--minutes", "20", *REMEDIES[_remedy]],
+            "options": ["--units", _units, "--steps", WORD_STEPS, *REMEDIES[_remedy]],
         }
 
 #: how captions are asked for: as many steps as two free cores make in some 40 minutes

@@ -11,7 +11,7 @@ from pathlib import Path
 from _cells import cells
 
 from saiki import catalog
-from saiki.cli._options import default_of, kind_of
+from saiki.cli._options import default_of, flag, kind_of
 from saiki.network.options import Network
 from saiki.training.options import Training
 
@@ -22,15 +22,23 @@ NOTE = "<!-- Written by docs/tables.py: change the source, then run it. -->\n"
 def options() -> str:
     """Every option of `saiki train`, from the option models."""
     lines = [NOTE, "# Options of `saiki train`\n"]
-    lines += ["In Python the same names with underscores: `saiki.train(..., learning_rate=0.001)`.\n"]
+    lines += [
+        "In Python the same names with underscores: `saiki.train(..., learning_rate=0.001)`; `--from` is `from_`. The"
+    ]
+    lines += ["defaults of network and training stand at the end; every task has some of its own, below its options.\n"]
     models = [(f"Task {name}", catalog.load("tasks", name).OPTIONS) for name in catalog.names("tasks")]
+    prefers = {f"Task {name}": catalog.load("tasks", name).PREFERS for name in catalog.names("tasks")}
     for title, model in [*models, ("Network", Network), ("Training", Training)]:
         lines += [f"## {title}\n", "| option | value | default | meaning |", "|---|---|---|---|"]
         for name, field in model.model_fields.items():
             value = kind_of(field.annotation)[1].replace("|", " \\| ") or "yes or no"
             default = default_of(field).strip("[]") or "–"
-            lines.append(f"| `--{name.replace('_', '-')}` | {value} | {default} | {field.description} |")
+            lines.append(f"| `{flag(name)}` | {value} | {default} | {field.description} |")
         lines.append("")
+        if title.startswith("Task "):
+            lines += ["Of network and training it prefers:\n", "| option | default |", "|---|---|"]
+            lines += [f"| `{flag(name)}` | {text} |" for name, text in prefers[title].items()]
+            lines.append("")
     return "\n".join(lines)
 
 

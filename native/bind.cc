@@ -279,13 +279,15 @@ class Stream {
     prefer_large_pages(block_.get(), bytes);
     // A step reads every weight once: what the second-level cache of one core does not hold is read faster by several.
     constexpr size_t worth_waking = size_t(3) << 19;
-    if (bytes > worth_waking) lanes_ = threads;
+    constexpr long of_one_lane = 1L << 20;
+    if (bytes > worth_waking) lanes_ = int(std::min<long>(threads, (long(bytes) + of_one_lane - 1) / of_one_lane));
     kernels_.stream_begin(c, block_.get());
   }
 
   void push(nb::handle x, nb::handle y) {
     const void* from = present(x, scalar_, {features_}, "x");
     void* to = present(y, scalar_, {width_}, "y");
+    if (from == to) wrong("y", "other memory than x, which is still read while y is written");
     if (lanes_ > 1) return lead(lanes_, [&](Team& team) { kernels_.stream_push(block_.get(), from, to, team); });
     Team alone{};  // small steps cost less than a pool's lock
     alone.lanes = 1;
@@ -294,7 +296,11 @@ class Stream {
 
   void state(int number, nb::handle numbers, bool set) {
     if (number < 0 || number >= kernels_.states) wrong("the number of the state", "one that the cell has");
-    kernels_.stream_state(block_.get(), number, present(numbers, scalar_, {width_}, "state"), set);
+    void* const memory = present(numbers, scalar_, {width_}, "state");
+    const auto copy = [&](Team&) { kernels_.stream_state(block_.get(), number, memory, set); };
+    if (lanes_ > 1) return lead(1, copy);  // waits for a step that another thread of the interpreter makes
+    Team alone{};
+    copy(alone);
   }
 };
 

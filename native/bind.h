@@ -55,7 +55,7 @@ inline bool poison = false;  // tests: fill the workspace with NaN before each c
 inline void* data(nb::handle tensor, int scalar, const std::vector<long>& shape, const char* name) {
   if (tensor.is_none()) return nullptr;
   const View v = view(tensor);
-  if (v.scalar != scalar) wrong(name, "of the same dtype as x");
+  if (v.scalar != scalar) wrong(name, "of the same dtype as the weights");
   if (v.dimensions != int(shape.size())) wrong(name, "of another number of dimensions");
   int i = 0;
   for (const long n : shape)

@@ -19,6 +19,7 @@ template <class Cell> class Stream {
   T* hidden[2];            // the present state and the next one
   T* memory[max_states];   // states after the first
   T* used = nullptr;       // while the memory behind the object is handed out
+  bool backwards = false;  // every other step reads the weights from the end: a cache has those that were read last
 
  public:
   static size_t bytes(const Call& c) {
@@ -42,6 +43,7 @@ template <class Cell> class Stream {
     else on_all_lanes(team, body);
     T* const last = s.hidden[0];
     s.hidden[0] = s.hidden[1], s.hidden[1] = last;
+    s.backwards = !s.backwards;
   }
 
   // Copies state number i out (or in): c.width numbers.
@@ -77,11 +79,12 @@ template <class Cell> class Stream {
     const T* rows[] = {x, hidden[0]};
     alignas(64) T in[few * group_columns], back[few * group_columns];
     const Share mine((size.groups() + few - 1) / few, lane, lanes);
-    for (long g = mine.begin * few; g < mine.end * few; g += few) {
+    for (long k = mine.begin; k < mine.end; ++k) {
+      const long g = few * (backwards ? mine.begin + mine.end - 1 - k : k);
       const long first = g * S::panels_per_group, past = first + few * S::panels_per_group;
       multiply_tile(input, first, past, rows, 1, in, 0);
       multiply_tile(recurrent, first, past, rows + 1, 1, back, 0);
-      for (long k = 0; k < few; ++k) units(g + k, in + k * group_columns, back + k * group_columns, y);
+      for (long j = 0; j < few; ++j) units(g + j, in + j * group_columns, back + j * group_columns, y);
     }
   }
 

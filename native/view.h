@@ -107,6 +107,9 @@ inline View view(nb::handle tensor) {
     PyErr_Clear();
     v = view_by_attributes(tensor);
   }
+  long count = 1;
+  for (int i = 0; i < v.dimensions && i < 3; ++i) count *= v.shape[i];
+  if (!v.memory && count) no_view("with memory of their own");
   if (v.scalar < 0) no_view("float32, float64, int64 or int32");
   return v;
 }

@@ -57,8 +57,26 @@ def test_a_wrong_input_is_an_error(problem):
     stream = kernels.NativeStream("gru", problem("gru", [1], 3, 5).weights)
     with pytest.raises(ValueError, match="x must be"):
         stream.push(torch.zeros(4, dtype=torch.float64))
-    with pytest.raises(ValueError, match="dtype"):
+    with pytest.raises(ValueError, match="of the same dtype as the weights"):
         stream.push(torch.zeros(3))
+    square = kernels.NativeStream("gru", problem("gru", [1], 5, 5).weights)
+    x = torch.zeros(5, dtype=torch.float64)
+    with pytest.raises(ValueError, match="y must be other memory than x"):
+        square.push(x, x)
+
+
+def test_a_tensor_without_memory_is_an_error(problem):
+    class Hollow(torch.Tensor):
+        @staticmethod
+        def __new__(cls):
+            return torch.Tensor._make_wrapper_subclass(cls, (3,), dtype=torch.float64)
+
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            return torch.zeros(3, dtype=torch.float64)
+
+    with pytest.raises(ValueError, match="memory of their own"):
+        kernels.NativeStream("gru", problem("gru", [1], 3, 5).weights).push(Hollow())
 
 
 @pytest.mark.parametrize(

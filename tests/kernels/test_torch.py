@@ -36,6 +36,17 @@ def test_compiles_whole(problem, kernel):
         assert torch.equal(g, e)
 
 
+def test_numbers_that_torch_keeps_with_the_other_sign(problem):
+    """As the imaginary part of a conjugate: memory holds the negative of what the tensor says."""
+    case = problem("gru", [4, 3, 1], 3, 5)
+    x = torch._neg_view(case.x.detach())
+    for grad in (False, True):
+        state = [s.detach().requires_grad_(grad) for s in case.state]
+        got, _ = kernels.unroll("gru", x, state, case.weights, case.counts)
+        expected, _ = kernels.unroll("gru", x.resolve_neg(), state, case.weights, case.counts)
+        assert torch.equal(got, expected)
+
+
 def test_exports(problem):
     cell = make_cell("gru", 3, 5)
 

@@ -10,16 +10,18 @@ import torch
 import saiki
 from saiki.baselines import ngram
 from saiki.cli import run
-from saiki.data.tokens import Tokens
+from saiki.data.tokens import Tokens, cut
 from saiki.errors import DataError, ModelError, OptionError
 from saiki.metrics import memorised
 from saiki.network.language import LanguageModel, Sizes
 from saiki.network.options import Network
 from saiki.network.stack import Stack
 from saiki.network.streaming import StackStream
+from saiki.tasks import _recipe
 from saiki.tasks._reading import FRESH, WARM_UP, ReadingProblem, surprises
 from saiki.tasks._writing import Pen
 from saiki.tasks.generate import toy
+from saiki.training.options import Training
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +139,9 @@ def test_training_goes_on_from_a_model(made, tmp_path):
     assert torch.equal(model.network.grams.keys, base.network.grams.keys)
     with pytest.raises(OptionError, match="width 9 is not that of the model to go on from, 24"):
         saiki.train("generate", tmp_path / "style.txt", from_=folder / "m", steps=2, width=9)
+    with pytest.raises(OptionError, match="ngrams 3 is not that of the model to go on from, 6; leave --ngrams out"):
+        saiki.train("generate", tmp_path / "style.txt", from_=folder / "m", steps=2, ngrams=3)
+    saiki.train("generate", tmp_path / "style.txt", from_=folder / "m", steps=1, ngrams=6)
 
 
 @pytest.mark.parametrize(
@@ -166,10 +171,30 @@ def test_a_script_of_thousands_of_characters_has_shorter_groups(tmp_path):
         saiki.train("generate", tmp_path / "t.txt", steps=2, width=8, ngrams=6)
 
 
+def test_wide_vectors_are_fewer_and_a_text_is_read_no_more_often_than_asked():
+    assert _recipe.most_groups(80, 512) == 200_000
+    assert _recipe.most_groups(10_000, 256) == 50_000
+    often, twice = (Training(minutes=60, **more) for more in ({}, {"most_epochs": 2}))
+    assert _recipe.passes(10_000, 80, often, 128, 2) == 60
+    assert _recipe.passes(10_000, 80, twice, 128, 2) == 2
+
+
+@pytest.mark.parametrize("held", [0, 2, 4, 5, 8])
+def test_every_document_ends_once_wherever_a_text_is_cut(held):
+    documents = [("abcd", True), ("", True), ("efgh", True)]
+    parts = [*cut(documents, 0, held), *cut(documents, held, None)] if held else list(cut(documents, 0, None))
+    assert "".join(text for text, _ in parts) == "abcdefgh"
+    assert sum(ends for _, ends in parts) == 3
+
+
 def test_bad_input_is_one_line(made, tmp_path, capsys):
     model, folder = made
     with pytest.raises(DataError, match="the prompt has characters that the training text has not: 'é', '!'"):
         model.generate(prompt="abé!")
+    with pytest.raises(
+        DataError, match=r"got a text of 500 characters; expected a path, or a list of texts: give \[text\]"
+    ):
+        saiki.train("generate", "it is so\n\n" * 50, steps=1)
     with pytest.raises(OptionError, match="reads forwards"):
         saiki.train("generate", folder / "toy.txt", bidirectional=True, steps=1)
     with pytest.raises(ModelError, match="saiki generate"):

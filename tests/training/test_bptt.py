@@ -16,6 +16,9 @@ from saiki.errors import DataError, OptionError
 from saiki.sequence import Ragged
 from saiki.training.arrays import CutProblem
 from saiki.training.bptt import Cuts
+from saiki.training.checkpoint import Progress, Run
+from saiki.training.devices import backend
+from saiki.training.loop import _mend, make_optimizer, train_step
 from saiki.training.loop import fit as run
 from saiki.training.options import Training
 
@@ -107,6 +110,21 @@ def test_a_run_stopped_inside_a_sequence_resumes_bit_for_bit(tmp_path):
     run(resumed, problem(), options, folder=tmp_path, resume=True)
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_states_of_torn_weights_are_left_behind():
+    options, torn = Training(steps=9, batch=5, bptt=4), problem()
+    engine, one = backend(options), network()
+    run = Run(one, make_optimizer(one, options), Progress(9), {}, {}, torn.carry)
+    train_step(run, torn, options, engine)
+    run.best = {k: v.clone() for k, v in one.state_dict().items()}
+    with torch.no_grad():
+        next(one.parameters()).fill_(torch.nan)
+    run.progress.step = 1
+    assert train_step(run, torn, options, engine).isnan()
+    _mend(run)
+    run.progress.step = 2
+    assert train_step(run, torn, options, engine).isfinite()
 
 
 @pytest.mark.parametrize("layer", [torch.nn.GRU, nn.LSTM])

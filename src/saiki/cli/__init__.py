@@ -83,7 +83,7 @@ def application(generated: Sequence[str | None], argv: Sequence[str]) -> typer.T
     for name in COMMANDS:
         module = importlib.import_module(f"saiki.cli.{name}")
         function = module.generate(argv) if name in generated and hasattr(module, "generate") else module.command
-        app.command(name, help=module.__doc__)(function)
+        app.command(name, help=function.__doc__ or module.__doc__)(function)
     return app
 
 

@@ -19,19 +19,28 @@ from saiki.errors import DataError, OptionError, near_misses
 _WORDS = {int: "INTEGER", float: "NUMBER", str: "TEXT", bool: ""}
 
 
-def parameters(models: Iterable[type[BaseModel]]) -> list[inspect.Parameter]:
-    """One keyword per field, in order; None stands for an option that was not given."""
+def parameters(models: Iterable[type[BaseModel]], prefers: Mapping[str, str] | None = None) -> list[inspect.Parameter]:
+    """One keyword per field, in order; None stands for an option that was not given.
+
+    prefers  what stands in help instead of the default
+    """
     fields: dict[str, FieldInfo] = {}
     for model in models:
         fields |= {name: field for name, field in model.model_fields.items() if name not in fields}
-    return [_parameter(name, field) for name, field in fields.items()]
+    preferred = {name: f"[{text}]" for name, text in (prefers or {}).items()}
+    return [_parameter(name, field, preferred.get(name, default_of(field))) for name, field in fields.items()]
 
 
-def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+def flag(name: str) -> str:
+    """`--learning-rate`; `from_` is --from: the word is Python's own."""
+    return f"--{name.rstrip('_').replace('_', '-')}"
+
+
+def _parameter(name: str, field: FieldInfo, default: str) -> inspect.Parameter:
     kind, metavar = kind_of(field.annotation)
-    word = name.rstrip("_").replace("_", "-")  # `from_` is --from: the word is Python's own
-    text = f"{field.description or ''} {default_of(field)}".strip()
-    flags = f"--{word}/--no-{word}" if kind is bool else f"--{word}"
+    text = f"{field.description or ''} {default}".strip()
+    word = flag(name)
+    flags = f"{word}/--no-{word.removeprefix('--')}" if kind is bool else word
     option = typer.Option(flags, help=text, metavar=metavar or None, show_default=False)
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
@@ -45,6 +54,8 @@ def default_of(field: FieldInfo) -> str:
     default = field.default
     if default is None or default == ():
         return ""
+    if isinstance(default, tuple):
+        return f"[{' '.join(map(str, default))}]"
     return f"[{('no', 'yes')[default] if isinstance(default, bool) else default}]"
 
 

@@ -1,8 +1,8 @@
 """Train a model on a file and compare it with the baselines.
 
-DATA is what the task asks for (saiki train TASK --help): for a forecast a table (CSV, Parquet, JSONL, Arrow) with one
-row per series and time, by default an id column `unique_id` (if there are several series), a time column `ds` and a
-target column `y`. Options that take lists take them after a space, up to the next option: --target A B --level 80 95.
+What DATA is depends on the task: saiki train TASK --help says it, and lists the task's own options, here left out.
+
+Options that take lists take them after a space, up to the next option: --target A B --level 80 95.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def command(
     own = {"out": out, "valid": valid, "source": source, "target": target, "id": id, "time": time}
     known = [*own, *(name for model in _models(task) for name in model.model_fields)]
     options = _options.from_file(config, known) | _options.given(own | flat)
-    folder = Path(options.pop("out", None) or f"{data.name.split('.')[0]}.saiki")
+    folder = Path(options.pop("out", None) or f"{_stem(data)}.saiki")
     console = Console(quiet, json)
     import saiki
 
@@ -54,6 +54,15 @@ def command(
         model = saiki.train(task, data, **options)
     _report(console, model, folder, data)
     return INTERRUPTED if model.interrupted else TRAINED
+
+
+def _stem(data: Path) -> str:
+    """The name of a file without what says how it is read: `sales.2024.csv.gz` is sales.2024."""
+    from saiki.readers import suffixes
+
+    known = sorted(suffixes(), key=len, reverse=True)
+    suffix = next((suffix for suffix in known if data.name.lower().endswith(suffix)), "")
+    return data.name[: len(data.name) - len(suffix)] or "model"
 
 
 def _models(task: str) -> list[Any]:
@@ -69,14 +78,27 @@ def generate(argv: Sequence[str]) -> Callable[..., int]:
 
     tasks = catalog.names("tasks")
     chosen = next(([word] for word in argv if word in tasks), tasks)
-    models = dict.fromkeys(model for task in chosen for model in _models(task))
+    models = list(dict.fromkeys(model for task in chosen for model in _models(task)))
+    text, prefers = __doc__, {name: "by the task" for task in tasks for name in catalog.load("tasks", task).PREFERS}
+    if len(chosen) == 1:
+        asked = catalog.load("tasks", chosen[0])
+        text, prefers = _of_task(chosen[0], asked.DATA), asked.PREFERS
+    elif {"--help", "-h"} & set(argv):  # where a task is misspelt, the options of all are known all the same
+        models = _models(tasks[0])[1:]
     fixed = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "flat"]
 
     def train(**values: Any) -> int:
         return command(**values)
 
-    train.__signature__ = inspect.Signature([*fixed, *_options.parameters(models)])  # type: ignore[attr-defined]
+    train.__signature__ = inspect.Signature([*fixed, *_options.parameters(models, prefers)])  # type: ignore[attr-defined]
+    train.__doc__ = text
     return train
+
+
+def _of_task(task: str, data: str) -> str:
+    """What help says above the options of a task."""
+    first, _, last = str(__doc__).strip().split("\n\n")
+    return f"{first}\n\n{catalog.summary('tasks', task)}\n\nDATA is {data}\n\n{last}"
 
 
 def _report(console: Console, model: Any, folder: Path, data: Path) -> None:

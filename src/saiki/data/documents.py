@@ -11,6 +11,9 @@ from saiki.errors import DataError, near_misses
 from saiki.readers import read, suffixes
 from saiki.readers import text as plain
 
+#: characters of the longest path that a system takes
+LONGEST_PATH = 4096
+
 
 def text_parts(
     data: Any, column: str | None = None, documents: str = "whole", encoding: str | None = None
@@ -23,6 +26,8 @@ def text_parts(
 
     Raises DataError for what holds no text.
     """
+    if isinstance(data, str) and ("\n" in data or len(data) > LONGEST_PATH):
+        raise DataError(f"got a text of {len(data):,} characters; expected a path, or a list of texts: give [text]")
     if isinstance(data, str | Path):
         path = Path(data)
         if path.is_dir():

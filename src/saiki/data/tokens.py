@@ -60,8 +60,9 @@ def cut(parts: Iterable[Part], start: int, end: int | None) -> Iterator[Part]:
     place = 0
     for text, ends in parts:
         low, high = max(0, start - place), len(text) if end is None else min(len(text), end - place)
+        empty = not text and place >= start
         place += len(text)
-        if low < high or (ends and low == high == len(text)):
+        if low < high or (ends and empty):
             yield text[low:high], ends and high == len(text)
         if end is not None and place >= end:
             return

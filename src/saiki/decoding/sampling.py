@@ -75,4 +75,4 @@ def _share(p: np.ndarray, order: np.ndarray, share: float) -> np.ndarray:
 def draw(p: np.ndarray, rng: np.random.Generator) -> int:
     """One unit, by its probability."""
     total = p.cumsum()
-    return min(int(np.searchsorted(total, rng.random() * total[-1], side="right")), len(p) - 1)
+    return min(int(total.searchsorted(rng.random() * total[-1], side="right")), len(p) - 1)

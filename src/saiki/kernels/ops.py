@@ -148,7 +148,12 @@ def _no_steps(
 
 
 def _compact(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
-    return tuple([t if t is None or t.is_contiguous() else t.contiguous() for t in tensors])
+    return tuple([t if t is None or _plain(t) else t.resolve_neg().contiguous() for t in tensors])
+
+
+def _plain(t: Tensor) -> bool:
+    """Whether memory holds the numbers, one after the other: the imaginary part of a conjugate has a sign of its own."""
+    return t.is_contiguous() and not t.is_neg()
 
 
 def _forward(

@@ -32,6 +32,7 @@ class Grams(nn.Module):
     """
 
     keys: Tensor
+    _powers: Tensor
 
     def __init__(self, units: int, longest: int, rows: int, width: int, spread: float) -> None:
         super().__init__()
@@ -41,6 +42,7 @@ class Grams(nn.Module):
         with torch.no_grad():
             self.table.weight[rows] = 0
         self.register_buffer("keys", torch.full((rows,), torch.iinfo(torch.int64).max))
+        self.register_buffer("_powers", self.base ** torch.arange(longest), persistent=False)
 
     def initial_state(self, batch: int) -> Recent:
         return Recent(torch.full((batch, self.longest - 1), self.nothing, device=self.keys.device))
@@ -55,14 +57,8 @@ class Grams(nn.Module):
 
     def _rows(self, every: Tensor) -> Int[Tensor, "batch time lengths"]:
         """The vector of every group that ends at a place; the last one, zero, for groups without one."""
-        digits, power = every + 1, 1
-        time = every.shape[1] - self.longest + 1
-        key, keys = digits[:, self.longest - 1 :], []
-        for back in range(1, self.longest):
-            power *= self.base
-            key = key + power * digits[:, self.longest - 1 - back : self.longest - 1 - back + time]
-            keys.append(key)
-        wanted = torch.stack(keys, 2)
+        windows = (every + 1).unfold(1, self.longest, 1).flip(2)  # the latest unit first
+        wanted = (windows * self._powers).cumsum(2)[:, :, 1:].contiguous()
         if not len(self.keys):
             return torch.zeros_like(wanted)
         place = torch.searchsorted(self.keys, wanted).clamp_(max=len(self.keys) - 1)

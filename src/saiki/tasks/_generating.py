@@ -87,6 +87,12 @@ class GenerateTask(Task):
             raise ModelError(f"--from: a model of the task {base.name} cannot go on as generate")
         old = base.task.options
         kept = {n: getattr(old, n) for n in KEPT}
+        for name in options.model_fields_set & kept.keys():
+            if getattr(options, name) != kept[name]:
+                raise OptionError(
+                    f"{name} {getattr(options, name)} is not that of the model to go on from, {kept[name]}; "
+                    f"leave --{name.replace('_', '-')} out"
+                )
         options = options.model_copy(update=kept)
         return cls._fitted(options, data, columns, base)
 
@@ -146,15 +152,18 @@ class GenerateTask(Task):
 
     def _find_groups(self, fewest: int) -> None:
         """Which groups of units have vectors: those frequent in the text, unless training goes on from a model that has its own."""
-        own = self.options
-        longest = own.ngrams or (min(LONGEST, longest_of(self.codec.size)) if own.units == "characters" else 1)
+        if self.groups is not None:
+            return
+        own, units = self.options, self.codec.size
+        longest = own.ngrams or (min(LONGEST, longest_of(units)) if own.units == "characters" else 1)
         fewest = own.ngram_fewest or fewest
-        self.options = own.model_copy(update={"ngrams": longest, "ngram_fewest": fewest})
-        if self.groups is None and longest > 1:
+        most = own.ngram_vectors or _recipe.most_groups(units, self.asked_width or self.default_width)
+        self.options = own.model_copy(update={"ngrams": longest, "ngram_fewest": fewest, "ngram_vectors": most})
+        self.groups = 0
+        if longest > 1:
             assert self.training is not None
-            self.keys = frequent(self.training.values, self.codec.size, longest, fewest, own.ngram_vectors)
+            self.keys = frequent(self.training.values, units, longest, fewest, most)
             self.groups = len(self.keys)
-        self.groups = self.groups or 0
 
     @property
     def default_width(self) -> int:

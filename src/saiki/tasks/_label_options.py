@@ -11,6 +11,17 @@ POOLS = ("last", "mean", "max", "attention")
 #: changes of a series that leave its answer as it is
 CHANGES = ("noise", "scale", "mask", "crop")
 
+#: what stands for the defaults of the network and of training, in words where the data decide
+PREFERRED = {
+    "width": "32 to 96, by the number of series",
+    "bidirectional": "yes",
+    "dropout": "0.3",
+    "batch": "16 to 64, by the number of series",
+    "learning_rate": "0.004",
+    "most_epochs": "150, of many series 40",
+    "average": "0.99",
+}
+
 
 class LabelOptions(BaseModel):
     """One answer per series. None stands for a value that is derived from the data."""
@@ -41,7 +52,10 @@ class LabelOptions(BaseModel):
         None, description="Changes drawn in training: any of noise, scale, mask, crop; or none (default: by the data)."
     )
     ensemble: int | None = Field(
-        None, ge=1, le=10, description="Networks that are averaged; each is validated on a part that it has not seen."
+        None,
+        ge=1,
+        le=10,
+        description="Networks that are averaged; each is validated on a part that it has not seen [5, of many series 3 or 1].",
     )
 
     @field_validator("static", "pooling", "augment", mode="before")

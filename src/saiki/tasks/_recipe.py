@@ -25,10 +25,14 @@ HIGHEST_RATE, WIDE = 6e-3, 384
 WIDEST_DROPPED = 512
 #: units that gradients go back
 BPTT = 100
+#: passes over the text at most where the budget is one of time
+MOST_EPOCHS = 60
 #: occurrences that a group needs of a text read twice at most, and of one that is read ten times
 FEWEST = (5, 20)
 #: share of the places without vectors of groups, of a text that is read ten times
 GROUP_DROPOUT = 0.5
+#: numbers that the vectors of all groups have together at most
+GROUP_NUMBERS = 200_000 * 64
 #: steps between checkpoints, which have the vectors of all groups five times
 CHECKPOINT_EVERY = 200
 
@@ -71,7 +75,8 @@ def passes(tokens: int, units: int, training: Training, width: int, layers: int)
         return training.steps * batch * (training.bptt or BPTT) / max(1, tokens)
     assert training.seconds is not None
     count = weights(width, layers, embedding_for(units, width), units)
-    return SHARE * training.seconds * rate() / (6 * count) / max(1, tokens)
+    most = training.most_epochs if "most_epochs" in training.model_fields_set else MOST_EPOCHS
+    return min(SHARE * training.seconds * rate() / (6 * count) / max(1, tokens), most)
 
 
 def network_defaults(passes: float, words: bool, width: int) -> dict[str, Any]:
@@ -88,6 +93,11 @@ def fewest(passes: float) -> int:
     """How often a group must occur to have a vector: one that is rare, and read often, is learned by heart."""
     rare, common = FEWEST
     return round(rare + (common - rare) * _often(passes))
+
+
+def most_groups(units: int, width: int) -> int:
+    """Groups that have a vector at most: fewer where vectors are as wide as the network, or a step would be spent on them."""
+    return GROUP_NUMBERS // embedding_for(units, width)
 
 
 def group_dropout(passes: float) -> float:
@@ -110,6 +120,6 @@ def training_defaults(tokens: int, width: int) -> dict[str, Any]:
     rate = HIGHEST_RATE * min(1.0, WIDE / width) ** 2
     return {
         "batch": batch_for(tokens),
-        "bptt": BPTT, "learning_rate": float(f"{rate:.2g}"), "average": 0.998, "most_epochs": 60, "validations": 10, "patience": 4,
-        "checkpoint_every": CHECKPOINT_EVERY,
+        "bptt": BPTT, "learning_rate": float(f"{rate:.2g}"), "average": 0.998, "most_epochs": MOST_EPOCHS, "validations": 10,
+        "patience": 4, "checkpoint_every": CHECKPOINT_EVERY,
     }  # fmt: skip

@@ -41,6 +41,7 @@ class Pen:
     def __init__(self, task: Any, network: LanguageModel) -> None:
         self.task, self.network = task, network.eval()
         self.steps, self.behind = StackStream(network.stack), []
+        self._vectors = network.embedding.table.weight.detach()
         self.restart()
 
     def restart(self) -> None:
@@ -61,8 +62,12 @@ class Pen:
     @torch.no_grad()
     def push(self, unit: int) -> None:
         """One more unit."""
-        x, _, self.behind = self.network.enter(torch.tensor([[unit]]), self.behind)
-        self.h = self.network.leave(self.steps.push(x[0, 0]), x[0, 0])
+        if self.network.grams is None:
+            x = self._vectors[unit]
+        else:
+            entered, _, self.behind = self.network.enter(torch.tensor([[unit]]), self.behind)
+            x = entered[0, 0]
+        self.h = self.network.leave(self.steps.push(x), x)
 
     @torch.no_grad()
     def logarithms(self) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from saiki.modalities._text_options import TextOptions
-from saiki.tasks._label_options import LabelOptions
+from saiki.tasks._label_options import PREFERRED, LabelOptions
 
 
 class Classify(LabelOptions, TextOptions):
@@ -41,6 +41,20 @@ def load_task():
 
 
 OPTIONS = Classify
+#: what it is trained on
+DATA = (
+    "a table with one row per series and time (`unique_id`, `ds`, the channels, the label `y` on every "
+    "row of a series or on one), or one row per series, the label first (UCR .tsv, .ts); or a table with "
+    "a column of texts, --source, and one of labels, --target."
+)
+#: what stands for the defaults of the network and of training, in words where the data decide
+PREFERS = PREFERRED | {
+    "layers": "2, of documents 1",
+    "dropout": "0.3, of documents 0.5",
+    "batch": "16 to 64, by the number of examples",
+    "learning_rate": "0.004, of documents 0.003",
+    "most_epochs": "25 to 150, by the number of examples",
+}
 
 
 def toy(seed: int = 0, series: int = 120):

@@ -25,14 +25,18 @@ class Generate(TextOptions):
         None,
         ge=1,
         le=16,
-        description="Units of the longest groups with a vector of their own; 1: none [of characters 6, else 1].",
+        description="Units of the longest groups with a vector of their own; 1: none [of characters up to 6, else 1].",
     )
     ngram_fewest: int | None = Field(
         None,
         ge=1,
         description="How often a group of units must occur to have a vector [5 to 20, by how often the text is read].",
     )
-    ngram_vectors: int = Field(200_000, ge=1, description="Groups with a vector at most, the most frequent.")
+    ngram_vectors: int | None = Field(
+        None,
+        ge=1,
+        description="Groups with a vector at most, the most frequent [200000, fewer where vectors are wider than 64 numbers].",
+    )
     ngram_dropout: float | None = Field(
         None,
         ge=0,
@@ -53,6 +57,23 @@ def load_task():
 
 
 OPTIONS = Generate
+#: what it is trained on
+DATA = "a text file, a folder of them, or a table with a column of texts, --source."
+#: what stands for the defaults of the network and of training, in words where the data decide
+PREFERS = {
+    "cell": "gru",
+    "width": "64 to 768, what the budget can train on this text",
+    "layers": "2",
+    "dropout": "0 to 0.25 of characters, to 0.5 of words, by how often the text is read",
+    "batch": "16 to 64, by the length of the text",
+    "bptt": "100",
+    "learning_rate": "0.0015 to 0.006, less above 384 units",
+    "average": "0.998",
+    "most_epochs": "60",
+    "validations": "10",
+    "patience": "4",
+    "checkpoint_every": "200",
+}
 
 
 def toy(seed: int = 0, length: int = 20_000) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from saiki.tasks._label_options import LabelOptions
+from saiki.tasks._label_options import PREFERRED, LabelOptions
 
 
 class Regress(LabelOptions):
@@ -21,6 +21,13 @@ def load_task():
 
 
 OPTIONS = Regress
+#: what it is trained on
+DATA = (
+    "a table with one row per series and time (`unique_id`, `ds`, the channels, the number `y` on every "
+    "row of a series or on one), or one row per series, the number first (.tsv, .ts)."
+)
+#: what stands for the defaults of the network and of training, in words where the data decide
+PREFERS = PREFERRED
 
 
 def toy(seed: int = 0, series: int = 160):

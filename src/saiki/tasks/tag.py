@@ -46,6 +46,22 @@ def load_task():
 
 
 OPTIONS = Tag
+#: what it is trained on
+DATA = (
+    "a CoNLL file (.conll, .iob2, .bio: the word first, the label last; .conllu), or a table with one row"
+    " per word or step (`unique_id`, `ds`, words or channels, the label `y`)."
+)
+#: what stands for the defaults of the network and of training, in words where the data decide
+PREFERS = {
+    "width": "64, of many words 128",
+    "layers": "1",
+    "bidirectional": "yes",
+    "dropout": "0.3",
+    "batch": "16, of many words 32",
+    "learning_rate": "0.004",
+    "most_epochs": "100, of many words 30",
+    "average": "0.99",
+}
 
 
 def toy(seed: int = 0, sentences: int = 200):

@@ -34,6 +34,24 @@ def load_task():
 
 
 OPTIONS = Translate
+#: what it is trained on
+DATA = (
+    "parallel files without their endings (train for train.en and train.de, with --source en --target "
+    "de), or a table with the columns --source and --target."
+)
+#: what stands for the defaults of the network and of training, in words where the data decide
+PREFERS = {
+    "width": "128, of many pairs 256",
+    "layers": "2",
+    "bidirectional": "yes",
+    "attention": "additive",
+    "dropout": "0.3, of very many pairs 0.2",
+    "batch": "32, of many pairs 64",
+    "learning_rate": "0.002",
+    "most_epochs": "60",
+    "patience": "6",
+    "average": "0.998",
+}
 
 
 def toy(seed: int = 0, pairs: int = 2000) -> list[tuple[str, str]]:

@@ -78,9 +78,10 @@ class Run:
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
         self.network.load_state_dict(part("network/"))
-        self.average, self.best = part("average/"), part("best/")
+        device = next(self.network.parameters()).device
+        self.average, self.best = {k: v.to(device) for k, v in part("average/").items()}, part("best/")
         if self.carry:
-            self.carry.restore(part("carry/"))
+            self.carry.restore({k: v.to(device) for k, v in part("carry/").items()})
         states: dict[int, dict[str, Tensor]] = {}
         for key, value in part("optimizer/").items():
             number, name = key.split("/", 1)
@@ -122,7 +123,8 @@ def read(path: Path, identity: dict[str, Any]) -> tuple[dict[str, Tensor], Progr
         progress, written = Progress(**stored["progress"]), stored["identity"]
     except Exception as error:
         raise ModelError(f"the checkpoint {path} cannot be read ({error}); remove it and train anew") from error
-    for key in identity.keys() | written.keys():
+    # what others are derived from first: a run on more threads may choose another width
+    for key in sorted(identity.keys() | written.keys(), key=lambda key: (key != "threads", key)):
         if identity.get(key) != written.get(key):
             raise ModelError(
                 f"cannot resume from {path}: {key} was {written.get(key)!r}, now {identity.get(key)!r}; "

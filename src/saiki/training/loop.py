@@ -94,7 +94,7 @@ def fit(
         return fit_readouts(network, problem, hooks, label)
     if begin := getattr(problem, "start", None):
         begin(network)
-    engine = backend(options)
+    engine, home = backend(options), next((p.device for p in network.parameters()), torch.device("cpu"))
     identity = identity or {}
     network, optimizer = engine.setup(network, make_optimizer(network, options))
     run = Run(network, optimizer, Progress(0), {}, {}, getattr(problem, "carry", None))
@@ -117,7 +117,7 @@ def fit(
                 checkpoint.write(folder, run, identity)
     if run.best:
         network.load_state_dict(run.best)
-    network.eval()
+    network.to(home).eval()
     for hook in hooks:
         hook.ended(run.progress)
     return run.progress
@@ -182,6 +182,8 @@ def _mend(run: Run) -> None:
     run.network.load_state_dict(run.best)
     run.optimizer.state.clear()
     run.average = {}
+    if run.carry:  # the states of the torn weights would tear the mended ones
+        run.carry.reset()
     run.progress.rate, run.progress.mends, run.progress.waited = run.progress.rate / 2, run.progress.mends + 1, 0
 
 
