@@ -153,8 +153,8 @@ more than {CALM:.0%} of that, to be read with care.
 
 {summary(rows)}
 
-Beside the fastest of torch, JAX (a jitted scan), Keras (on JAX) and, forward alone, ONNX Runtime, of those that a full point was
-measured with; "best other" below names it.
+Beside the fastest of torch and {" and ".join(title for name, title in PEERS.items() if any(f"{name}_forward" in r for r in rows))}
+(ONNX Runtime forward alone), of those that a full point was measured with; "best other" below names it.
 
 {peer_summary(rows)}
 

@@ -109,12 +109,14 @@ def _r8(data: Path, seed: int) -> Parts:
     return {name: _lines(data / f"text/reuters-r8/{name}.txt", "\t") for name in ("train", "test")}
 
 
-SST = "with phrases and outside vectors LSTM 84.9 / 46.4 (Tai et al. 2015); sentences alone about 79 to 82 / 38 to 41"
+SST = "with phrases and outside vectors LSTM {} (Tai et al. 2015); sentences alone about {}"
 SETS = {
     "mr": Set("Sentence polarity (MR), a random tenth is judged", _mr, ("text/mr-polarity/rt-polarity.all",),
         "bidirectional LSTM with outside vectors 80.0 (Zhou et al. 2016); without vectors about 75 to 77"),
-    "sst-binary": Set("Stanford sentiment, two classes, official split", _sst("binary"), _sst_files("binary"), SST),
-    "sst-fine": Set("Stanford sentiment, five classes, official split", _sst("fine"), _sst_files("fine"), SST),
+    "sst-binary": Set("Stanford sentiment, two classes, official split", _sst("binary"), _sst_files("binary"),
+        SST.format(84.9, "79 to 82")),
+    "sst-fine": Set("Stanford sentiment, five classes, official split", _sst("fine"), _sst_files("fine"),
+        SST.format(46.4, "38 to 41")),
     "reviews": Set("Whole film reviews, 2,000 documents, a fold of ten by the number of the file", _reviews,
         ("text/movie-reviews-docs/movie_reviews.zip",), "SVM on words 87.2 (Pang and Lee 2004)"),
     "sms": Set("SMS spam, a random fifth is judged", _sms, ("text/sms-spam/SMSSpamCollection",), "SVM 97.64 (Almeida et al. 2011)"),

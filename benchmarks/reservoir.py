@@ -126,7 +126,9 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         *_memory(by_name),
         *_answers(by_name),
     ]
-    machines = sorted({f"{r['machine']}, torch {r['torch']}, {r['threads']} threads" for r in found.values()})
+    machines = sorted(
+        {f"{r['machine']}, torch {r['torch']}, {r['threads']} threads, commit {r['commit']}" for r in found.values()}
+    )
     return "\n".join([*lines, f"Measured on: {'; '.join(machines)}.", "", *_state(found), ""])
 
 
