@@ -125,7 +125,9 @@ def run_in(place: Path, words: list[str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="runs shell commands")
-@pytest.mark.parametrize("page", ["README.md", "docs/guide/forecasting.md", "docs/guide/python.md", "docs/guide/streaming.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/guide/forecasting.md", "docs/guide/python.md", "docs/guide/streaming.md"]
+)
 def test_commands_and_code_run(place, page):
     """In the order of the page, in one folder, as a reader would; the README trains the model that the others use."""
     for language, text in FENCE.findall((HOUSE / page).read_text(encoding="utf-8")):

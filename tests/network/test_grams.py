@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from saiki.network.grams import Grams
+from saiki.network.grams import Grams, GramSteps
 
 UNITS, LONGEST, WIDTH = 5, 3, 4
 
@@ -67,3 +67,20 @@ def test_without_any_group_nothing_is_added():
         torch.tensor([[0, 1, 1]]), Grams(UNITS, LONGEST, 0, WIDTH, 1.0).initial_state(1)
     )
     assert not x.any()
+
+
+def test_unit_by_unit_as_all_at_once(grams):
+    tokens = torch.tensor([[0, 1, 0, 2, 1, 1, 0, 1, 2]])
+    whole, recent = grams(tokens, grams.initial_state(1))
+    steps = GramSteps(grams)
+    for place, unit in enumerate(tokens[0].tolist()):
+        assert torch.allclose(steps.push(unit), whole[0, place], atol=1e-6)
+    assert torch.equal(steps.state.units, recent.units)
+    kept, first = steps.state, steps.push(1)
+    steps.state = kept
+    assert torch.equal(steps.push(1), first)
+
+
+def test_unit_by_unit_without_any_group():
+    none = GramSteps(Grams(UNITS, LONGEST, 0, WIDTH, 1.0))
+    assert torch.equal(none.push(1), torch.zeros(WIDTH))

@@ -92,12 +92,15 @@ class LanguageModel(nn.Module):
         if self.grams is None:
             return x, states, []
         more, recent = self.grams(tokens, states[-1][0])
-        places = nn.functional.dropout(more.new_ones(*tokens.shape, 1), self.sizes.group_dropout, self.training)
-        return x + more * places, states[:-1], [[recent]]
+        if self.training and self.sizes.group_dropout:
+            more = more * nn.functional.dropout(more.new_ones(*tokens.shape, 1), self.sizes.group_dropout)
+        return x + more, states[:-1], [[recent]]
 
     def leave(self, h: Float[Tensor, "*steps width"], x: Float[Tensor, "*steps embedding"]) -> Tensor:
         """What scores are made of: outputs of the stack, and what it read beside them."""
-        return h if self.beside is None else h + self.beside(x)
+        if self.beside is None:
+            return h
+        return torch.addmv(h, self.beside.weight, x) if h.ndim == 1 else h + self.beside(x)
 
     def forward(
         self,
@@ -135,8 +138,10 @@ class LanguageModel(nn.Module):
         """What scores are made with: of tied weights the vectors of the units."""
         return self.embedding.table.weight if self.weight is None else self.weight
 
-    def scores(self, h: Float[Tensor, "steps width"]) -> Float[Tensor, "steps units"]:
+    def scores(self, h: Float[Tensor, "*steps width"]) -> Float[Tensor, "*steps units"]:
         """Scores of every unit, before the softmax."""
+        if h.ndim == 1:  # one step: fewer calls, which cost more than their work
+            return torch.addmv(self.bias, self._weight, self.narrow(h))
         return nn.functional.linear(self.narrow(h), self._weight, self.bias)
 
     def surprise(self, h: Float[Tensor, "*steps width"], following: Int[Tensor, "*steps"]) -> Float[Tensor, "steps"]:
@@ -146,10 +151,10 @@ class LanguageModel(nn.Module):
             return -self.adaptive(h, following).output
         return nn.functional.cross_entropy(self.scores(h), following, reduction="none")
 
-    def logarithms(self, h: Float[Tensor, "batch width"]) -> Float[Tensor, "batch units"]:
+    def logarithms(self, h: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch units"]:
         """log p of every unit."""
         if self.sizes.adaptive:
-            return self.adaptive.log_prob(h)
+            return self.adaptive.log_prob(h) if h.ndim == 2 else self.adaptive.log_prob(h[None])[0]
         return torch.log_softmax(self.scores(h), -1)
 
     def step(self, tokens: Int[Tensor, "batch"], states: States) -> tuple[Float[Tensor, "batch units"], States]:

@@ -55,7 +55,7 @@ class StackStream:
         self.stack = stack.eval()
         self._layers = [self._layer(cell, number) for number, (cell,) in enumerate(stack.cells)]
         self._plain = all(isinstance(n, torch.nn.Identity) for n in (*stack.before, *stack.after))
-        self._connections = list(stack.connections)
+        self._connections = [None if c.kind == "plain" else c for c in stack.connections]
         self._past = None if stack.attention is None else stack.attention.initial_state(1)
 
     @staticmethod
@@ -73,7 +73,8 @@ class StackStream:
     def push(self, x: Tensor) -> Tensor:
         for number, (layer, connect) in enumerate(zip(self._layers, self._connections, strict=True)):
             into = x if self._plain or number == 0 else cast("Any", self.stack.before)[number](x)
-            x = connect(x, layer.push(into.contiguous()))
+            y = layer.push(into.contiguous())
+            x = y if connect is None else connect(x, y)
             if not self._plain:
                 x = cast("Any", self.stack.after)[number](x)
         if self.stack.attention is not None:

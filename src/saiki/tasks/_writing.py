@@ -13,6 +13,7 @@ from saiki.decoding.beam import Candidate, beam
 from saiki.decoding.sampling import Sampling, draw, probabilities
 from saiki.errors import DataError, OptionError
 from saiki.modalities.text import END, UNKNOWN
+from saiki.network.grams import GramSteps
 from saiki.network.language import LanguageModel
 from saiki.network.streaming import StackStream
 
@@ -40,7 +41,8 @@ class Pen:
 
     def __init__(self, task: Any, network: LanguageModel) -> None:
         self.task, self.network = task, network.eval()
-        self.steps, self.behind = StackStream(network.stack), []
+        self.steps = StackStream(network.stack)
+        self.groups = None if network.grams is None else GramSteps(network.grams)
         self._vectors = network.embedding.table.weight.detach()
         self.restart()
 
@@ -52,27 +54,26 @@ class Pen:
     @property
     def state(self) -> Any:
         """As the network has it."""
-        return [*self.steps.state, *self.behind]
+        return [*self.steps.state, *([[self.groups.state]] if self.groups else [])]
 
     @state.setter
     def state(self, state: Any) -> None:
-        layers = len(self.steps.state)
-        self.steps.state, self.behind = state[:layers], state[layers:]
+        if self.groups:
+            *state, (self.groups.state,) = state
+        self.steps.state = state
 
     @torch.no_grad()
     def push(self, unit: int) -> None:
         """One more unit."""
-        if self.network.grams is None:
-            x = self._vectors[unit]
-        else:
-            entered, _, self.behind = self.network.enter(torch.tensor([[unit]]), self.behind)
-            x = entered[0, 0]
+        x = self._vectors[unit]
+        if self.groups:
+            x = x + self.groups.push(unit)
         self.h = self.network.leave(self.steps.push(x), x)
 
     @torch.no_grad()
     def logarithms(self) -> np.ndarray:
         """log p of every next unit."""
-        return self.network.logarithms(self.h[None])[0].numpy()
+        return self.network.logarithms(self.h).numpy()
 
 
 def write(task: Any, network: Any, prompt: str | Sequence[str] = "", **options: Any) -> Any:
