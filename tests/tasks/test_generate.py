@@ -308,6 +308,45 @@ def test_ngrams_are_a_distribution_and_equal_counts_by_hand(order):
     np.testing.assert_allclose(ngram.probabilities(training, text, 4, order), _by_hand(training, text, 4, order))
 
 
+@pytest.mark.parametrize("fewest", [1, 2, 3])
+def test_counts_of_frequent_ngrams_are_a_distribution_step_by_step_and_all_at_once(fewest):
+    rng = np.random.default_rng(fewest)
+    counts = ngram.count(rng.integers(0, 3, 400), 5, 4, fewest)
+    text = np.concatenate([rng.integers(0, 5, 40), [4, 4], rng.integers(0, 3, 40)])
+    together, before = counts.probabilities(text), counts.begin(1)
+    for place, unit in enumerate(text):
+        found = counts.following(before)
+        assert found.sum() == pytest.approx(1)
+        assert found[0, unit] == pytest.approx(together[place])
+        before = counts.after(before, text[place : place + 1])
+    several = np.repeat(before, 3, 0)
+    np.testing.assert_array_equal(counts.after(several, np.array([0, 1, 2]))[1], counts.after(before, np.array([1]))[0])
+    assert len(ngram.count(rng.integers(0, 3, 400), 5, 4, fewest + 1).keys) < len(counts.keys)
+
+
+def test_a_text_shorter_than_an_ngram_is_counted():
+    for length in (1, 2, 3):
+        assert ngram.count(np.zeros(length, int), 3, 5, 2).following(
+            np.array([[0, -1, -1, -1, -1]])
+        ).sum() == pytest.approx(1)
+
+
+def test_counts_have_a_share_that_held_out_text_settles(made):
+    """A model that has hardly learned leaves much to the counts; what is judged, streamed and saved has them."""
+    model, folder = made
+    beside = model.task.beside
+    assert 0.1 < beside.share < 1
+    held = model.task.held
+    alone = surprises(model.network, held, lines=1, opening=model.task.opening).mean()
+    counted = -np.log(beside.counts.probabilities(np.asarray(held.values))).mean()
+    assert model.validation.scores["saiki"]["nats_per_character"] < min(alone, counted)
+    assert "have a share of" in dict(saiki.load(folder / "m").facts())["counted"]
+    for options in ({"holdout": 0.0}, {"counted": False}):
+        none = saiki.train("generate", folder / "toy.txt", steps=2, width=8, batch=4, bptt=10, **options)
+        assert none.task.beside.counts is None
+        assert "counted" not in dict(none.facts())
+
+
 def _by_hand(training, text, units, order):
     """Kneser-Ney with dictionaries, straight from the definition."""
     grams = {k: {} for k in range(1, order + 1)}

@@ -19,6 +19,7 @@ from saiki.modalities.text import END, TextCodec
 from saiki.network.language import LanguageModel, Sizes
 from saiki.network.options import Network
 from saiki.tasks import _recipe
+from saiki.tasks._counted_share import SETTLED, CountedShare, settle
 from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._language_scores import judge
 from saiki.tasks._reading import ReadingProblem, surprises
@@ -70,6 +71,7 @@ class GenerateTask(Task):
         self.held: Tokens | None = None
         self.vectors: tuple[np.ndarray, np.ndarray] | None = None
         self.said: list[tuple[str, str]] = []
+        self.beside = CountedShare()
         self.given = Training.model_construct()
         self.layers = 2
 
@@ -229,14 +231,30 @@ class GenerateTask(Task):
         held = None if whole else self.held if valid is None else self.read(valid)
         return ReadingProblem(self.training, held, batch, self.given.bptt or _recipe.BPTT, self.given.seed)
 
+    def settle(self, network: Any, valid: Any = None, searched: Any = None) -> None:
+        """Count the training text, and settle the share of the counts on what is held out, if anything is."""
+        held = self.held if valid is None else self.read(valid)
+        if not self.options.counted or self.training is None or searched is not None:
+            return
+        self.beside = CountedShare()
+        if held is not None:
+            nats = surprises(network, held, lines=8, opening=self.opening, most=SETTLED)
+            sizes = self.codec.size, self.codec.units, self.given.seconds, self.opening
+            self.beside = settle(self.training, held, nats, *sizes)
+
     # Answers.
+
+    def surprises(self, network: Any, text: Tokens, lines: int) -> np.ndarray:
+        """-log p of every unit of a text, in nats: of the network, with the share of the counts."""
+        found = surprises(network, text, lines=lines, opening=self.opening)
+        return self.beside.surprise(found, text.take(0, len(text)), self.opening)
 
     def predict(self, network: Any, data: Any) -> Any:
         self.cannot("predict", "a language model writes and scores text; use saiki generate, evaluate or stream")
 
     def evaluate(self, network: Any, data: Any, history: Any = None) -> Evaluation:
         text = self.read(data)
-        found = surprises(network, text, lines=1, opening=self.opening)
+        found = self.surprises(network, text, lines=1)
         before, note = self._before(history)
         told = judge(self, text, found, before, f"{len(text):,} units, {text.characters:,} characters")
         return told if note is None else _noted(told, note)
@@ -244,7 +262,7 @@ class GenerateTask(Task):
     def surprise(self, network: Any, data: Any) -> Iterator[tuple[str, float]]:
         """Every unit of a text and its surprise in nats."""
         text = self.read(data)
-        found = surprises(network, text, lines=1, opening=self.opening)
+        found = self.surprises(network, text, lines=1)
         yield from (
             (self.codec.name(unit), float(nats)) for unit, nats in zip(text.values.tolist(), found, strict=True)
         )
@@ -253,7 +271,7 @@ class GenerateTask(Task):
         text = self.held if valid is None else self.read(valid)
         if text is None:
             return None
-        found = surprises(network, text, lines=8, opening=self.opening)
+        found = self.surprises(network, text, lines=8)
         assert self.training is not None
         return judge(self, text, found, np.asarray(self.training.values), f"validation: {text.characters:,} characters")
 
@@ -295,6 +313,7 @@ class GenerateTask(Task):
 
     def to_json(self) -> dict[str, Any]:
         own = {"source": self.source, "opening": self.opening, "counts": self.counts, "groups": self.groups or 0}
+        own["counted"] = self.beside.share
         return {"codec": self.codec.to_json(), **own}
 
     @classmethod
@@ -302,12 +321,25 @@ class GenerateTask(Task):
         codec = TextCodec.from_json(stored["codec"])
         return cls(options, codec, stored["source"], stored["opening"], stored["counts"], stored.get("groups", 0))
 
+    def files(self) -> dict[str, bytes]:
+        return self.beside.files()
+
+    @classmethod
+    def restore(cls, options: Generate, stored: dict[str, Any], files: dict[str, bytes]) -> GenerateTask:
+        task = cls.from_json(options, stored)
+        task.beside = CountedShare.read(stored.get("counted", 0.0), files)
+        return task
+
     @property
     def headline(self) -> str:
         return self.codec.describe()
 
     def facts(self) -> list[tuple[str, str]]:
-        return [("units", self.codec.describe()), ("stream", "a step per unit")]
+        told = [("units", self.codec.describe()), ("stream", "a step per unit")]
+        if (counts := self.beside.counts) is not None:
+            words = f"{len(counts.keys):,} n-grams of up to {counts.order} units"
+            told.append(("counted", f"{words} have a share of {self.beside.share:.2f} in every answer"))
+        return told
 
     def next_commands(self, folder: Path, data: Path) -> list[str]:
         return [

@@ -41,30 +41,34 @@ class Pen:
 
     def __init__(self, task: Any, network: LanguageModel) -> None:
         self.task, self.network = task, network.eval()
-        self.steps = StackStream(network.stack)
+        self.steps, self.beside = StackStream(network.stack), task.beside
         self.groups = None if network.grams is None else GramSteps(network.grams)
         self._vectors = network.embedding.table.weight.detach()
         self.restart()
 
     def restart(self) -> None:
         """At the beginning of a text."""
-        self.state = self.network.initial_state(1)
+        self.state = _beginning(self.task, self.network)
         self.push(self.task.opening)
 
     @property
     def state(self) -> Any:
         """As the network has it."""
-        return [*self.steps.state, *([[self.groups.state]] if self.groups else [])]
+        groups = [[self.groups.state]] if self.groups else []
+        return [*self.steps.state, *groups], self.before
 
     @state.setter
     def state(self, state: Any) -> None:
+        layers, self.before = state
         if self.groups:
-            *state, (self.groups.state,) = state
-        self.steps.state = state
+            *layers, (self.groups.state,) = layers
+        self.steps.state = layers
 
     @torch.no_grad()
     def push(self, unit: int) -> None:
         """One more unit."""
+        if self.beside.counts is not None:
+            self.before = self.beside.counts.after(self.before, np.array([unit]))
         x = self._vectors[unit]
         if self.groups:
             x = x + self.groups.push(unit)
@@ -73,7 +77,8 @@ class Pen:
     @torch.no_grad()
     def logarithms(self) -> np.ndarray:
         """log p of every next unit."""
-        return self.network.logarithms(self.h).numpy()
+        found = self.network.logarithms(self.h).numpy()
+        return found if self.beside.counts is None else self.beside.logarithms(found[None], self.before)[0]
 
 
 def write(task: Any, network: Any, prompt: str | Sequence[str] = "", **options: Any) -> Any:
@@ -157,9 +162,14 @@ def _searched(task: Any, network: LanguageModel, begun: list[list[int]], how: Wr
     closed = torch.zeros(task.codec.size)
     closed[[UNKNOWN] if task.counts[END] else [UNKNOWN, END]] = -torch.inf
 
-    def step(units: torch.Tensor, states: Any) -> tuple[torch.Tensor, Any]:
+    def step(units: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
+        states, before = state
         logarithms, states = network.step(units, states)
-        return logarithms + closed, states
+        if task.beside.counts is not None:
+            nodes = task.beside.counts.after(before.numpy(), units.numpy())
+            logarithms = torch.from_numpy(task.beside.logarithms(logarithms.numpy(), nodes))
+            before = torch.from_numpy(nodes)
+        return logarithms + closed, (states, before)
 
     answers = []
     for units in begun:  # prompts differ in length, and a search asks for `width` rows of each anyway
@@ -175,10 +185,19 @@ def _searched(task: Any, network: LanguageModel, begun: list[list[int]], how: Wr
 def _after(task: Any, network: LanguageModel, units: list[int]) -> tuple[Any, int]:
     """The states before the last unit of what was begun, and that unit."""
     every = [task.opening, *units]
-    states = network.initial_state(1)
+    states, before = _beginning(task, network)
     if len(every) > 1:
         _, states = network(torch.tensor([every[:-1]]), states)
-    return states, every[-1]
+    if task.beside.counts is not None:
+        for unit in every[:-1]:
+            before = task.beside.counts.after(before, np.array([unit]))
+    return (states, torch.from_numpy(before)), every[-1]
+
+
+def _beginning(task: Any, network: LanguageModel) -> tuple[Any, np.ndarray]:
+    """The states of the network before a text, and what came last for the counts: nothing."""
+    counts = task.beside.counts
+    return network.initial_state(1), np.zeros((1, 1), np.int64) if counts is None else counts.begin(1)
 
 
 def _text(task: Any, candidate: Candidate, how: Writing) -> tuple[str, float]:

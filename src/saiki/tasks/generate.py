@@ -43,6 +43,10 @@ class Generate(TextOptions):
         lt=1,
         description="Share of the places without vectors of groups in training [0 to 0.5, by how often the text is read].",
     )
+    counted: bool = Field(
+        True,
+        description="N-grams that the text has twice or more have a share in what is foreseen, as held-out text says.",
+    )
     output_dropout: float | None = Field(None, ge=0, lt=1, description="Dropout below the scores [as --dropout].")
     activation_regularisation: float = Field(0.0, ge=0, description="Weight of the mean square of the outputs.")
     temporal_regularisation: float = Field(0.0, ge=0, description="Weight of the mean square of their change per step.")
