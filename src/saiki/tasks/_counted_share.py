@@ -22,8 +22,8 @@ from saiki.shapes import Float
 
 #: units of the longest n-grams
 ORDERS = {"characters": 12, "bytepair": 6, "words": 4}
-#: how often an n-gram must occur: what stands in the text once is not kept
-FEWEST = 2
+#: how often an n-gram must occur to be kept; those of words may occur once in a text of up to ONCE words
+FEWEST, ONCE = 2, 2_000_000
 #: units of the text that are counted per second of the budget, at a few per cent of it, the last ones of a long text
 PER_SECOND = 15_000
 #: units of what is held out that the share is settled on
@@ -101,7 +101,8 @@ def settle(
 
 def counted(training: Tokens, units: int, kind: str, most: int) -> ngram.Counts:
     """The counts of the last units of a text, in single precision."""
-    found = ngram.count(training.take(max(0, len(training) - most), len(training)), units, ORDERS[kind], FEWEST)
+    text = training.take(max(0, len(training) - most), len(training))
+    found = ngram.count(text, units, ORDERS[kind], 1 if kind == "words" and len(text) <= ONCE else FEWEST)
     return ngram.Counts(units, found.order, found.keys, found.chance.astype(np.float32), found.left.astype(np.float32))
 
 

@@ -45,7 +45,7 @@ class Generate(TextOptions):
     )
     counted: bool = Field(
         True,
-        description="N-grams that the text has twice or more have a share in what is foreseen, as held-out text says.",
+        description="Counted n-grams of the text have a share in what is foreseen, as held-out text says.",
     )
     output_dropout: float | None = Field(None, ge=0, lt=1, description="Dropout below the scores [as --dropout].")
     activation_regularisation: float = Field(0.0, ge=0, description="Weight of the mean square of the outputs.")
