@@ -29,7 +29,7 @@ PAGE = ROOT / "docs" / "language.md"
 CODE = [
     "native", "src/saiki/tasks/translate.py", "src/saiki/tasks/_translating.py", "src/saiki/tasks/_pair_problem.py",
     "src/saiki/decoding", "src/saiki/tasks/generate.py", "src/saiki/tasks/_generating.py", "src/saiki/tasks/_reading.py",
-    "src/saiki/tasks/_recipe.py", "src/saiki/data/ngrams.py",
+    "src/saiki/tasks/_recipe.py", "src/saiki/data/ngrams.py", "src/saiki/tasks/_counted_share.py", "src/saiki/baselines/ngram.py",
     "src/saiki/network", "src/saiki/training", "src/saiki/modalities/text.py",
     "src/saiki/cells/base.py", "src/saiki/cells/gru.py", "src/saiki/kernels",
 ]  # fmt: skip
@@ -40,7 +40,7 @@ SETS: dict[str, dict[str, Any]] = {
         "text": "text/tiny-shakespeare/input.txt",
         "train": (0.0, 0.9),
         "test": (0.9, 1.0),
-        "options": ["--units", "characters", "--holdout", "0", "--minutes", "20"],
+        "options": ["--units", "characters", "--holdout", "0.02", "--minutes", "20"],
     },
     "war-and-peace": {
         "about": "War and Peace, characters, 80/10/10 by position",

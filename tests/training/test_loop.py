@@ -200,7 +200,8 @@ def test_a_machine_that_becomes_slower_does_not_take_longer_than_the_minutes(mon
     assert ended == pytest.approx(60, rel=0.1)
 
 
-@pytest.mark.parametrize("when", [200, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("when", [200, 2000])
 def test_a_slow_moment_takes_no_more_steps_than_it_lasts(when, monkeypatch):
     progress, ended = on_a_false_clock(monkeypatch, lambda draw: 0.3 if when <= draw < when + 40 else 0.01)
     assert ended == pytest.approx(60, rel=0.1)

@@ -160,7 +160,8 @@ def test_a_brief_run_leaves_time_for_more_brief_ones(monkeypatch):
     assert len({each.steps for each in found}) == 1
 
 
-@pytest.mark.parametrize("how", [KeyboardInterrupt, pytest.param(Killed, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [KeyboardInterrupt, Killed])
 def test_stopped_in_the_second_network_of_an_open_ensemble(tmp_path, how):
     whole, half, again = open_ensemble(), open_ensemble(), open_ensemble()
     expected = fit_members(whole, Spare(), Training(**SPARE))
