@@ -1,5 +1,6 @@
 """The task generate: a planted rule is learned; writing, streaming and scoring agree; bad input is one line."""
 
+import io
 import json
 import math
 
@@ -17,7 +18,7 @@ from saiki.network.language import LanguageModel, Sizes
 from saiki.network.options import Network
 from saiki.network.stack import Stack
 from saiki.network.streaming import StackStream
-from saiki.tasks import _recipe
+from saiki.tasks import _counted_share, _recipe
 from saiki.tasks._reading import FRESH, WARM_UP, ReadingProblem, surprises
 from saiki.tasks._writing import Pen
 from saiki.tasks.generate import toy
@@ -345,6 +346,63 @@ def test_counts_have_a_share_that_held_out_text_settles(made):
         none = saiki.train("generate", folder / "toy.txt", steps=2, width=8, batch=4, bptt=10, **options)
         assert none.task.beside.counts is None
         assert "counted" not in dict(none.facts())
+
+
+def test_going_on_keeps_the_old_counts_where_they_foresee_more(made, tmp_path):
+    base, folder = made
+    (tmp_path / "short.txt").write_text(toy(length=300, seed=3))
+    on = {"from_": folder / "m", "steps": 1, "batch": 4, "bptt": 10}
+    for holdout in (0.5, 0.0):
+        found = saiki.train("generate", tmp_path / "short.txt", holdout=holdout, **on).task.beside
+        np.testing.assert_array_equal(found.counts.keys, base.task.beside.counts.keys)
+    assert found.share == base.task.beside.share
+
+
+def test_a_long_text_is_counted_in_stretches(made, monkeypatch):
+    model, folder = made
+    units = model.task.read(folder / "toy.txt").take(0, 3000)
+    nats = np.full(len(units), 2.0, np.float32)
+    whole = model.task.beside.surprise(nats, units, model.task.opening)
+    monkeypatch.setattr(_counted_share, "TOGETHER", 700)
+    np.testing.assert_allclose(model.task.beside.surprise(nats, units, model.task.opening), whole, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 0.1])
+def test_a_tiny_budget_counts_something(made, seconds):
+    task = made[0].task
+    assert len(_counted_share.counted(task.training, task.codec.size, "characters", seconds).keys) > 10
+
+
+DAMAGE = {
+    "nothing": lambda parts: b"",
+    "no zip": lambda parts: b"PK and so on",
+    "units": lambda parts: parts | {"sizes": parts["sizes"] + [1, 0]},
+    "order": lambda parts: parts | {"sizes": parts["sizes"] * [1, 0]},
+    "short": lambda parts: parts | {"left": parts["left"][:-1]},
+    "kind": lambda parts: parts | {"gaps": parts["gaps"].astype(float)},
+    "keys": lambda parts: parts | {"gaps": parts["gaps"] * 1000},
+    "falling": lambda parts: parts | {"gaps": -parts["gaps"]},
+    "chance": lambda parts: parts | {"chance": parts["chance"] + 1},
+    "nan": lambda parts: parts | {"left": parts["left"] * np.float32("nan")},
+    "absent": lambda parts: {"gaps": parts["gaps"]},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_counts_are_one_line(made, damage):
+    task = made[0].task
+    with np.load(io.BytesIO(task.files()["counted.npz"])) as found:
+        parts = dict(found)
+    whole = _counted_share.CountedShare.read(0.5, task.files(), task.codec.size)
+    np.testing.assert_array_equal(whole.counts.keys, task.beside.counts.keys)
+    broken, beside = DAMAGE[damage](parts), io.BytesIO()
+    if isinstance(broken, dict):
+        np.savez(beside, **broken)
+        broken = beside.getvalue()
+    with pytest.raises(ModelError, match="copy the folder again"):
+        _counted_share.CountedShare.read(0.5, {"counted.npz": broken}, task.codec.size)
+    with pytest.raises(ModelError, match="does not fit"):
+        _counted_share.CountedShare.read("x", task.files(), task.codec.size)
 
 
 def _by_hand(training, text, units, order):

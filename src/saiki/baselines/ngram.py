@@ -98,7 +98,7 @@ class Counts:
         # Σ over contexts: what the longer ones leave, times the chances of the children, which stand side by side
         begins, ends = self.keys.searchsorted(np.concatenate([nodes, nodes + 1]) * self.units).reshape(2, -1)
         many = ends - begins
-        left = np.where(many > 0, self.left[nodes], 1.0)[::-1].cumprod()[::-1]
+        left = np.where(many > 0, self.left[nodes].astype(np.float64), 1.0)[::-1].cumprod()[::-1]
         share = np.append(left[1:], 1.0)
         child = np.repeat(begins - many.cumsum() + many, many) + np.arange(many.sum())
         unit = self.keys[child] - np.repeat(nodes * self.units, many)

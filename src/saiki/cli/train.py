@@ -97,7 +97,7 @@ def generate(argv: Sequence[str]) -> Callable[..., int]:
 
 def _of_task(task: str, data: str) -> str:
     """What help says above the options of a task."""
-    first, _, last = str(__doc__).strip().split("\n\n")
+    first, *_, last = str(__doc__).strip().split("\n\n")  # one and the same where Python leaves docstrings out
     return f"{first}\n\n{catalog.summary('tasks', task)}\n\nDATA is {data}\n\n{last}"
 
 

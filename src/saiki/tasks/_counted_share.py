@@ -11,6 +11,8 @@ language model"; the share by expectation maximisation: Jelinek and Mercer 1980.
 from __future__ import annotations
 
 import io
+import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +20,7 @@ import numpy as np
 
 from saiki.baselines import ngram
 from saiki.data.tokens import Tokens
+from saiki.errors import ModelError
 from saiki.shapes import Float
 
 #: units of the longest n-grams
@@ -26,10 +29,16 @@ ORDERS = {"characters": 12, "bytepair": 6, "words": 4}
 FEWEST, ONCE = 2, 2_000_000
 #: units of the text that are counted per second of the budget, at a few per cent of it, the last ones of a long text
 PER_SECOND = 15_000
-#: units of what is held out that the share is settled on
-SETTLED = 200_000
-#: rounds of expectation maximisation, and a share too small to be worth the counts
-ROUNDS, WORTH = 40, 0.02
+#: units that are counted at least
+LEAST = 1000
+#: units of what is held out that the share is settled on, and that are judged at once
+SETTLED, TOGETHER = 100_000, 1_000_000
+#: rounds of expectation maximisation, which begins at a share and holds to it as if so many units had said it
+ROUNDS, BEGIN, PRIOR = 40, 0.1, 20
+#: a share too small to be worth the counts, and the highest: the network always has its part
+WORTH, HIGHEST = 0.02, 0.95
+#: bytes of the counts of a model that is loaded, and units of its longest n-grams, at most
+LARGEST, LONGEST = 2**32, 64
 #: the file that stands beside the configuration
 FILE = "counted.npz"
 
@@ -45,8 +54,14 @@ class CountedShare:
         """-log p of the units of a text, which begins after the unit `opening`; `nats` are the network's."""
         if self.counts is None:
             return nats
-        counted = self.counts.probabilities(np.append(np.int64(opening), units))[1:]
-        return -np.log(_mixed(np.exp(-nats.astype(np.float64)), counted, self.share)).astype(np.float32)
+        before, found = np.array([opening], np.int64), np.empty(len(nats), np.float32)
+        for start in range(0, len(nats), TOGETHER):
+            some = units[start : start + TOGETHER]
+            counted = self.counts.probabilities(np.append(before, some))[len(before) :]
+            network = np.exp(-nats[start : start + TOGETHER].astype(np.float64))
+            found[start : start + TOGETHER] = -np.log(_mixed(network, counted, self.share))
+            before = np.append(before, some)[-self.counts.order :]
+        return found
 
     def logarithms(
         self, network: Float[np.ndarray, "rows units"], before: np.ndarray
@@ -61,46 +76,64 @@ class CountedShare:
         if self.counts is None:
             return {}
         beside, own = io.BytesIO(), self.counts
-        np.savez(beside, sizes=np.array([own.units, own.order]), keys=own.keys, chance=own.chance, left=own.left)
+        sizes, gaps = np.array([own.units, own.order]), np.diff(own.keys, prepend=0)
+        np.savez_compressed(beside, sizes=sizes, gaps=gaps, chance=own.chance, left=own.left)
         return {FILE: beside.getvalue()}
 
     @classmethod
-    def read(cls, share: float, files: dict[str, bytes]) -> CountedShare:
-        """From those files."""
+    def read(cls, share: Any, files: dict[str, bytes], units: int) -> CountedShare:
+        """From those files, of a model of so many units; ModelError for what cannot be counts."""
         if FILE not in files:
             return cls()
-        with np.load(io.BytesIO(files[FILE]), allow_pickle=False) as found:
-            units, order = (int(n) for n in found["sizes"])
-            return cls(share, ngram.Counts(units, order, found["keys"], found["chance"], found["left"]))
+        try:
+            counts = _read(files[FILE])
+        except Exception as error:  # what a file of a stranger may hold is not to be foreseen
+            raise ModelError(f"{FILE} is damaged ({error}); copy the folder again") from error
+        if counts.units != units or not isinstance(share, float) or not 0 <= share <= 1:
+            raise ModelError(f"{FILE} does not fit its model; copy the folder again")
+        return cls(share, counts)
+
+
+def _read(data: bytes) -> ngram.Counts:
+    """Counts from a file, checked: a node stands behind its parent, and chances are chances."""
+    if sum(part.file_size for part in zipfile.ZipFile(io.BytesIO(data)).infolist()) > LARGEST:
+        raise ValueError("too large")
+    with np.load(io.BytesIO(data), allow_pickle=False) as found:
+        units, order = (int(n) for n in found["sizes"])
+        gaps, chance, left = (found[name] for name in ("gaps", "chance", "left"))
+    keys, nodes = gaps.cumsum(), np.arange(len(gaps))
+    whole = gaps.dtype == np.int64 and gaps.shape == chance.shape == (len(left) - 1,) == (len(keys),)
+    floats = all(part.dtype == np.float32 and ((part >= 0) & (part <= 1)).all() for part in (chance, left))
+    if not (whole and floats and len(keys) and 1 <= order <= LONGEST and units >= 1):
+        raise ValueError("not the counts of n-grams")
+    if (gaps[1:] <= 0).any() or keys[0] < 0 or (keys // units > nodes).any():
+        raise ValueError("not a tree of n-grams")
+    return ngram.Counts(units, order, keys, chance, left)
 
 
 def settle(
-    training: Tokens,
-    held: Tokens,
+    candidates: Sequence[ngram.Counts],
+    held: Float[np.ndarray, "units"],
     nats: Float[np.ndarray, "units"],
-    units: int,
-    kind: str,
-    seconds: float | None,
     opening: int,
 ) -> CountedShare:
-    """Count the training text, and give the counts the share with the least surprise on what is held out.
-
-    nats     the network's surprise at what is held out, of its first units or of all
-    seconds  the budget, of which counting takes a small part
-    """
-    most = ngram.MOST if seconds is None else min(ngram.MOST, int(PER_SECOND * seconds))
-    counts = counted(training, units, kind, most)
-    text = held.take(0, min(len(nats), SETTLED))
-    network = np.exp(-nats[: len(text)].astype(np.float64))
-    p = counts.probabilities(np.append(np.int64(opening), text))[1:]
-    share = 0.1
-    for _ in range(ROUNDS):
-        share = float((share * p / _mixed(network, p, share)).mean())
-    return CountedShare(round(share, 3), counts) if share >= WORTH else CountedShare()
+    """Those counts, with that share, which are the least surprised at what is held out; `nats` are the network's surprise."""
+    network, best = np.exp(-nats.astype(np.float64)), (float(nats.sum(dtype=np.float64)), CountedShare())
+    for counts in candidates:
+        p, share = counts.probabilities(np.append(np.int64(opening), held))[1:], BEGIN
+        for _ in range(ROUNDS):
+            told = (share * p / _mixed(network, p, share)).sum()
+            share = min(HIGHEST, float(told + PRIOR * BEGIN) / (len(p) + PRIOR))
+        share = round(share, 3)
+        if share >= WORTH:
+            surprise = -float(np.log(_mixed(network, p, share)).sum())
+            best = min(best, (surprise, CountedShare(share, counts)), key=lambda pair: pair[0])
+    return best[1]
 
 
-def counted(training: Tokens, units: int, kind: str, most: int) -> ngram.Counts:
-    """The counts of the last units of a text, in single precision."""
+def counted(training: Tokens, units: int, kind: str, seconds: float | None) -> ngram.Counts:
+    """The counts of the last units of a text, as many as a small part of the budget is enough for, in single precision."""
+    most = ngram.MOST if seconds is None else max(LEAST, min(ngram.MOST, int(PER_SECOND * seconds)))
     text = training.take(max(0, len(training) - most), len(training))
     found = ngram.count(text, units, ORDERS[kind], 1 if kind == "words" and len(text) <= ONCE else FEWEST)
     return ngram.Counts(units, found.order, found.keys, found.chance.astype(np.float32), found.left.astype(np.float32))

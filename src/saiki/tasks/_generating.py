@@ -19,7 +19,7 @@ from saiki.modalities.text import END, TextCodec
 from saiki.network.language import LanguageModel, Sizes
 from saiki.network.options import Network
 from saiki.tasks import _recipe
-from saiki.tasks._counted_share import SETTLED, CountedShare, settle
+from saiki.tasks._counted_share import SETTLED, CountedShare, counted, settle
 from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._language_scores import judge
 from saiki.tasks._reading import ReadingProblem, surprises
@@ -71,7 +71,7 @@ class GenerateTask(Task):
         self.held: Tokens | None = None
         self.vectors: tuple[np.ndarray, np.ndarray] | None = None
         self.said: list[tuple[str, str]] = []
-        self.beside = CountedShare()
+        self.beside = self.before = CountedShare()  # that of the model which training goes on from
         self.given = Training.model_construct()
         self.layers = 2
 
@@ -89,10 +89,13 @@ class GenerateTask(Task):
             raise ModelError(f"--from: a model of the task {base.name} cannot go on as generate")
         old = base.task.options
         kept = {n: getattr(old, n) for n in KEPT}
-        for name in options.model_fields_set & kept.keys():
-            if getattr(options, name) != kept[name]:
+        if "counted" not in options.model_fields_set:
+            kept["counted"] = old.counted
+        is_now = kept | {"tied": base.network.sizes.tied, "lower": bool(old.lower)}
+        for name in options.model_fields_set & set(KEPT) - {"vectors"}:
+            if getattr(options, name) != is_now[name]:
                 raise OptionError(
-                    f"{name} {getattr(options, name)} is not that of the model to go on from, {kept[name]}; "
+                    f"{name} {getattr(options, name)} is not that of the model to go on from, {is_now[name]}; "
                     f"leave --{name.replace('_', '-')} out"
                 )
         options = options.model_copy(update=kept)
@@ -118,7 +121,8 @@ class GenerateTask(Task):
         source = {"path": _path(data), "column": column, "characters": kept, "fingerprint": training.fingerprint}
         task = cls(options, codec, source, _opening(codec, counts), counts.tolist())
         task.training, task.held = training, held
-        task.groups = None if base is None else base.task.groups
+        if base is not None:
+            task.groups, task.before = base.task.groups, base.task.beside
         task.said = _said(codec, total, training, held)
         if options.vectors is not None:
             task.vectors = load_vectors(options.vectors, codec)
@@ -159,7 +163,8 @@ class GenerateTask(Task):
         own, units = self.options, self.codec.size
         longest = own.ngrams or (min(LONGEST, longest_of(units)) if own.units == "characters" else 1)
         fewest = own.ngram_fewest or fewest
-        most = own.ngram_vectors or _recipe.most_groups(units, self.asked_width or self.default_width)
+        numbers = own.embedding if self.vectors is None else self.vectors[1].shape[1]
+        most = own.ngram_vectors or _recipe.most_groups(units, self.asked_width or self.default_width, numbers)
         self.options = own.model_copy(update={"ngrams": longest, "ngram_fewest": fewest, "ngram_vectors": most})
         self.groups = 0
         if longest > 1:
@@ -236,11 +241,13 @@ class GenerateTask(Task):
         held = self.held if valid is None else self.read(valid)
         if not self.options.counted or self.training is None or searched is not None:
             return
-        self.beside = CountedShare()
-        if held is not None:
-            nats = surprises(network, held, lines=8, opening=self.opening, most=SETTLED)
-            sizes = self.codec.size, self.codec.units, self.given.seconds, self.opening
-            self.beside = settle(self.training, held, nats, *sizes)
+        if held is None:
+            self.beside = self.before
+            return
+        nats = surprises(network, held, lines=8, opening=self.opening, most=SETTLED)
+        own = counted(self.training, self.codec.size, self.codec.units, self.given.seconds)
+        candidates = [own] if self.before.counts is None else [own, self.before.counts]
+        self.beside = settle(candidates, held.take(0, len(nats)), nats, self.opening)
 
     # Answers.
 
@@ -327,7 +334,7 @@ class GenerateTask(Task):
     @classmethod
     def restore(cls, options: Generate, stored: dict[str, Any], files: dict[str, bytes]) -> GenerateTask:
         task = cls.from_json(options, stored)
-        task.beside = CountedShare.read(stored.get("counted", 0.0), files)
+        task.beside = CountedShare.read(stored.get("counted", 0.0), files, task.codec.size)
         return task
 
     @property

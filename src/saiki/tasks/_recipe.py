@@ -95,9 +95,9 @@ def fewest(passes: float) -> int:
     return round(rare + (common - rare) * _often(passes))
 
 
-def most_groups(units: int, width: int) -> int:
+def most_groups(units: int, width: int, numbers: int | None = None) -> int:
     """Groups that have a vector at most: fewer where vectors are as wide as the network, or a step would be spent on them."""
-    return GROUP_NUMBERS // embedding_for(units, width)
+    return max(1, GROUP_NUMBERS // (numbers or max(64, embedding_for(units, width))))
 
 
 def group_dropout(passes: float) -> float:
