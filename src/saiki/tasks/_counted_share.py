@@ -21,7 +21,7 @@ import numpy as np
 from saiki.baselines import ngram
 from saiki.data.tokens import Tokens
 from saiki.errors import ModelError
-from saiki.shapes import Float
+from saiki.shapes import Float, Int
 
 #: units of the longest n-grams
 ORDERS = {"characters": 12, "bytepair": 6, "words": 4}
@@ -50,7 +50,9 @@ class CountedShare:
     share: float = 0.0
     counts: ngram.Counts | None = field(default=None, compare=False, repr=False)
 
-    def surprise(self, nats: Float[np.ndarray, "units"], units: np.ndarray, opening: int) -> Float[np.ndarray, "units"]:
+    def surprise(
+        self, nats: Float[np.ndarray, "units"], units: Int[np.ndarray, "units"], opening: int
+    ) -> Float[np.ndarray, "units"]:
         """-log p of the units of a text, which begins after the unit `opening`; `nats` are the network's."""
         if self.counts is None:
             return nats
@@ -113,7 +115,7 @@ def _read(data: bytes) -> ngram.Counts:
 
 def settle(
     candidates: Sequence[ngram.Counts],
-    held: Float[np.ndarray, "units"],
+    held: Int[np.ndarray, "units"],
     nats: Float[np.ndarray, "units"],
     opening: int,
 ) -> CountedShare:
