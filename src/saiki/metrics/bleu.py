@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from saiki.errors import MissingExtraError
 
 BETTER = "higher"
 
@@ -32,8 +31,6 @@ def _metric(tokenize: str) -> Any:
 
 def scorer(name: str) -> Any:
     """A metric of sacrebleu."""
-    try:
-        import sacrebleu.metrics
-    except ImportError as error:
-        raise MissingExtraError("sacrebleu", "text", f"the metric {name}") from error
+    import sacrebleu.metrics
+
     return getattr(sacrebleu.metrics, name)

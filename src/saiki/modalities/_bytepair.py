@@ -6,14 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from saiki.errors import DataError, MissingExtraError
+from saiki.errors import DataError
 
 
 def _library() -> Any:
-    try:
-        import tokenizers
-    except ImportError as error:
-        raise MissingExtraError("tokenizers", "text", "units bytepair") from error
+    import tokenizers
+
     return tokenizers
 
 
