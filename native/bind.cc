@@ -18,19 +18,28 @@ int cell_index(const std::string& cell) {
   throw std::invalid_argument("saiki kernel: no kernel for the cell " + cell);
 }
 
-Shape shape_of(const View& x, const View& weight_hh, nb::handle counts, bool batch_first, long rows) {
+// How many rows there are: the state tells; where it is absent (zeros), every row has a step.
+long rows_of(const View& x, nb::tuple state, const int64_t* counts, bool batch_first) {
+  if (state.size() == 0) wrong("state", "given");
+  if (state[0].is_none()) return x.dimensions == 3 ? x.shape[batch_first ? 0 : 1] : counts ? counts[0] : 0;
+  const View first = view(state[0]);
+  return first.shape[first.dimensions == 3 ? 1 : 0];
+}
+
+Shape shape_of(const View& x, const View& weight_hh, nb::handle counts, bool batch_first, nb::tuple state) {
   if (x.dimensions < 2 || x.dimensions > 3 || weight_hh.dimensions != 2) wrong("x and weight_hh", "of 2 or 3, and of 2 dimensions");
   if (x.scalar > 1) wrong("x", "float32 or float64");
   Shape s{};
-  s.scalar = x.scalar, s.rows = rows, s.features = x.shape[x.dimensions - 1], s.width = weight_hh.shape[1];
+  s.scalar = x.scalar, s.features = x.shape[x.dimensions - 1], s.width = weight_hh.shape[1];
   View n;
   if (!counts.is_none()) {
     n = view(counts);
     if (n.dimensions != 1 || n.scalar != 2) wrong("counts and lengths", "int64, of one dimension");
   }
   const int64_t* numbers = reinterpret_cast<const int64_t*>(n.memory);
+  if (x.dimensions == 2 && (!numbers || n.shape[0] < 1)) wrong("counts", "given");
+  const long rows = s.rows = rows_of(x, state, numbers, batch_first);
   if (x.dimensions == 2) {
-    if (!numbers) wrong("counts", "given");
     s.time = n.shape[0], s.steps = x.shape[0];
     count_packed(s, numbers, rows);
   } else {
@@ -66,7 +75,7 @@ struct Given {
   Call call{};
 
   Given(nb::tuple about, size_t many)
-      : shape(shape_of(view(checked(about, many)[1]), view(weight(about[3], 1)), about[4], nb::cast<bool>(about[6]), rows(part(about, 2)))),
+      : shape(shape_of(view(checked(about, many)[1]), view(weight(about[3], 1)), about[4], nb::cast<bool>(about[6]), part(about, 2))),
         kernels(chosen()->cells[cell_index(nb::cast<std::string>(about[0]))][shape.scalar]) {
     const int t = shape.scalar;
     const long width = shape.width, columns = kernels.gates * width;
@@ -77,9 +86,20 @@ struct Given {
     call.weight_hh = present(weight(about[3], 1), t, {columns, width}, "weight_hh");
     call.bias_ih = data(weight(about[3], 2), t, {columns}, "bias_ih");
     call.bias_hh = data(weight(about[3], 3), t, {columns}, "bias_hh");
-    each_state(part(about, 2), "state", [&](int i, nb::handle one) { call.initial[i] = present(one, t, {shape.rows, width}, "state"); });
+    each_state(part(about, 2), "state", [&](int i, nb::handle one) { call.initial[i] = one.is_none() ? zeros() : rows(one, "state"); });
   }
   Given(const Given&) = delete;
+
+  // One number for each unit of each row: [rows, width], or [1, rows, width] as torch.nn has it.
+  void* rows(nb::handle tensor, const char* name) const {
+    if (tensor.is_none()) return nullptr;
+    const View v = view(tensor);
+    if (v.scalar != shape.scalar) wrong(name, "of the same dtype as the weights");
+    const int axes = v.dimensions;
+    if (axes < 2 || axes > 3 || (axes == 3 && v.shape[0] != 1) || v.shape[axes - 2] != shape.rows || v.shape[axes - 1] != shape.width)
+      wrong(name, "of the shape [rows, width]");
+    return v.memory;
+  }
 
   template <class Body> void each_state(nb::tuple parts, const char* name, Body body) const {
     if (int(parts.size()) != kernels.states) wrong(name, "as many tensors as the cell has states");
@@ -95,13 +115,15 @@ struct Given {
   size_t number() const { return shape.scalar ? sizeof(double) : sizeof(float); }
 
  private:
+  std::vector<char> zeros_;
+
+  void* zeros() {
+    if (zeros_.empty()) zeros_.resize(number() * size_t(shape.rows * shape.width));
+    return zeros_.data();
+  }
   static nb::tuple checked(nb::tuple about, size_t many) {
     if (about.size() != many) wrong("a direction", "cell, x, state, weights, counts, reverse, batch_first and what is its own");
     return about;
-  }
-  static long rows(nb::tuple initial) {
-    if (initial.size() == 0) wrong("state", "given");
-    return view(initial[0]).shape[0];
   }
 };
 
@@ -110,7 +132,10 @@ struct ForwardGiven : Given {
   explicit ForwardGiven(nb::tuple about) : Given(about, 10) {
     const Shape& s = shape;
     call.y = present(about[7], s.scalar, s.of(s.width), "y");
-    each_state(part(about, 8), "final state", [&](int i, nb::handle one) { call.final[i] = present(one, s.scalar, {s.rows, s.width}, "final state"); });
+    each_state(part(about, 8), "final state", [&](int i, nb::handle one) { 
+      if (one.is_none()) wrong("final state", "given");
+      call.final[i] = rows(one, "final state");
+    });
     const long row = kernels.saved_row(call);
     call.saved = data(about[9], s.scalar, {s.steps, row}, "saved");
     prefer_large_pages(call.y, number() * size_t(s.lines() * s.width));
@@ -129,9 +154,9 @@ struct BackwardGiven : Given {
     c.saved = present(about[8], t, {s.steps, kernels.saved_row(c)}, "saved");
     c.dy = data(about[9], t, s.of(s.width), "the gradient of y");
     const char* name = "the gradient of a state";
-    each_state(part(about, 10), name, [&](int i, nb::handle one) { c.dfinal[i] = data(one, t, {s.rows, s.width}, name); });
+    each_state(part(about, 10), name, [&](int i, nb::handle one) { c.dfinal[i] = rows(one, name); });
     c.dx = data(about[11], t, s.of(s.features), "the gradient of x");
-    each_state(part(about, 12), name, [&](int i, nb::handle one) { c.dinitial[i] = data(one, t, {s.rows, s.width}, name); });
+    each_state(part(about, 12), name, [&](int i, nb::handle one) { c.dinitial[i] = rows(one, name); });
     c.dweight_ih = present(weight(about[13], 0), t, {columns, s.features}, "the gradient of weight_ih");
     c.dweight_hh = present(weight(about[13], 1), t, {columns, s.width}, "the gradient of weight_hh");
     c.dbias_ih = data(weight(about[13], 2), t, {columns}, "the gradient of bias_ih");

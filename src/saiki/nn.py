@@ -68,7 +68,7 @@ class _Recurrent(nn.Module):
         self._formula = (formula,)  # in a tuple, because it is no submodule: it has no numbers
         state = formula.initial_state(0)
         self._state_kind, self._state_widths = type(state), [part.shape[1] for part in state]
-        self._kernel_weights = len(formula.weight_names())
+        self._row = kernels.row_for(self.cell, options, len(formula.weight_names()))
         self._weight_names = self._add_weights(formula, device, dtype)
         self.reset_parameters()
 
@@ -121,28 +121,31 @@ class _Recurrent(nn.Module):
         """
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx, lengths)
-        if input.dim() not in (2, 3):
-            raise DataError(f"input: got {input.dim()} dimensions; expected 3, or 2 for a single sequence")
+        dimensions, axis = input.dim(), 0 if self.batch_first else 1
+        if dimensions not in (2, 3):
+            raise DataError(f"input: got {dimensions} dimensions; expected 3, or 2 for a single sequence")
         self._check_input(input)
-        single, axis = input.dim() == 2, 0 if self.batch_first else 1
-        if single:
+        if single := dimensions == 2:
             input = input.unsqueeze(axis)
-        batch, time = input.shape[axis], input.shape[1 - axis]
+        shape = input.shape
+        batch, time = shape[axis], shape[1 - axis]
         lengths = None if lengths is None else _lengths(lengths, single)
         states = self._initial(input, hx, batch, single)
         output, final = self._forward_padded(input, states, lengths, batch, time)
         return (output.squeeze(axis) if single else output), self._final(final, None, single)
 
     def _forward_padded(
-        self, x: Tensor, states: Parts, lengths: Tensor | None, batch: int, time: int
+        self, x: Tensor, states: Parts | None, lengths: Tensor | None, batch: int, time: int
     ) -> tuple[Tensor, Parts]:
         """Kernels read and write the padded batch as it lies; all else runs on packed steps."""
         kernel = self._kernel(x)
-        if kernel and type(x) is Tensor and not torch.compiler.is_compiling():
-            lengths = None if lengths is None else checked_lengths(lengths, batch, time)
-            if x.numel() and (lengths is None or any(lengths.tolist())):
+        if kernel and type(x) is Tensor and x.numel() and not torch.compiler.is_compiling():
+            if lengths is not None:
+                lengths = checked_lengths(lengths, batch, time)
+            if lengths is None or any(lengths.tolist()):
                 return self._layers(x, states, kernel, self._reference_padded, lengths)
         layout = packing(lengths, batch, time, x.device, self.batch_first)
+        states = states or self._zeros(x, batch)
         values, final = self._run(layout.pack(x), layout.counts, states, layout.order, kernel)
         return layout.pad(values), _reorder(final, layout.back)
 
@@ -153,33 +156,38 @@ class _Recurrent(nn.Module):
         if data.dim() != 2:
             raise DataError(f"input: got packed data with {data.dim()} dimensions; expected 2, [steps, input_size]")
         self._check_input(data)
-        states = self._initial(data, hx, int(counts[0]), False)
-        values, final = self._run(data, counts, states, order, self._kernel(data))
+        kernel, batch = self._kernel(data), int(counts[0])
+        states = self._initial(data, hx, batch, False) or (None if kernel else self._zeros(data, batch))
+        values, final = self._run(data, counts, states, order, kernel)
         return PackedSequence(values, counts, order, back), self._final(final, back, False)
 
     def _run(
         self,
         x: Float[Tensor, "steps features"],
         counts: Int[Tensor, "time"],
-        states: Parts,
+        states: Parts | None,
         order: Tensor | None,
         kernel: str | None,
     ) -> tuple[Float[Tensor, "steps output_width"], Parts]:
         """All layers over packed steps; `order` sorts the rows of the states as those of x."""
-        return self._layers(x, _reorder(states, order), kernel, self._reference, counts)
+        return self._layers(x, states and _reorder(states, order), kernel, self._reference, counts)
 
     def _layers(
-        self, x: Tensor, states: Parts, kernel: str | None, reference: Callable[..., Any], counts: Tensor | None
+        self, x: Tensor, states: Parts | None, kernel: str | None, reference: Callable[..., Any], counts: Tensor | None
     ) -> tuple[Tensor, Parts]:
-        """All layers over packed steps and `counts`, or over a padded batch and its lengths."""
-        final: list[Parts] = []
+        """All layers over packed steps and `counts`, or over a padded batch and its lengths; no states: zeros."""
+        directions, final = self._directions, []
+        nothing = (None,) * len(self._state_widths)
+        if kernel and self.num_layers * directions == 1:
+            given = [(states or nothing, self._weights(0), False)]
+            return kernels.unroll_layer(kernel, x, given, counts, reference, self.batch_first, stacked=True)[0]
         for layer in range(self.num_layers):
             if layer and self.dropout:
                 x = nn.functional.dropout(x, self.dropout, self.training)
             given = []
-            for direction in range(self._directions):
-                number = len(final) + direction
-                given.append((tuple([part[number] for part in states]), self._weights(number), direction == 1))
+            for number in range(layer * directions, (layer + 1) * directions):
+                before = tuple([part[number] for part in states]) if states else nothing
+                given.append((before, self._weights(number), number > layer * directions))
             if kernel:
                 found = kernels.unroll_layer(kernel, x, given, counts, reference, self.batch_first)
             else:
@@ -215,17 +223,17 @@ class _Recurrent(nn.Module):
 
     def _kernel(self, x: Tensor) -> str | None:
         """The name of the kernel that computes this layer on x; None: the reference does, and says why once."""
-        found = obstacle(x)
-        if found is None:
-            found = kernels.match(self.cell, self._options, self._kernel_weights, x.device.type, x.dtype)
+        found = obstacle(x) or self._row
+        if not isinstance(found, str):
+            found = kernels.runs(found, x.device.type, x.dtype)
         if isinstance(found, str):
             say_once(found)
             return None
         return found.kernel
 
     def _check_input(self, input: Tensor) -> None:
-        if input.shape[-1] != self.input_size:
-            raise DataError(f"input: got {input.shape[-1]} features per step; expected input_size={self.input_size}")
+        if (features := input.shape[-1]) != self.input_size:
+            raise DataError(f"input: got {features} features per step; expected input_size={self.input_size}")
         dtype = self._weight(self._weight_names[0][0]).dtype
         if input.dtype != dtype and not autocast(input):
             raise DataError(
@@ -233,14 +241,19 @@ class _Recurrent(nn.Module):
                 f"(input.to({dtype}), or layer.to({input.dtype}))"
             )
 
-    def _initial(self, x: Tensor, hx: Any, batch: int, single: bool) -> Parts:
-        """The initial states, one tensor for each part of the cell's state."""
-        shapes = [(self.num_layers * self._directions, batch, width) for width in self._state_widths]
+    def _shapes(self, batch: int) -> list[tuple[int, int, int]]:
+        return [(self.num_layers * self._directions, batch, width) for width in self._state_widths]
+
+    def _zeros(self, x: Tensor, batch: int) -> Parts:
+        return tuple([x.new_zeros(shape) for shape in self._shapes(batch)])
+
+    def _initial(self, x: Tensor, hx: Any, batch: int, single: bool) -> Parts | None:
+        """The initial states, one tensor for each part of the cell's state; None: zeros."""
         if hx is None:
-            return tuple([x.new_zeros(shape) for shape in shapes])
+            return None
         parts = self._parts(hx)
         checked = []
-        for name, part, shape in zip(("h_0", "c_0"), parts, shapes, strict=False):
+        for name, part, shape in zip(("h_0", "c_0"), parts, self._shapes(batch), strict=False):
             expected = (shape[0], shape[2]) if single else shape
             if tuple(part.shape) != expected:
                 raise DataError(f"hx: got {name} of shape {tuple(part.shape)}; expected {expected}")
@@ -255,7 +268,8 @@ class _Recurrent(nn.Module):
         return (hx,)
 
     def _final(self, parts: Parts, back: Tensor | None, single: bool) -> Any:
-        parts = _reorder(parts, back)
+        if back is not None:
+            parts = _reorder(parts, back)
         if single:
             parts = tuple(part.squeeze(1) for part in parts)
         return parts[0] if len(parts) == 1 else parts

@@ -120,6 +120,8 @@ def test_gradient_of_one_output_alone(kind, used, path):
 def test_the_kernels_are_really_used(kind, monkeypatch):
     used = []
     honest = kernels.unroll_layer
-    monkeypatch.setattr(kernels, "unroll_layer", lambda kernel, *rest: used.append(kernel) or honest(kernel, *rest))
+    monkeypatch.setattr(
+        kernels, "unroll_layer", lambda kernel, *rest, **how: used.append(kernel) or honest(kernel, *rest, **how)
+    )
     Pair(kind, CASES["ragged"]).ours_outputs()
     assert used

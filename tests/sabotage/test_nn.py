@@ -41,8 +41,8 @@ def reverse_runs_forward(patch):
     """Both directions start at the beginning."""
     honest = kernels.unroll_layer
 
-    def broken(kernel, x, directions, *rest):
-        return honest(kernel, x, [(state, weights, False) for state, weights, _ in directions], *rest)
+    def broken(kernel, x, directions, *rest, **options):
+        return honest(kernel, x, [(state, weights, False) for state, weights, _ in directions], *rest, **options)
 
     patch.setattr(kernels, "unroll_layer", broken)
 
@@ -50,7 +50,7 @@ def reverse_runs_forward(patch):
 def initial_state_without_gradient(patch):
     """The gradient of hx is dropped."""
     honest = nn._Recurrent._initial
-    cut = lambda self, *given: tuple(part.detach() for part in honest(self, *given))  # noqa: E731
+    cut = lambda self, *given: tuple(part.detach() for part in honest(self, *given) or ()) or None  # noqa: E731
     patch.setattr(nn._Recurrent, "_initial", cut)
 
 

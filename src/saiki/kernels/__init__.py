@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from saiki.kernels.ops import run, run_both, unroll, unroll_layer
 from saiki.kernels.stream import NativeStream
-from saiki.kernels.table import RESERVOIR, ROWS, SCAN, Row, choose, find, match, report
+from saiki.kernels.table import RESERVOIR, ROWS, SCAN, Row, choose, find, match, report, row_for, runs
 
 __all__ = [
     "RESERVOIR",
@@ -19,8 +19,10 @@ __all__ = [
     "find",
     "match",
     "report",
+    "row_for",
     "run",
     "run_both",
+    "runs",
     "unroll",
     "unroll_layer",
 ]

@@ -6,10 +6,14 @@
 the first `counts[t]` of them are active and own the next `counts[t]` lines of `x` and of `y`. Padded, `counts` are the lengths
 of its rows in any order, and the padding of `y` becomes zero, whatever stands in that of `x`. In reverse, every row starts at
 its own last step. Rows of length 0 keep their initial state.
+
+States are `[batch, width]`, or `[1, batch, width]` as `torch.nn` has those of one layer, and the final ones are shaped alike.
 """
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,8 +31,8 @@ from saiki.kernels.table import RESERVOIR, SCAN, STEPS, Row, native, say_once, w
 Reference = Callable[
     [Tensor, tuple[Tensor, ...], tuple[Tensor | None, ...], Any, bool], tuple[Tensor, tuple[Tensor, ...]]
 ]
-#: (state, weights, reverse)
-Direction = tuple[Sequence[Tensor], Sequence["Tensor | None"], bool]
+#: (state, weights, reverse); None for a state of zeros, where every row has a step
+Direction = tuple[Sequence["Tensor | None"], Sequence["Tensor | None"], bool]
 
 
 def unroll(
@@ -59,27 +63,67 @@ def unroll_layer(
     counts: Tensor | None,
     reference: Reference | None = None,
     batch_first: bool = False,
+    stacked: bool = False,
 ) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
-    """`unroll` in one direction, or in two at once: on an even number of threads each has half of them."""
+    """`unroll` in one direction, or in two at once: on an even number of threads each has half of them.
+
+    Args:
+        stacked: the final states of a state that is None are `[1, batch, width]`.
+    """
     if native is None:
         raise SaikiError(why_no_native)
-    directions = [(tuple(state), tuple(weights), reverse) for state, weights, reverse in directions]
-    if x.shape[0] == 0:
-        return [_no_steps(x, state, weights) for state, weights, _ in directions]
+    if x.shape[0] == 0 or torch.compiler.is_compiling() or type(x) is not Tensor:
+        return _without_autograd_function(kernel, x, directions, counts, batch_first, stacked)
     tensors = [t for state, weights, _ in directions for t in (*state, *weights)]
-    grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, *tensors))
-    if torch.compiler.is_compiling() or type(x) is not Tensor:
-        assert x.dim() == 2, "torch.compile sees packed sequences only"
-        assert counts is not None
-        found = [
-            _forward_op(kernel, x, state, weights, counts, reverse, grad) for state, weights, reverse in directions
-        ]
-        return [(y, final.unbind(0)) for y, final, _ in found]
-    if not grad:
-        return [(y, final) for y, final, _ in _forward(kernel, x, directions, counts, batch_first, save=False)]
-    states, reverses = len(directions[0][0]), tuple(reverse for _, _, reverse in directions)
-    found = _Unroll.apply(kernel, counts, reverses, batch_first, reference, states, x, *tensors)
-    return [(found[k], tuple(found[k + 1 : k + 1 + states])) for k in range(0, len(found), 1 + states)]
+    if not torch.is_grad_enabled() or not any(t is not None and t.requires_grad for t in (x, *tensors)):
+        return [(y, final) for y, final, _ in _forward(kernel, x, directions, counts, batch_first, stacked, save=False)]
+    states, reverses = len(directions[0][0]), [reverse for _, _, reverse in directions]
+    found = _Unroll.apply(kernel, counts, reverses, (batch_first, stacked), reference, states, x, *tensors)
+    return [(found[k], found[k + 1 : k + 1 + states]) for k in range(0, len(found), 1 + states)]
+
+
+def _without_autograd_function(
+    kernel: str, x: Tensor, directions: Sequence[Direction], counts: Tensor | None, batch_first: bool, stacked: bool
+) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
+    """What has no steps, and what torch.compile traces."""
+    given = [
+        (_present(x, state, weights, counts, batch_first, stacked), tuple(weights), reverse)
+        for state, weights, reverse in directions
+    ]
+    if x.shape[0] == 0:
+        return [_no_steps(x, state, weights) for state, weights, _ in given]
+    assert x.dim() == 2, "torch.compile sees packed sequences only"
+    assert counts is not None
+    found = []
+    for state, weights, reverse in given:
+        grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, *state, *weights))
+        rows = [part.reshape(part.shape[-2:]) for part in state]
+        y, final, _ = _forward_op(kernel, x, rows, weights, counts, reverse, grad)
+        found.append((y, tuple(last.reshape(part.shape) for last, part in zip(final.unbind(0), state, strict=True))))
+    return found
+
+
+def _present(
+    x: Tensor,
+    state: Sequence[Tensor | None],
+    weights: Sequence[Tensor | None],
+    counts: Any,
+    batch_first: bool,
+    stacked: bool,
+) -> tuple[Tensor, ...]:
+    """The state, with zeros where it is None."""
+    shape = _shape_of_state(x, weights, counts, batch_first, stacked) if None in state else ()
+    return tuple([x.new_zeros(shape) if part is None else part for part in state])
+
+
+def _shape_of_state(
+    x: Tensor, weights: Sequence[Tensor | None], counts: Any, batch_first: bool, stacked: bool
+) -> tuple[int, ...]:
+    """That of a state that is None."""
+    weight_hh = weights[1]
+    assert weight_hh is not None
+    rows = x.shape[0 if batch_first else 1] if x.dim() == 3 else int(counts[0])
+    return (1, rows, weight_hh.shape[1]) if stacked else (rows, weight_hh.shape[1])
 
 
 def run(
@@ -142,34 +186,41 @@ def _no_steps(
     x: Tensor, state: tuple[Tensor, ...], weights: tuple[Tensor | None, ...]
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Nothing to compute, but gradients are zeros, not None."""
-    y = torch.nn.functional.linear(x, weights[0][: state[0].shape[1]])
+    y = torch.nn.functional.linear(x, weights[0][: state[0].shape[-1]])
     nothing = sum(w.sum() * 0 for w in weights if w is not None and w.requires_grad)
     return y, tuple(s + nothing for s in state)
 
 
 def _compact(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
-    return tuple([t if t is None or _plain(t) else t.resolve_neg().contiguous() for t in tensors])
+    """Tensors whose memory holds the numbers, one after the other: the imaginary part of a conjugate has a sign of its own."""
+    return tuple(
+        [t if t is None or (t.is_contiguous() and not t.is_neg()) else t.resolve_neg().contiguous() for t in tensors]
+    )
 
 
-def _plain(t: Tensor) -> bool:
-    """Whether memory holds the numbers, one after the other: the imaginary part of a conjugate has a sign of its own."""
-    return t.is_contiguous() and not t.is_neg()
+@functools.cache
+def _saved_width(kernel: str, float64: bool, width: int) -> int:
+    """Numbers per step that the forward pass keeps for the backward pass."""
+    return native.saved_width(kernel, float64, width)
 
 
 def _forward(
-    kernel, x, directions, counts, batch_first, save
+    kernel, x, directions, counts, batch_first, stacked, save
 ) -> list[tuple[Tensor, tuple[Tensor, ...], Tensor | None]]:
     """(y, final, saved) of every direction."""
-    width = directions[0][0][0].shape[1]
-    steps = sum(counts.tolist()) if x.dim() == 3 and counts is not None else x.shape[:-1].numel()
-    saved_width = native.saved_width(kernel, x.dtype is torch.float64, width) if save else 0
+    width = directions[0][1][1].shape[1]
+    *lines, _ = x.shape
+    steps = sum(counts.tolist()) if len(lines) == 2 and counts is not None else math.prod(lines)
+    saved_width = _saved_width(kernel, x.dtype is torch.float64, width) if save else 0
     x, counts = _compact((x, counts))
     calls = []
     for state, weights, reverse in directions:
-        y, final = x.new_empty((*x.shape[:-1], width)), tuple([torch.empty_like(s) for s in state])
-        saved = x.new_empty((steps, saved_width)) if save else None
-        given = kernel, x, _compact(state), _compact(weights), counts, reverse, batch_first
-        calls.append((*given, y, final, saved))
+        shape = _shape_of_state(x, weights, counts, batch_first, stacked) if None in state else ()
+        state = _compact(state)
+        final = tuple([x.new_empty(shape) if s is None else torch.empty_like(s) for s in state])
+        saved = x.new_empty(steps, saved_width) if save else None
+        given = kernel, x, state, _compact(weights), counts, reverse, batch_first
+        calls.append((*given, x.new_empty(*lines, width), final, saved))
     native.forward(tuple(calls), torch.get_num_threads())
     return [call[7:] for call in calls]
 
@@ -181,10 +232,11 @@ def _backward(
     x, counts = _compact((x, counts))
     calls = []
     for (state, weights, reverse), (y, saved, dy, dfinal) in zip(directions, done, strict=True):
+        state, weights = _compact(state), _compact(weights)
         dx = torch.empty_like(x) if need_x else None
-        dstate = tuple([torch.empty_like(s) if need_state else None for s in state])
+        dstate = tuple([None if s is None or not need_state else torch.empty_like(s) for s in state])
         dweights = tuple([None if w is None else torch.empty_like(w) for w in weights])
-        given = kernel, x, _compact(state), _compact(weights), counts, reverse, batch_first
+        given = kernel, x, state, weights, counts, reverse, batch_first
         calls.append((*given, y, saved, *_compact((dy,)), _compact(dfinal), dx, dstate, dweights))
     native.backward(tuple(calls), torch.get_num_threads())
     dx = calls[0][11]
@@ -196,37 +248,43 @@ def _backward(
 class _Unroll(torch.autograd.Function):
     """The eager path: less overhead than a custom op, and gradients of gradients through the reference."""
 
+    @classmethod
+    def apply(cls, *given: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Without a look for functorch's wrappers, whose transforms never come here."""
+        return super(torch.autograd.Function, cls).apply(*given)
+
     @staticmethod
-    def forward(ctx: Any, kernel, counts, reverses, batch_first, reference, states, x, *tensors):
-        directions = _directions(tensors, reverses, states)
-        found = _forward(kernel, x, directions, counts, batch_first, save=True)
-        ctx.save_for_backward(x, counts, *tensors, *(t for y, _, saved in found for t in (y, saved)))
-        ctx.how = kernel, reverses, batch_first, reference, states
+    def forward(ctx: Any, kernel, counts, reverses, layout, reference, states, x, *tensors):
+        found = _forward(kernel, x, _directions(tensors, reverses, states), counts, *layout, save=True)
+        ctx.save_for_backward(x, counts, *tensors, *[t for y, _, saved in found for t in (y, saved)])
+        ctx.how = kernel, reverses, layout, reference, states
         ctx.set_materialize_grads(False)
         return tuple([t for y, final, _ in found for t in (y, *final)])
 
     @staticmethod
     def backward(ctx: Any, *grads):
-        kernel, reverses, batch_first, reference, states = ctx.how
+        kernel, reverses, layout, reference, states = ctx.how
         x, counts, *tensors = ctx.saved_tensors
         tensors, outputs = tensors[: -2 * len(reverses)], tensors[-2 * len(reverses) :]
         directions = _directions(tensors, reverses, states)
         arrived = [(grads[k], grads[k + 1 : k + 1 + states]) for k in range(0, len(grads), 1 + states)]
         if torch.is_grad_enabled():
-            return *(None,) * 6, *_differentiable(reference, x, directions, counts, arrived)
+            return *(None,) * 6, *_differentiable(reference, x, directions, counts, layout, arrived)
         if all(grad is None for grad in grads):
             return (None,) * (7 + len(tensors))
         need_x, need_state = ctx.needs_input_grad[6], any(_states(ctx.needs_input_grad[7:], len(reverses), states))
         done = [(*outputs[2 * k : 2 * k + 2], *grad) for k, grad in enumerate(arrived)]
-        dx, found = _backward(kernel, x, directions, counts, batch_first, done, need_x, need_state)
-        return *(None,) * 6, dx, *(grad for dstate, dweights in found for grad in (*dstate, *dweights))
+        dx, found = _backward(kernel, x, directions, counts, layout[0], done, need_x, need_state)
+        return *(None,) * 6, dx, *[grad for dstate, dweights in found for grad in (*dstate, *dweights)]
 
 
 def _directions(tensors: Sequence[Any], reverses: Sequence[bool], states: int) -> list[Direction]:
     """From the tensors of all directions, one after the other, to each one's own."""
     each = len(tensors) // len(reverses)
-    parts = [tensors[k * each : (k + 1) * each] for k in range(len(reverses))]
-    return [(part[:states], part[states:], reverse) for part, reverse in zip(parts, reverses, strict=True)]
+    return [
+        (tensors[k * each : k * each + states], tensors[k * each + states : (k + 1) * each], reverse)
+        for k, reverse in enumerate(reverses)
+    ]
 
 
 def _states(flags: Sequence[bool], directions: int, states: int) -> list[bool]:
@@ -236,7 +294,12 @@ def _states(flags: Sequence[bool], directions: int, states: int) -> list[bool]:
 
 
 def _differentiable(
-    reference: Reference | None, x: Tensor, directions: Sequence[Direction], counts: Any, arrived: Sequence[Any]
+    reference: Reference | None,
+    x: Tensor,
+    directions: Sequence[Direction],
+    counts: Any,
+    layout: tuple[bool, bool],
+    arrived: Sequence[Any],
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated again (create_graph=True): the reference computes them, the kernel cannot."""
     if reference is None:
@@ -246,8 +309,10 @@ def _differentiable(
     say_once("create_graph=True: gradients come from the reference, not from the kernel")
     inputs, pairs = [x], []
     for (state, weights, reverse), (dy, dfinal) in zip(directions, arrived, strict=True):
-        y, final = reference(x, tuple(state), tuple(weights), counts, reverse)
-        pairs += [(o, g) for o, g in zip((y, *final), (dy, *dfinal), strict=True) if g is not None and o.requires_grad]
+        before = [part.reshape(part.shape[-2:]) for part in _present(x, state, weights, counts, *layout)]
+        y, final = reference(x, tuple(before), tuple(weights), counts, reverse)
+        both = zip((y, *final), (dy, *dfinal), strict=True)
+        pairs += [(o, g.reshape(o.shape)) for o, g in both if g is not None and o.requires_grad]
         inputs += [*state, *weights]
     wanted = [t for t in inputs if t is not None and t.requires_grad]
     if not pairs:
@@ -272,7 +337,7 @@ def _forward_op(
     reverse: bool,
     save: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    ((y, final, saved),) = _forward(kernel, x, [(state, weights, reverse)], counts, False, save)
+    ((y, final, saved),) = _forward(kernel, x, [(state, weights, reverse)], counts, False, False, save)
     return y, torch.stack(final), x.new_empty(0) if saved is None else saved
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,13 +66,12 @@ def match(cell: str, options: Mapping[str, Any], weights: int, device: str, dtyp
         options: values of the options that rows of this cell name; one left out has a row's value.
         weights: number of the cell's weights; more than a row's (a projection, say) have no kernel.
     """
-    found = _row_for(cell, tuple(options.items()), weights)
-    return found if isinstance(found, str) else _runs(found, cell, device, dtype)
+    found = row_for(cell, options, weights)
+    return found if isinstance(found, str) else runs(found, device, dtype)
 
 
-@functools.cache  # asked anew at every call of a layer
-def _row_for(cell: str, given: tuple[tuple[str, Any], ...], weights: int) -> Row | str:
-    options = dict(given)
+def row_for(cell: str, options: Mapping[str, Any], weights: int) -> Row | str:
+    """`match`, wherever it may run."""
     rows = [row for row in ROWS if row.cell == cell]
     if not rows:
         return f"no kernel for the cell {cell}"
@@ -85,8 +83,9 @@ def _row_for(cell: str, given: tuple[tuple[str, Any], ...], weights: int) -> Row
     return rows[0]
 
 
-def _runs(row: Row, cell: str, device: str, dtype: torch.dtype) -> Row | str:
-    """The row, if it runs there."""
+def runs(row: Row, device: str, dtype: torch.dtype, cell: str = "") -> Row | str:
+    """The row, if it runs there, else why not; `cell` names another cell that it computes."""
+    cell = cell or row.cell
     if device != row.device:
         return f"the kernel for {cell} runs on {row.device}, not on {device}"
     if dtype not in row.dtypes:
@@ -118,7 +117,7 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
         linear and len(state[0]) > 1 and kind.__module__.startswith("saiki.cells.") and "coefficients" not in vars(cell)
     )
     if name in STEPS and (whole or not isinstance(found, Row)):
-        found = _runs(STEPS[name], name, x.device.type, x.dtype)
+        found = runs(STEPS[name], x.device.type, x.dtype, name)
     if (found in (SCAN, RESERVOIR) or found in STEPS.values()) and torch.compiler.is_compiling():
         return f"torch.compile: the kernel of {name} is no operator of its own; the cell runs step by step"
     if isinstance(found, Row) and torch.is_autocast_enabled(found.device):
@@ -129,9 +128,9 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
 def _fused(cell: Cell, name: str, x: Tensor) -> Row | str:
     """The row that computes the whole cell, input product and all, or the scan."""
     if isinstance(cell, LinearCell):
-        return _runs(SCAN, name, x.device.type, x.dtype)
+        return runs(SCAN, x.device.type, x.dtype, name)
     if name == RESERVOIR.cell and not isinstance(cell, Deep):
-        return _runs(RESERVOIR, name, x.device.type, x.dtype)
+        return runs(RESERVOIR, x.device.type, x.dtype, name)
     if not isinstance(cell, GatedCell) or not cell.plain:
         return f"no kernel for {name} with layer norm, zoneout, state dropout or layers around it"
     options = {option: getattr(cell, option) for row in ROWS if row.cell == name for option in row.options}

@@ -125,7 +125,7 @@ def obstacle(x: Tensor) -> str | None:
         return "autocast: the reference computes in the dtypes that torch chooses"
     if torch.compiler.is_compiling():
         return None
-    if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+    if torch._C._is_tracing():
         return "torch.jit.trace: the reference is traced"
     if torch._C._are_functorch_transforms_active():
         return "a torch.func transform: the reference is computed, which every transform knows"
@@ -136,7 +136,8 @@ def obstacle(x: Tensor) -> str | None:
 
 def autocast(x: Tensor) -> bool:
     """Whether torch chooses the dtypes of products on the device of x."""
-    return x.device.type != "meta" and torch.is_autocast_enabled(x.device.type)
+    kind = "cpu" if x.is_cpu else x.device.type
+    return kind != "meta" and torch.is_autocast_enabled(kind)
 
 
 def unroll_reference(
