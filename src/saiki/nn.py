@@ -68,9 +68,17 @@ class _Recurrent(nn.Module):
         self._formula = (formula,)  # in a tuple, because it is no submodule: it has no numbers
         state = formula.initial_state(0)
         self._state_kind, self._state_widths = type(state), [part.shape[1] for part in state]
-        self._row = kernels.row_for(self.cell, options, len(formula.weight_names()))
+        self._row = self._row_of_kernels()
         self._weight_names = self._add_weights(formula, device, dtype)
         self.reset_parameters()
+
+    def _row_of_kernels(self) -> kernels.Row | str:
+        return kernels.row_for(self.cell, self._options, len(self._formula[0].weight_names()))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A layer that was pickled elsewhere runs on the kernels that there are here."""
+        super().__setstate__(state)
+        self._row = self._row_of_kernels()
 
     def _add_weights(self, formula: GatedCell, device: Any, dtype: Any) -> list[list[str]]:
         """Register the weights; their names, one list for each layer and direction."""
@@ -157,7 +165,9 @@ class _Recurrent(nn.Module):
             raise DataError(f"input: got packed data with {data.dim()} dimensions; expected 2, [steps, input_size]")
         self._check_input(data)
         kernel, batch = self._kernel(data), int(counts[0])
-        states = self._initial(data, hx, batch, False) or (None if kernel else self._zeros(data, batch))
+        states = self._initial(data, hx, batch, False)
+        if states is None and (not kernel or torch.compiler.is_compiling()):
+            states = self._zeros(data, batch)
         values, final = self._run(data, counts, states, order, kernel)
         return PackedSequence(values, counts, order, back), self._final(final, back, False)
 

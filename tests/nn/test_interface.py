@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import io
+import pickle
 
 import pytest
 import torch
@@ -249,3 +250,13 @@ def test_wrong_input_is_one_line(name, given, message):
     with pytest.raises(saiki.DataError, match=message) as caught:
         getattr(saiki.nn, name)(3, 4)(*given)
     assert "\n" not in str(caught.value)
+
+
+def test_a_pickled_layer_asks_anew_for_its_kernel():
+    """What was pickled before, or where there were no kernels, runs on those of this installation."""
+    layer = saiki.nn.GRU(3, 4)
+    other = saiki.nn.GRU.__new__(saiki.nn.GRU)
+    other.__setstate__({name: value for name, value in vars(layer).items() if name != "_row"})
+    x = torch.randn(5, 2, 3)
+    assert torch.equal(other(x)[0], layer(x)[0])
+    assert torch.equal(pickle.loads(pickle.dumps(layer))(x)[0], layer(x)[0])

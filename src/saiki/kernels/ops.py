@@ -22,6 +22,7 @@ from torch import Tensor
 
 from saiki.cells.base import Cell, LinearCell, State
 from saiki.errors import SaikiError
+from saiki.kernels.autograd import EagerFunction
 from saiki.kernels.reservoir import unroll_reservoir
 from saiki.kernels.scan import unroll_linear
 from saiki.kernels.steps import unroll_steps
@@ -112,14 +113,21 @@ def _present(
     stacked: bool,
 ) -> tuple[Tensor, ...]:
     """The state, with zeros where it is None."""
-    shape = _shape_of_state(x, weights, counts, batch_first, stacked) if None in state else ()
+    shape = _shape_of_state(x, state, weights, counts, batch_first, stacked)
     return tuple([x.new_zeros(shape) if part is None else part for part in state])
 
 
 def _shape_of_state(
-    x: Tensor, weights: Sequence[Tensor | None], counts: Any, batch_first: bool, stacked: bool
+    x: Tensor,
+    state: Sequence[Tensor | None],
+    weights: Sequence[Tensor | None],
+    counts: Any,
+    batch_first: bool,
+    stacked: bool,
 ) -> tuple[int, ...]:
-    """That of a state that is None."""
+    """That of the parts that are None; of none, nothing."""
+    if all(part is not None for part in state):
+        return ()
     weight_hh = weights[1]
     assert weight_hh is not None
     rows = x.shape[0 if batch_first else 1] if x.dim() == 3 else int(counts[0])
@@ -215,7 +223,7 @@ def _forward(
     x, counts = _compact((x, counts))
     calls = []
     for state, weights, reverse in directions:
-        shape = _shape_of_state(x, weights, counts, batch_first, stacked) if None in state else ()
+        shape = _shape_of_state(x, state, weights, counts, batch_first, stacked)
         state = _compact(state)
         final = tuple([x.new_empty(shape) if s is None else torch.empty_like(s) for s in state])
         saved = x.new_empty(steps, saved_width) if save else None
@@ -245,13 +253,8 @@ def _backward(
     return dx, [call[12:] for call in calls]
 
 
-class _Unroll(torch.autograd.Function):
+class _Unroll(EagerFunction):
     """The eager path: less overhead than a custom op, and gradients of gradients through the reference."""
-
-    @classmethod
-    def apply(cls, *given: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Without a look for functorch's wrappers, whose transforms never come here."""
-        return super(torch.autograd.Function, cls).apply(*given)
 
     @staticmethod
     def forward(ctx: Any, kernel, counts, reverses, layout, reference, states, x, *tensors):
@@ -363,8 +366,9 @@ def _backward_op(
 
 @_backward_op.register_fake
 def _(kernel, x, state, weights, counts, reverse, y, saved, dy, dfinal, need_x):
-    like = [*state, *(w for w in weights if w is not None)]
-    return [torch.empty_like(x) if need_x else x.new_empty(0), *(torch.empty_like(t) for t in like)]
+    like = [*([x] if need_x else []), *state, *(w for w in weights if w is not None)]
+    found = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in like]
+    return found if need_x else [x.new_empty(0), *found]
 
 
 def _remember(ctx: Any, inputs, output) -> None:

@@ -18,8 +18,12 @@ from torch import Tensor
 from saiki.cells._deep import Deep
 from saiki.cells.base import Cell, RecurrentCell, State
 from saiki.cells.sru import ALPHA
+from saiki.kernels.autograd import EagerFunction
 from saiki.kernels.table import native, say_once
 from saiki.shapes import Float, Int
+
+#: rows of a tensor that a product takes; None: all
+Rows = slice | int | None
 
 
 @dataclass
@@ -29,7 +33,7 @@ class Product:
     weight: int
     bias: int | None = None
     gain: int | None = None
-    part: slice | int = field(default_factory=lambda: slice(None))
+    part: Rows = None
     shared: int = -1  # column of the gates whose gradient is that of the result too
 
 
@@ -64,8 +68,8 @@ class Plan:
     def about(self, x: Tensor, state: Sequence[Tensor], tensors: Sequence[Tensor], counts: Tensor, reverse: bool):
         """What the native code takes, forward and backward."""
 
-        def of(place: int | None, part: slice | int = slice(None)) -> Tensor | None:
-            return None if place is None else tensors[place][part].detach().contiguous()
+        def of(place: int | None, part: Rows = None) -> Tensor | None:
+            return None if place is None else _part(tensors[place], part).contiguous()
 
         def matrix(p: Product) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
             return of(p.weight, p.part), of(p.bias, p.part), of(p.gain, p.part)
@@ -114,7 +118,7 @@ def unroll_steps(
     return finish(cell, x, y), type(state)(*final)
 
 
-class _Steps(torch.autograd.Function):
+class _Steps(EagerFunction):
     @staticmethod
     def forward(ctx: Any, plan: Plan, counts, reverse, reference, kind, states, x, *tensors):
         state, weights = tensors[:states], tensors[states:]
@@ -159,7 +163,11 @@ class _Steps(torch.autograd.Function):
 
 def _into(p: Product, dweights: list[Tensor]) -> tuple[Tensor | None, ...]:
     """Where the native code writes the gradients of a product's weight, bias and gain."""
-    return tuple(None if place is None else dweights[place][p.part] for place in (p.weight, p.bias, p.gain))
+    return tuple([None if place is None else _part(dweights[place], p.part) for place in (p.weight, p.bias, p.gain)])
+
+
+def _part(tensor: Tensor, rows: Rows) -> Tensor:
+    return tensor if rows is None else tensor[rows]
 
 
 def _differentiable(plan: Plan, x, state, counts, reverse, reference, dy, dfinal) -> list[Tensor | None]:
@@ -182,7 +190,7 @@ def _product(plan: Plan, weight: Tensor, bias: Tensor | None, gain: Tensor | Non
     return Product(*(plan.keep(t) for t in (weight, bias, gain)), shared=shared)
 
 
-def _recurrent(cell: Any, step: Callable[..., State], parts: Sequence[tuple[Any, int]], **how: Any) -> Plan:
+def _recurrent(cell: Any, step: Callable[..., State], parts: Sequence[tuple[Rows, int]], **how: Any) -> Plan:
     """The plan of a cell with a recurrent matrix, in parts: (rows of it, column of the gates that they share)."""
     plan = Plan(type(cell).__module__.rpartition(".")[2], cell.width, cell.see, step, **how)
     bias = cell._parameters.get("bias_ih")
@@ -194,7 +202,7 @@ def _recurrent(cell: Any, step: Callable[..., State], parts: Sequence[tuple[Any,
 
 
 def _lstm(cell: Any, step: Any) -> Plan:
-    plan = _recurrent(cell, step, [(slice(None), 0)], coupled=cell.coupled)
+    plan = _recurrent(cell, step, [(None, 0)], coupled=cell.coupled)
     if cell.weight_hr is not None:
         plan.products.append(_product(plan, cell.weight_hr, None))
     norm = (cell.gain_c, cell.shift_c) if cell.layer_norm else (None, None)
@@ -204,7 +212,7 @@ def _lstm(cell: Any, step: Any) -> Plan:
 
 def _gru(cell: Any, step: Any) -> Plan:
     if cell.reset == "after":
-        return _recurrent(cell, step, [(slice(None), -1)])
+        return _recurrent(cell, step, [(None, -1)])
     gates = 2 * cell.width
     return _recurrent(cell, step, [(slice(0, gates), 0), (slice(gates, None), gates)], before=True)
 
@@ -260,10 +268,10 @@ def _lru(cell: Any, _: Any) -> Plan:
 
 
 _PLANS: dict[str, Callable[[Any, Any], Plan]] = {
-    "elman": lambda cell, step: _recurrent(cell, step, [(slice(None), 0)], relu=cell.nonlinearity == "relu"),
+    "elman": lambda cell, step: _recurrent(cell, step, [(None, 0)], relu=cell.nonlinearity == "relu"),
     "gru": _gru,
     "lstm": _lstm,
-    "slstm": lambda cell, step: _recurrent(cell, step, [(slice(None), 0)]),
+    "slstm": lambda cell, step: _recurrent(cell, step, [(None, 0)]),
     "rhn": lambda cell, step: _recurrent(cell, step, [(layer, -1 if layer else 0) for layer in range(cell.depth)]),
     "indrnn": _indrnn,
     "sru": _sru,
