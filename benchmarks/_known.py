@@ -58,7 +58,7 @@ def chorales(data: Path, seed: int, judge: str = "test") -> float:
     options: dict[str, Any] = {
         "batch": 16,
         "learning_rate": 1.5e-2,
-        "weight_decay": 0.05,
+        "weight_decay": 0.6,  # on the valid part 8.46 with 0.05, 8.28 with 0.3, 8.21 with 1
         "warmup": 0.02,
         "average": 0.98,
     }

@@ -189,7 +189,8 @@ class GenerateTask(Task):
 
     def training_defaults(self) -> dict[str, Any]:
         assert self.training is not None
-        return _recipe.training_defaults(len(self.training), self.asked_width or self.default_width)
+        width = self.asked_width or self.default_width
+        return _recipe.training_defaults(self._passes(width), len(self.training), width)
 
     def network(self, options: Network, width: int, seed: int) -> LanguageModel:
         if options.bidirectional:

@@ -31,6 +31,10 @@ MOST_EPOCHS = 60
 FEWEST = (5, 20)
 #: share of the places without vectors of groups, of a text that is read ten times
 GROUP_DROPOUT = 0.5
+#: share of the training after which weight decay has taken a weight to a third, of a text that is read often
+FORGETTING = 0.5
+#: weight decay of a text that is read twice at most, and the highest
+LEAST_DECAY, MOST_DECAY = 0.01, 0.3
 #: numbers that the vectors of all groups have together at most
 GROUP_NUMBERS = 200_000 * 64
 #: steps between checkpoints, which have the vectors of all groups five times
@@ -105,6 +109,16 @@ def group_dropout(passes: float) -> float:
     return round(GROUP_DROPOUT * _often(passes), 2)
 
 
+def weight_decay(passes: float, steps: float, learning_rate: float) -> float:
+    """Little for a text that is read twice at most; of others so much that weights forget within a share of the training.
+
+    Source: the timescale 1 / (learning rate · decay) of Wang and Aitchison 2024 (arXiv 2405.13698).
+    """
+    if passes <= 2:
+        return LEAST_DECAY
+    return float(f"{min(MOST_DECAY, max(LEAST_DECAY, 1 / (learning_rate * FORGETTING * steps))):.2g}")
+
+
 def _often(passes: float) -> float:
     """From 0, where a text is read twice, to 1, where it is read ten times."""
     return min(1.0, max(0.0, (passes - 2) / 8))
@@ -115,11 +129,11 @@ def batch_for(tokens: int) -> int:
     return 64 if tokens >= 5_000_000 else 32 if tokens >= 50_000 else 16
 
 
-def training_defaults(tokens: int, width: int) -> dict[str, Any]:
-    """Wide networks take smaller steps."""
-    rate = HIGHEST_RATE * min(1.0, WIDE / width) ** 2
+def training_defaults(passes: float, tokens: int, width: int) -> dict[str, Any]:
+    """Wide networks take smaller steps; a text that is read often needs weights that are pulled to zero."""
+    rate, batch = float(f"{HIGHEST_RATE * min(1.0, WIDE / width) ** 2:.2g}"), batch_for(tokens)
+    decay = weight_decay(passes, passes * tokens / (batch * BPTT), rate)
     return {
-        "batch": batch_for(tokens),
-        "bptt": BPTT, "learning_rate": float(f"{rate:.2g}"), "average": 0.998, "most_epochs": MOST_EPOCHS, "validations": 10,
-        "patience": 4, "checkpoint_every": CHECKPOINT_EVERY,
+        "batch": batch, "bptt": BPTT, "learning_rate": rate, "average": 0.998, "weight_decay": decay,
+        "most_epochs": MOST_EPOCHS, "validations": 10, "patience": 4, "checkpoint_every": CHECKPOINT_EVERY,
     }  # fmt: skip

@@ -73,6 +73,7 @@ PREFERS = {
     "bptt": "100",
     "learning_rate": "0.0015 to 0.006, less above 384 units",
     "average": "0.998",
+    "weight_decay": "0.01 to 0.3, by how often the text is read and the steps",
     "most_epochs": "60",
     "validations": "10",
     "patience": "4",
