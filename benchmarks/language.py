@@ -51,14 +51,6 @@ SETS: dict[str, dict[str, Any]] = {
         "test": (0.9, 1.0),
         "options": ["--units", "characters", "--minutes", "44"],
     },
-    "war-and-peace-narrower": {
-        "about": "The same with 384 units",
-        "text": "text/war-and-peace/warpeace_input.txt",
-        "train": (0.0, 0.8),
-        "valid": (0.8, 0.9),
-        "test": (0.9, 1.0),
-        "options": ["--units", "characters", "--minutes", "44", "--width", "384"],
-    },
 }  # fmt: skip
 #: what AWD-LSTM adds (Merity et al. 2018), one by one and together, to the recipe as it is
 REMEDIES = {

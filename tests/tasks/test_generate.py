@@ -145,6 +145,21 @@ def test_training_goes_on_from_a_model(made, tmp_path):
     saiki.train("generate", tmp_path / "style.txt", from_=folder / "m", steps=1, ngrams=6)
 
 
+def test_what_is_read_often_is_forgotten_sooner_unless_another_model_knew_it(made, tmp_path):
+    _, folder = made
+    (tmp_path / "style.txt").write_text("abc cba\n" * 300)
+    sizes = {"steps": 10, "batch": 8, "bptt": 200}
+    new = saiki.train("generate", tmp_path / "style.txt", width=8, **sizes)
+    more = saiki.train("generate", tmp_path / "style.txt", from_=folder / "m", **sizes)
+    asked = saiki.train("generate", tmp_path / "style.txt", width=8, weight_decay=0.02, **sizes)
+    assert new.training_options.weight_decay == 0.3
+    assert more.training_options.weight_decay == 0.01
+    assert asked.training_options.weight_decay == 0.02
+    assert _recipe.weight_decay(2, 1e4, 1e-3) == 0.01
+    assert _recipe.weight_decay(6, 1e4, 1e-3) == 0.2
+    assert _recipe.weight_decay(6, 1e6, 1e-3) == 0.01
+
+
 @pytest.mark.parametrize(
     ("units", "ngrams", "longest"), [("characters", None, 6), ("characters", 1, 1), ("words", None, 1), ("words", 3, 3)]
 )

@@ -72,6 +72,7 @@ class GenerateTask(Task):
         self.vectors: tuple[np.ndarray, np.ndarray] | None = None
         self.said: list[tuple[str, str]] = []
         self.beside = self.before = CountedShare()  # that of the model which training goes on from
+        self.goes_on = False  # from another model
         self.given = Training.model_construct()
         self.layers = 2
 
@@ -122,7 +123,7 @@ class GenerateTask(Task):
         task = cls(options, codec, source, _opening(codec, counts), counts.tolist())
         task.training, task.held = training, held
         if base is not None:
-            task.groups, task.before = base.task.groups, base.task.beside
+            task.groups, task.before, task.goes_on = base.task.groups, base.task.beside, True
         task.said = _said(codec, total, training, held)
         if options.vectors is not None:
             task.vectors = load_vectors(options.vectors, codec)
@@ -190,7 +191,9 @@ class GenerateTask(Task):
     def training_defaults(self) -> dict[str, Any]:
         assert self.training is not None
         width = self.asked_width or self.default_width
-        return _recipe.training_defaults(self._passes(width), len(self.training), width)
+        found = _recipe.training_defaults(self._passes(width), len(self.training), width)
+        # what the other model knows is not to be forgotten
+        return found | ({"weight_decay": _recipe.LEAST_DECAY} if self.goes_on else {})
 
     def network(self, options: Network, width: int, seed: int) -> LanguageModel:
         if options.bidirectional:
