@@ -48,9 +48,13 @@ def reverse_runs_forward(patch):
 
 
 def initial_state_without_gradient(patch):
-    """The gradient of hx is dropped."""
+    """The gradient of hx is dropped; without hx there is none, and `_initial` gives None."""
     honest = nn._Recurrent._initial
-    cut = lambda self, *given: tuple(part.detach() for part in honest(self, *given) or ()) or None  # noqa: E731
+
+    def cut(self, *given):
+        states = honest(self, *given)
+        return states and tuple(part.detach() for part in states)
+
     patch.setattr(nn._Recurrent, "_initial", cut)
 
 

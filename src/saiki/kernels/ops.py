@@ -104,16 +104,9 @@ def _without_autograd_function(
     return found
 
 
-def _present(
-    x: Tensor,
-    state: Sequence[Tensor | None],
-    weights: Sequence[Tensor | None],
-    counts: Any,
-    batch_first: bool,
-    stacked: bool,
-) -> tuple[Tensor, ...]:
-    """The state, with zeros where it is None."""
-    shape = _shape_of_state(x, state, weights, counts, batch_first, stacked)
+def _present(x: Tensor, state: Sequence[Tensor | None], *how: Any) -> tuple[Tensor, ...]:
+    """The state, with zeros where it is None; `how` as for `_shape_of_state`."""
+    shape = _shape_of_state(x, state, *how)
     return tuple([x.new_zeros(shape) if part is None else part for part in state])
 
 
