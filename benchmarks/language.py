@@ -5,7 +5,7 @@
     python benchmarks/language.py --report                                             only write docs/language.md
 
 DIR holds the public data sets. Each row is `saiki train`, then `saiki evaluate` on the whole test part (of a language model with
-the state carried through it), as processes of their own. Rows stand in
+the state carried through it, and of a copy that learns from it), as processes of their own. Rows stand in
 benchmarks/results/language.json under command, data and code.
 """
 
@@ -29,9 +29,9 @@ PAGE = ROOT / "docs" / "language.md"
 CODE = [
     "native", "src/saiki/tasks/translate.py", "src/saiki/tasks/_translating.py", "src/saiki/tasks/_pair_problem.py",
     "src/saiki/decoding", "src/saiki/tasks/generate.py", "src/saiki/tasks/_generating.py", "src/saiki/tasks/_reading.py",
-    "src/saiki/tasks/_recipe.py", "src/saiki/data/ngrams.py", "src/saiki/tasks/_counted_share.py", "src/saiki/baselines/ngram.py",
-    "src/saiki/network", "src/saiki/training", "src/saiki/modalities/text.py",
-    "src/saiki/cells/base.py", "src/saiki/cells/gru.py", "src/saiki/kernels",
+    "src/saiki/tasks/_recipe.py", "src/saiki/tasks/_dynamic.py", "src/saiki/data/ngrams.py",
+    "src/saiki/tasks/_counted_share.py", "src/saiki/baselines/ngram.py", "src/saiki/network", "src/saiki/training",
+    "src/saiki/modalities/text.py", "src/saiki/cells/base.py", "src/saiki/cells/gru.py", "src/saiki/kernels",
 ]  # fmt: skip
 #: shares of the text by position: training (with what is held out of it at its end), test
 SETS: dict[str, dict[str, Any]] = {
@@ -132,13 +132,14 @@ def measure(name: str, data: Path, seed: int) -> dict[str, Any]:
             "--quiet",
         )
         seconds = time.perf_counter() - began
-        scores = json.loads(saiki("evaluate", model, files["test"], "--json"))["scores"]
+        judged = json.loads(saiki("evaluate", model, files["test"], "--adaptive", "--json"))
         sample = saiki("generate", model, "--length", "400", "--temperature", "0.8", "--seed", "1")
         config = json.loads(Path(model, "config.json").read_text())
     run, network = config["run"], config["network"]
     shape = {k: network[k] for k in ("cell", "width", "layers", "dropout")}
     return {"set": name, "seed": seed, "seconds": round(seconds, 1), "steps": run["step"], "network": shape,
-            "curve": run["curve"], "scores": scores, "sample": sample, **about()}  # fmt: skip
+            "curve": run["curve"], "scores": judged["scores"], "adaptive": judged["details"]["adaptive"], "sample": sample,
+            **about()}  # fmt: skip
 
 
 def translation(name: str, data: Path, seed: int) -> dict[str, Any]:
@@ -238,7 +239,8 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
                 "",
             ]
             lines += ["| | nats per character | bits per character | perplexity |", "|---|---:|---:|---:|"]
-            for who, found in row["scores"].items():
+            answers = row["scores"] | ({"saiki, `--adaptive`": row["adaptive"]} if "adaptive" in row else {})
+            for who, found in answers.items():
                 columns = ("nats_per_character", "bits_per_character", "perplexity")
                 lines.append(f"| {who} | " + " | ".join(f"{found[name]:.4g}" for name in columns) + " |")
             lines += ["", f"{shape['layers']} layers of {shape['width']} units, {shape['cell']}, dropout {shape['dropout']}; "

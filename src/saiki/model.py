@@ -73,7 +73,8 @@ class Model:
         With `windows`, `step` or `refit` the scores are those of `cross_validation`, by step, by cutoff and by series too.
         A forecast takes `baselines`, names of those to compare with, `level`, as `predict` does, for a clinic `grid` (clarke
         or parkes) and `event` (such as below:70), and with `windows` `adaptive`: intervals that learn from cutoff to cutoff,
-        in a table beside the calibrated ones.
+        in a table beside the calibrated ones. A language model takes `adaptive`: in a table beside its own score that of a copy
+        which learns from the text as it reads it.
         """
         if windows is not None or step is not None or refit != "never":
             if history is not None:

@@ -62,6 +62,17 @@ def test_text_that_is_cut_already_keeps_its_words():
     assert codec.decode(codec.encode(line * 2)) == line * 2
 
 
+def test_a_corpus_without_marks_is_told_by_its_endings():
+    line = "mr. vinken is n't chairman of <unk> 's publishing group\n"  # as the Penn Treebank is handed around
+    assert is_split(line * 10)
+    assert not is_split("it's not what they're told, isn't it?\n" * 10)
+    codec = text.fit([line * 10 + "once\n"], TextOptions(units="words"), head=line * 10)
+    assert codec.split
+    assert {"mr.", "n't", "'s", "<unk>", "once"} < set(codec.symbols)  # its vocabulary has been chosen already
+    plain = text.fit([line.replace("<unk>", "him") * 10 + "once\n"], TextOptions(units="words"), head=line * 10)
+    assert "once" not in plain.symbols
+
+
 def test_options_that_do_not_fit_are_one_line(tmp_path):
     with pytest.raises(OptionError, match="vocabulary 50 is larger than the data: it has 3 different characters"):
         text.fit(["abc"], TextOptions(units="characters", vocabulary=50))

@@ -50,7 +50,11 @@ def command(
     ] = None,
     adaptive: Annotated[
         bool,
-        typer.Option("--adaptive", help="Forecast: with --windows, intervals that learn from cutoff to cutoff too."),
+        typer.Option(
+            "--adaptive",
+            help="Forecast: with --windows, intervals that learn from cutoff to cutoff too. Language model: scores of a copy "
+            "that learns from the text as it reads it, too.",
+        ),
     ] = False,
     html: Annotated[Path | None, typer.Option(help="Write a report of one HTML file too.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
@@ -69,7 +73,7 @@ def command(
         console.say(f"note: {note}")
     facts = found.to_json() | {"beats_baselines": found.beats_baselines, "sentence": found.sentence()}
     lines = [*table(rows(found.scores), "saiki")]
-    for extra in found.tables if windows or grid or event else ():
+    for extra in found.tables if windows or grid or event or adaptive else ():
         lines += ["", f"{extra.title} ({extra.note})", *table([extra.header, *extra.rows[:SHOWN]])]
         if len(extra.rows) > SHOWN:
             lines.append(f"  … {len(extra.rows) - SHOWN} more with --html or --json")

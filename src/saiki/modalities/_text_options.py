@@ -19,7 +19,11 @@ class TextOptions(BaseModel):
     vocabulary: int | None = Field(
         None, ge=3, description="Units at most, the most frequent; others are unknown [words 30000, bytepair 4000]."
     )
-    fewest: int | None = Field(None, ge=1, description="How often a unit must occur to be known [words 2, else 1].")
+    fewest: int | None = Field(
+        None,
+        ge=1,
+        description="How often a unit must occur to be known [words 2, 1 where <unk> stands for others; else 1].",
+    )
     unicode: Literal["none", "nfc", "nfkc"] = Field("nfc", description="Unicode normalisation of text.")
     lower: bool | None = Field(None, description="Turn letters into small ones [yes to classify, else no].")
     tokenizer: Path | None = Field(None, description="A tokenizer.json of the library tokenizers, for units bytepair.")

@@ -17,6 +17,10 @@ _BETWEEN_SPACES = re.compile(r"\n|[^\s]+")
 #: a sentence and what ends it: marks with what closes them, before a space or the end; marks of East Asia anywhere; line feeds
 _SENTENCE = re.compile(r"[^\n]*?(?:[.!?]+[\"'”’»)\]]*(?=\s|\Z)|[。！？]+[」』”’）]*|\n+|\Z)")
 _MARKS = re.compile(r"(\s?)[.,;:!?](?=\s|$)")
+#: endings that English glues to words: its, isn't, they've
+_ENDINGS = re.compile(r"(\s?)(?:n['’]t|['’](?:s|re|ve|ll|d|m))(?=\s|$)")
+#: so many marks or endings, and this share of them after a space, make a text that is cut already
+_ENOUGH, _NEARLY_ALL = 10, 0.95
 
 
 def words(text: str, split: bool, spaces: bool) -> list[str]:
@@ -50,9 +54,9 @@ def joined(units: list[str], split: bool, spaces: bool) -> str:
 
 
 def is_split(text: str) -> bool:
-    """Whether nearly all marks of a text have a space in front of them, as tokenised texts have."""
-    marks = _MARKS.findall(text)
-    return len(marks) >= 10 and sum(mark != "" for mark in marks) >= 0.95 * len(marks)
+    """Whether nearly all marks of a text have a space in front of them, as tokenised texts have, or all endings ('s, n't)."""
+    found = (pattern.findall(text) for pattern in (_MARKS, _ENDINGS))
+    return any(len(some) >= _ENOUGH and sum(x != "" for x in some) >= _NEARLY_ALL * len(some) for some in found)
 
 
 def without_spaces(text: str) -> bool:

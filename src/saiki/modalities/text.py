@@ -19,6 +19,8 @@ from saiki.modalities._words import is_split, joined, without_spaces, words
 #: numbers of the unit that stands for all unknown ones, and of the end of a document
 UNKNOWN, END = 0, 1
 SPECIAL = ("\ufffd", "")
+#: words by which corpora mark those outside their vocabulary
+UNKNOWN_MARKS = ("<unk>", " <unk>")
 #: words kept at most, and byte-pair units learned, where no vocabulary is asked for
 MOST_WORDS, BYTEPAIRS = 30_000, 4_000
 
@@ -149,7 +151,9 @@ def _kept(counts: Counter[str], units: str, options: TextOptions) -> Sequence[st
             f"leave out --vocabulary, or give at most {len(counts):,}"
         )
     most = options.vocabulary or (MOST_WORDS if units == "words" else len(counts))
-    fewest = options.fewest or (2 if units == "words" and options.vocabulary is None else 1)
+    # a text that marks its unknown words has been through this already
+    chosen = options.vocabulary is not None or any(mark in counts for mark in UNKNOWN_MARKS)
+    fewest = options.fewest or (2 if units == "words" and not chosen else 1)
     often = [u for u, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])) if count >= fewest][:most]
     if not often:
         raise DataError(

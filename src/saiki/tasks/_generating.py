@@ -18,10 +18,10 @@ from saiki.modalities._vectors import load as load_vectors
 from saiki.modalities.text import END, TextCodec
 from saiki.network.language import LanguageModel, Sizes
 from saiki.network.options import Network
-from saiki.tasks import _recipe
+from saiki.tasks import _dynamic, _recipe
 from saiki.tasks._counted_share import SETTLED, CountedShare, counted, settle
 from saiki.tasks._evaluation import Evaluation
-from saiki.tasks._language_scores import judge
+from saiki.tasks._language_scores import judge, scores_of
 from saiki.tasks._reading import ReadingProblem, surprises
 from saiki.tasks._task import Task
 from saiki.tasks.generate import Generate
@@ -263,11 +263,16 @@ class GenerateTask(Task):
     def predict(self, network: Any, data: Any) -> Any:
         self.cannot("predict", "a language model writes and scores text; use saiki generate, evaluate or stream")
 
-    def evaluate(self, network: Any, data: Any, history: Any = None) -> Evaluation:
+    def evaluate(self, network: Any, data: Any, history: Any = None, adaptive: bool | None = None) -> Evaluation:
+        """Scores of a text; `adaptive`: those of a copy of the network that learns from the text as it reads it, too."""
         text = self.read(data)
         found = self.surprises(network, text, lines=1)
         before, note = self._before(history)
         told = judge(self, text, found, before, f"{len(text):,} units, {text.characters:,} characters")
+        if adaptive:
+            units = np.asarray(text.values, np.int64)
+            learned = self.beside.surprise(_dynamic.surprises(network, units, self.opening), units, self.opening)
+            _dynamic.show(told, scores_of(learned, text))
         return told if note is None else _noted(told, note)
 
     def surprise(self, network: Any, data: Any) -> Iterator[tuple[str, float]]:

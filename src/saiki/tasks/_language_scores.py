@@ -20,10 +20,10 @@ def judge(task: Any, text: Tokens, surprise: np.ndarray, before: np.ndarray | No
     before    the training text, from which the n-grams are counted; without it only the unigram model stands beside
     """
     units = np.asarray(text.values, np.int64)
-    scores = {"saiki": _scores(surprise, text)}
-    scores["unigram"] = _scores(unigram.surprise(task.counts, units), text)
+    scores = {"saiki": scores_of(surprise, text)}
+    scores["unigram"] = scores_of(unigram.surprise(task.counts, units), text)
     if before is not None:
-        scores["ngram"] = _scores(ngram.surprise(before, units, task.codec.size), text)
+        scores["ngram"] = scores_of(ngram.surprise(before, units, task.codec.size), text)
     notes = []
     if text.unknown:
         notes.append(
@@ -33,7 +33,7 @@ def judge(task: Any, text: Tokens, surprise: np.ndarray, before: np.ndarray | No
     return Evaluation(about, scores, notes, ranked_by=("nats_per_character",))
 
 
-def _scores(surprise: np.ndarray, text: Tokens) -> dict[str, float]:
+def scores_of(surprise: np.ndarray, text: Tokens) -> dict[str, float]:
     """Per character, and per unit as perplexity."""
     total = float(surprise.sum(dtype=np.float64))
     nats = total / text.characters
