@@ -28,6 +28,17 @@ def test_it_can_be_cloned_and_set():
     assert made.get_params() == {"horizon": 6, **GIVEN}
 
 
+def test_a_grid_search_and_a_pipeline_take_it():
+    selection = pytest.importorskip("sklearn.model_selection")
+    pipeline = pytest.importorskip("sklearn.pipeline")
+    asked = {k: v for k, v in GIVEN.items() if k != "width"}
+    search = selection.GridSearchCV(saiki.Forecaster(horizon=6, **asked, width=4), {"width": [4, 8]}, cv=2).fit(ROWS)
+    assert search.best_params_["width"] in (4, 8)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    made = pipeline.make_pipeline(saiki.Forecaster(horizon=6, **GIVEN)).fit(ROWS)
+    assert made.predict(ROWS).equals(saiki.Forecaster(horizon=6, **GIVEN).fit(ROWS).predict(ROWS))
+
+
 def test_mistakes_are_one_line():
     with pytest.raises(ModelError, match="fit"):
         saiki.Forecaster(horizon=6).predict(ROWS)

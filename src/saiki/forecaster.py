@@ -17,6 +17,11 @@ class Forecaster:
     def __init__(self, horizon: int = 1, **options: Any) -> None:
         self.horizon, self.options = horizon, options
 
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import Tags, TargetTags
+
+        return Tags(estimator_type=None, target_tags=TargetTags(required=False))
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The arguments."""
         return {"horizon": self.horizon, **self.options}

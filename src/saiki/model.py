@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 import saiki
@@ -18,7 +20,7 @@ from saiki import catalog
 from saiki.cells import Cell, cell_class, use
 from saiki.errors import DataError, ModelError, OptionError, SaikiError, near_misses
 from saiki.network.options import Network
-from saiki.storage import recover_folder, replacing_folder, sha256
+from saiki.storage import named, recover_folder, replacing_folder, sha256
 from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._task import Task
 from saiki.training.curve import write_curve
@@ -28,6 +30,18 @@ from saiki.training.options import Training
 #: version of the folder; a newer one is refused, older ones keep loading
 FORMAT = 1
 CONFIG, WEIGHTS, CARD, CURVE = "config.json", "model.safetensors", "README.md", "curve.csv"
+#: what a configuration raises that does not belong to its weights
+FAULTS = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+    SafetensorError,
+)
 
 
 @dataclass
@@ -109,12 +123,25 @@ class Model:
         return self.task.back_test(self.network, data, given, self._retrained, frame=True)
 
     def _retrained(self, data: Any) -> tuple[Task, torch.nn.Module]:
-        """The task on other data, and a network trained from the start on all of them, for as many steps as this one."""
+        """The task on other data, and a network trained from the start on them as `train` does, for as many steps as this one.
+
+        Where something can be held out, shares and intervals are settled on it, not on what comes after these data.
+        """
         task, training = self.task.on(data), self.training_options
-        network = task.network(self.network_options, self.width, training.seed)
         known = {"steps": steps_of(self.run), "rate": rate_of(self.run)}
-        fit_members(network, task.problem(training.batch, whole=True), training, **known)
-        task.settle(network, searched=self.network)
+
+        def trained(whole: bool) -> torch.nn.Module:
+            network = task.network(self.network_options, self.width, training.seed)
+            fit_members(network, task.problem(training.batch, whole=whole), training, **known)
+            return network
+
+        if not task.holds_out:
+            return task, trained(True)
+        network = trained(False)
+        task.settle(network)
+        if task.refits if training.refit is None else training.refit:
+            searched, network = network, trained(True)
+            task.settle(network, searched=searched)
         return task, network
 
     def stream(self) -> Any:
@@ -155,7 +182,7 @@ class Model:
         """Write the folder; an existing one needs `force`, and stays as it was if writing fails."""
         from saiki.card import card
 
-        path = Path(path)
+        path = named(path)
         check_free(path, force)
         with replacing_folder(path) as folder:
             weights = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
@@ -204,6 +231,7 @@ def _digest(config: dict[str, Any]) -> str:
 
 def check_free(path: Path, force: bool) -> None:
     """An existing folder is only replaced with `force`, and only if it is a model."""
+    path = named(path)
     recover_folder(path)
     if not path.exists():
         return
@@ -218,19 +246,19 @@ def load(path: str | Path, cells: Sequence[type[Cell]] = ()) -> Model:
 
     Raises ModelError, in one line, for a folder that is damaged, incomplete, of a newer format or of a cell that is not known.
     """
-    path = Path(path)
+    path = named(path)
     use(cells)
     recover_folder(path)
     config = _read_config(path)
     if not (path / WEIGHTS).exists():
         raise ModelError(f"{path} is incomplete: {WEIGHTS} is missing; copy the whole folder again")
-    if sha256(path / WEIGHTS) != config["weights_sha256"]:
+    if sha256(path / WEIGHTS) != config.get("weights_sha256"):
         raise ModelError(f"{path} is damaged: {WEIGHTS} does not have the checksum in {CONFIG}; copy the folder again")
     try:
         return _restored(path, config)
     except SaikiError:
         raise
-    except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
+    except FAULTS as error:
         what = str(error).strip().split("\n")[0] or type(error).__name__
         raise ModelError(
             f"{path} is damaged: {CONFIG} does not fit its model ({what}); copy the folder again"
@@ -240,6 +268,7 @@ def load(path: str | Path, cells: Sequence[type[Cell]] = ()) -> Model:
 def _restored(path: Path, config: dict[str, Any]) -> Model:
     module = catalog.load("tasks", config["task"])
     network_options = Network(**config["network"])
+    _check_size(path, network_options, config)
     _check_cells(path, network_options)
     files = _read_files(path, config)
     task = module.load_task().restore(module.OPTIONS(**config["options"]), config["fitted"], files)
@@ -253,6 +282,20 @@ def _restored(path: Path, config: dict[str, Any]) -> Model:
     return Model(
         config["task"], task, network_options, training, network, width, validation, config["data"], config["run"]
     )
+
+
+def _check_size(path: Path, options: Network, config: dict[str, Any]) -> None:
+    """ModelError for a network that the weights are too few for, before it is built: every layer has a number per unit at least."""
+    with safe_open(path / WEIGHTS, "pt") as file:
+        held = sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    plan = config["fitted"].get("plan") or {}
+    members = max(plan.get("members") or 1, config["options"].get("ensemble") or 1)
+    deep = 1 + (options.depth or 0) + (options.transition or 0) + (options.deep_output or 0)
+    if members * options.layers * deep * (options.width or 1) > held:
+        raise ModelError(
+            f"{path} is damaged: {WEIGHTS} holds {held:,} numbers, too few for the network in {CONFIG} (networks {members:,}, "
+            f"layers {options.layers:,}, width {options.width:,}); copy the folder again"
+        )
 
 
 def _check_cells(path: Path, options: Network) -> None:
@@ -271,7 +314,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         version = config["format"]
     except FileNotFoundError:
         raise ModelError(f"{path} is not a saved model: {CONFIG} is missing") from None
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: {CONFIG} cannot be read ({error}); copy the folder again") from None
     if not isinstance(version, int) or version > FORMAT:
         raise ModelError(f"{path} has format {version!r}, this saiki reads up to {FORMAT}; update saiki")

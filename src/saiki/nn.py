@@ -348,6 +348,7 @@ class LSTM(_Recurrent):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
+        check_sizes(hidden_size=hidden_size)
         if not isinstance(proj_size, int) or not 0 <= proj_size < hidden_size:
             raise OptionError(f"proj_size: got {proj_size!r}; expected 0 (no projection) to {hidden_size - 1}")
         given = input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype

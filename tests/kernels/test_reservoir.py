@@ -72,8 +72,17 @@ def test_a_new_matrix_is_seen():
     cell.load_state_dict(other.state_dict())
     torch.testing.assert_close(unroll(cell, x, counts, state)[0], unroll(other, x, counts, state)[0], rtol=0, atol=0)
     assert not torch.equal(before, unroll(cell, x, counts, state)[0])
+    cell.weight_hh.data.mul_(0.5)  # which no version counts
+    torch.testing.assert_close(unroll(cell, x, counts, state)[0], unroll_reference(cell, x, counts, state)[0])
     for twin in (copy.deepcopy(cell), pickle.loads(pickle.dumps(cell))):
         assert torch.equal(unroll(twin, x, counts, state)[0], unroll(cell, x, counts, state)[0])
+
+
+def test_a_reservoir_of_inference_mode_runs():
+    with torch.inference_mode():
+        cell, x, counts, state = draw([5, 4], 8)
+        first, _ = unroll(cell, x, counts, state)
+        torch.testing.assert_close(first, unroll_reference(cell, x, counts, state)[0])
 
 
 def test_gradients_pass_through_the_loop():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor
 
 from saiki import kernels
 from saiki.cells import make_cell
-from saiki.network.unroll import unroll_reference
+from saiki.kernels import steps
+from saiki.network.unroll import unroll, unroll_reference
 
 INSIDE = {"layer_norm": True, "zoneout": 0.3, "state_dropout": 0.4, "weight_drop": 0.2}
 #: (cell, options): each option alone, and all at once
@@ -160,6 +163,37 @@ def test_gradients_of_gradients_are_those_of_the_reference(case):
         (first,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
         found.append([first, *torch.autograd.grad(first.square().sum(), [x, *cell.parameters()])])
     assert_close(*found, tolerance=1e-10)
+
+
+@pytest.mark.parametrize("case", [("gru", {}), ("slstm", {}), ("sru", {}), ("lstm", {"transition": 1})], ids=name_of)
+def test_gradients_of_a_carried_state_count_every_way_once(case):
+    """What is made of an earlier output of the same cell: gradients that can be differentiated again are those that cannot."""
+    cell, x, counts, state, _ = problem(case, lengths=[3, 2, 1], width=5)
+    y, between = unroll(cell, x, counts, state)
+    y, _ = unroll(cell, x + y.mean(), counts, between)
+    given = [x, *cell.parameters()]
+    plain = torch.autograd.grad(y.square().sum(), given, retain_graph=True)
+    assert_close(torch.autograd.grad(y.square().sum(), given, create_graph=True), plain, tolerance=1e-10)
+
+
+def test_nothing_is_kept_for_inference(monkeypatch):
+    kept = []
+    real = steps.native.steps_forward
+    monkeypatch.setattr(steps, "native", SimpleNamespace(**{n: getattr(steps.native, n) for n in dir(steps.native)}))
+    monkeypatch.setattr(steps.native, "steps_forward", lambda *given: (kept.append(given[4]), real(*given))[1])
+    cell, x, counts, state, _ = problem(("slstm", {}), lengths=[3, 2], width=5)
+    unroll(cell, x, counts, state)
+    with torch.no_grad():
+        unroll(cell, x, counts, state)
+    assert [numbers is None for numbers in kept] == [False, True]
+
+
+def test_more_products_than_the_kernel_knows_are_left_to_the_loop():
+    for cell, options in (("rhn", {"depth": 33}), ("gru", {"transition": 32})):
+        made = make_cell(cell, 3, 4, **options)
+        x, counts, state = torch.randn(5, 3), torch.tensor([2, 2, 1]), made.initial_state(2)
+        assert "products" in kernels.find(made, x, state)
+        torch.testing.assert_close(unroll(made, x, counts, state)[0], unroll_reference(made, x, counts, state)[0])
 
 
 @pytest.mark.slow

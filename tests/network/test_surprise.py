@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from saiki.network import surprise
-from saiki.network.surprise import mean_surprise
+from saiki.network.surprise import mean_surprise, sampled
 
 
 def made(steps, width=5, units=7, dtype=torch.double):
@@ -56,3 +56,31 @@ def test_gradients_of_gradients_are_refused():
     (gradient,) = torch.autograd.grad(mean_surprise(*numbers, following).square(), numbers[0], create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
+
+
+def test_a_sample_stands_for_all_units():
+    """The sum of the exponentials is right in the mean, what follows is among the sample, and gradients reach the right rows."""
+    torch.manual_seed(0)
+    (h, weight, bias), following = made(3, units=60)
+    whole = (h @ weight.T + bias).exp().sum(1)
+    sums = []
+    for _ in range(2000):
+        some, offset, place = sampled(weight, bias, following, 5, 12)
+        assert len(some) == len(offset) <= 5 + 3 + 12
+        torch.testing.assert_close(some[place], weight[following])
+        torch.testing.assert_close(offset[place], bias[following])
+        sums.append((h @ some.T + offset).exp().sum(1))
+    sums = torch.stack(sums)
+    error = sums.std(0) / len(sums) ** 0.5
+    assert ((sums.mean(0) - whole).abs() < 4 * error).all()
+    assert (sums.std(0) > 0).all()
+    gradient = torch.autograd.grad(mean_surprise(h, some, offset, place), weight)[0]
+    kept = {int(row) for row in gradient.abs().sum(1).nonzero()}
+    assert set(range(5)) | set(following.tolist()) <= kept
+    assert len(kept) == len(some)
+
+
+def test_a_sample_as_large_as_the_vocabulary_is_the_vocabulary():
+    (_, weight, bias), following = made(4, units=20)
+    assert sampled(weight, bias, following, 10, 10)[0] is weight
+    assert len(sampled(weight, bias, following, 3, 2)[0]) < 20

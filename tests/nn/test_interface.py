@@ -202,6 +202,8 @@ def test_dropout_without_a_second_layer_warns():
     [
         ({"input_size": 0}, "input_size: got 0"),
         ({"hidden_size": 2.5}, "hidden_size: got 2.5"),
+        ({"hidden_size": 0}, "hidden_size: got 0"),
+        ({"hidden_size": "8"}, "hidden_size: got '8'"),
         ({"num_layers": 0}, "num_layers: got 0"),
         ({"bias": "no"}, "bias: got 'no'"),
         ({"batch_first": 1}, "batch_first: got 1"),

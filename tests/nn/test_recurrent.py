@@ -133,3 +133,19 @@ def test_mistakes_are_one_line():
         saiki.nn.Recurrent("gru_d", 2, 4)(torch.zeros(5, 3, 2), observd=torch.ones(5, 3, 2))
     with pytest.raises(OptionError, match="dropout: got True"):
         saiki.nn.Recurrent("gru", 2, 4, dropout=True)
+
+
+@pytest.mark.parametrize("name", ["elman", "lstm", "gru"])
+def test_state_dropout_acts_in_both_directions(name):
+    layer, x = _layer(name, bidirectional=True, state_dropout=0.5).train(), torch.randn(4, 5, 2, dtype=torch.float64)
+    one, other = layer(x)[0], layer(x)[0]
+    for half in (slice(0, 4), slice(4, 8)):
+        assert not torch.allclose(one[..., half], other[..., half])
+
+
+def test_feedback_of_several_numbers():
+    layer = saiki.nn.Recurrent("echo_state", 2, 4, batch_first=True, fed_back=3)
+    y, _ = layer(torch.randn(4, 5, 2), feedback=torch.randn(4, 5, 3))
+    assert y.shape == (4, 5, 4)
+    with pytest.raises(DataError, match=r"feedback: got shape \(4, 5, 1\); expected \(4, 5, 3\)"):
+        layer(torch.randn(4, 5, 2), feedback=torch.randn(4, 5, 1))

@@ -127,6 +127,21 @@ def test_online_learning_reaches_the_closed_form():
     np.testing.assert_allclose(online.predict(x)[100:], offline.predict(x)[100:], atol=1e-3)
 
 
+def test_online_learning_goes_on_from_a_fit():
+    x = waves(600)
+    network = EchoStateNetwork(20, input_scale=0.1, seed=1, ridge=1e-6, washout=0).fit(x[:400], x[1:401])
+    before = network.predict(x)
+    said = np.array([network.learn(x[t], x[t + 1]) for t in range(300)])[:, 0]
+    np.testing.assert_allclose(said, before[:300, 0], atol=0.02)  # it knew these already
+    np.testing.assert_allclose(network.predict(x)[100:], before[100:], atol=0.02)
+    online = EchoStateNetwork(20, input_scale=0.1, seed=1, ridge=1e-6, washout=0)
+    online.learn(x[0], x[1])
+    online.fit(x[:-1], x[1:])
+    fitted = online.predict(x)
+    online.learn(x[0], x[1])
+    np.testing.assert_allclose(online.predict(x)[100:], fitted[100:], atol=1e-3)
+
+
 def test_seed_and_state_dict_round_trip():
     x = waves()
     one = EchoStateNetwork(30, seed=5).fit(x[:-1], x[1:])

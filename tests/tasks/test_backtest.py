@@ -73,6 +73,39 @@ def test_a_refit_sees_nothing_after_its_cutoff(model, table):
     assert not one[1]["saiki"].equals(other[1]["saiki"])
 
 
+def test_a_refit_does_not_even_settle_intervals_and_shares_on_what_comes_after(table):
+    """Two models whose training data differ after the first cutoff say the same there, intervals included, once trained anew."""
+    calm = toy(0, series=24, steps=100)  # so many that Theta may have a share
+    wild = calm.with_columns(y=pl.when(pl.col("ds") >= 80).then(pl.col("y").abs() * 5 + 1).otherwise(pl.col("y")))
+    given = {"windows": 1, "step": 6, "refit": "every", "baselines": [], "level": [80]}
+    early = calm.filter(pl.col("ds") < 80)
+    models = [saiki.train("forecast", data, log=False, **QUICK) for data in (calm, wild)]
+    one, other = (model.cross_validation(early, **given) for model in models)
+    assert one.equals(other)
+    before = [model.predict(early, level=80) for model in models]
+    assert not before[0].equals(before[1])
+    assert any("know nothing after their cutoff" in note for note in models[0].evaluate(early, **given).notes)
+    assert models[0].predict(early, level=80).equals(before[0])  # what the model itself has settled stays
+
+
+def test_the_table_of_one_cutoff_is_that_of_the_scores(model, table, tmp_path):
+    from saiki.cli import run
+
+    model.save(tmp_path / "m")
+    table.write_csv(tmp_path / "all.csv")
+    table.filter(pl.col("ds") < 144).write_csv(tmp_path / "history.csv")
+    table.filter(pl.col("ds") >= 144).write_csv(tmp_path / "truth.csv")
+    model, out = str(tmp_path / "m"), [str(tmp_path / f"{n}.csv") for n in range(3)]
+    assert run(["evaluate", model, str(tmp_path / "all.csv"), "--out", out[0]]) == 0
+    apart = ["--history", str(tmp_path / "history.csv")]
+    assert run(["evaluate", model, str(tmp_path / "truth.csv"), *apart, "--out", out[1]]) == 0
+    assert run(["evaluate", model, str(tmp_path / "all.csv"), "--windows", "1", "--out", out[2]]) == 0
+    whole, history, rolled = (pl.read_csv(path) for path in out)
+    assert whole.columns[:5] == ["unique_id", "ds", "cutoff", "y", "saiki"]
+    assert whole.equals(history)
+    assert whole.select(rolled.columns).equals(rolled)
+
+
 def test_what_training_has_seen_is_said(table):
     seen = saiki.train("forecast", table, refit=False, **QUICK)
     assert any("refit every" in n for n in seen.evaluate(table, windows=2, baselines=NAMES).notes)

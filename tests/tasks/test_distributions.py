@@ -18,7 +18,7 @@ from saiki.objectives.base import Judged
 from saiki.tasks.forecast import toy
 
 QUICK = {"horizon": 6, "steps": 12, "width": 8, "layers": 1, "batch": 16, "season": 12, "refit": False}
-SCALE = Scale(torch.tensor([[5.0], [40.0]]).double(), torch.tensor([[2.0], [6.0]]).double(), False)
+SCALE = Scale(torch.tensor([[5.0], [40.0]]).double(), torch.tensor([[2.0], [6.0]]).double())
 
 
 def judged(law: str, seed: int = 0):

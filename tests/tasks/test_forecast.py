@@ -273,7 +273,7 @@ def test_truth_before_its_history_is_refused(model, table):
     early, late = table.filter(pl.col("ds") < 120), table.filter(pl.col("ds") >= 120)
     with pytest.raises(DataError, match="does not come after"):
         model.evaluate(early, history=late)
-    with pytest.raises(DataError, match="goes on after its history"):
+    with pytest.raises(DataError, match="in the 6 steps after its history"):
         model.evaluate(late.with_columns(pl.col("unique_id") + "-else"), history=early)
 
 
@@ -300,3 +300,108 @@ def test_the_first_row_streams_and_predicts_alike(model):
     row = {"unique_id": "a", "ds": 3, "y": 2.5}
     (answer,) = model.stream().push(row)
     assert np.allclose(answer["saiki"], model.predict(pl.DataFrame([row]))["saiki"])
+
+
+def test_sparse_rows_and_a_first_row_off_the_grid_stream_as_they_are_predicted(model):
+    for times in ([1, 2, 9, 10, 11, 12, 13], [0, 5, 6, 7, 8]):  # too sparse for a grid at first, then dense enough
+        rows = [{"unique_id": "a", "ds": t, "y": 3.0 + t % 4} for t in times]
+        for count, (answer,) in enumerate(push_all(model.stream(), rows), 1):
+            expected = model.predict(pl.DataFrame(rows[:count]))
+            np.testing.assert_allclose(answer["saiki"], expected["saiki"], rtol=1e-6)
+    days = pl.Series([d for w in range(20) for d in range(7 * w, 7 * w + 5)]) * 86_400_000_000
+    dated = pl.DataFrame({"ds": days.cast(pl.Datetime("us")), "y": np.random.default_rng(0).random(100) + 1})
+    dated = dated.with_columns(pl.col("ds") + pl.duration(days=4))  # from a Monday on
+    business = saiki.train("forecast", dated, **QUICK)
+    assert business.task.frequency.name == "B"
+    first = dated.head(1).with_columns(pl.col("ds") - pl.duration(days=2))  # a Saturday
+    off = pl.concat([first, dated.head(12)])
+    for count, (answer,) in enumerate(push_all(business.stream(), off.iter_rows(named=True)), 1):
+        np.testing.assert_allclose(answer["saiki"], business.predict(off.head(count))["saiki"], rtol=1e-6)
+
+
+def test_a_row_that_cannot_be_used_leaves_the_stream_as_it_was():
+    table = covariate_table()
+    model = saiki.train("forecast", table, past=["heat", "kind"], static=["city"], season=12, **QUICK)
+    good = table.filter(pl.col("unique_id") == "b").head(12).to_dicts()
+    bad = good[6] | {"heat": "n/a"}
+    other = good[6] | {"city": "z"}
+    date = good[6] | {"ds": "2024-01-01"}
+    stream, plain = model.stream(), model.stream()
+    for row, says in ((date, "an integer, as in training"), (good[6] | {"unique_id": "new", "heat": "n/a"}, "number")):
+        with pytest.raises(DataError, match=says):
+            stream.push(row)
+    for number, row in enumerate(good):
+        if number == 6:
+            for wrong, says in ((bad, "expected a number"), (other, "changes within"), (date, "an integer")):
+                with pytest.raises(DataError, match=says):
+                    stream.push(wrong)
+        known = row | ({"city": None} if number > 8 else {})  # the first complete row tells
+        assert stream.push(known) == plain.push(row)
+
+
+def test_a_zero_among_positive_values_is_a_low_value(table):
+    """A model of logarithms has none of it; it is taken for a tenth of the least value of its window."""
+    positive = table.with_columns(pl.col("y") - table["y"].min() + 5)
+    model = saiki.train("forecast", positive, season=12, **QUICK)
+    assert model.task.plan.log
+    last = pl.col("ds") == 140
+    forecasts = [
+        model.predict(positive.with_columns(y=pl.when(last).then(value).otherwise(pl.col("y"))))["saiki"].to_numpy()
+        for value in (0.0, -3.0)
+    ]
+    plain = model.predict(positive)["saiki"].to_numpy()
+    np.testing.assert_array_equal(forecasts[0], forecasts[1])
+    away = np.log(forecasts[0] / plain).reshape(4, 6)
+    assert (np.abs(away[:, [0, 1, 3, 4, 5]]) < 0.5).all()
+    assert (np.abs(away[:, 2]) < 3).all()  # a season after the zero
+
+
+def test_a_season_longer_than_the_window_has_no_linear_forecast():
+    table = toy(0, series=2, steps=150)
+    model = saiki.train("forecast", table, season=24, history=10, **QUICK)
+    assert model.task.plan.lags == 0
+    assert model.validation is not None
+    with pytest.raises(OptionError, match="season inside the history"):
+        saiki.train("forecast", table, season=24, history=10, lags=5, **QUICK)
+    with pytest.raises(OptionError, match="log has no meaning with scale last"):
+        saiki.train("forecast", table, log=True, scale="last", **QUICK)
+
+
+def test_validation_apart_learns_from_everything_at_once(table):
+    early, late = table.filter(pl.col("ds") < 120), table
+    model = saiki.train("forecast", early, valid=late, season=12, **QUICK)
+    assert "refit" not in model.run
+    assert model.validation is not None
+    assert model.validation.forecasts["saiki"].shape == (4, 6)
+    with pytest.raises(DataError, match="nothing to validate on: the longest series has 5 steps; expected at least 8"):
+        saiki.train("forecast", early, valid=table.filter(pl.col("ds") < 5), season=12, **QUICK)
+    with pytest.raises(
+        DataError, match="nothing to validate on: the longest series has 120 steps; expected at least 502"
+    ):
+        saiki.train("forecast", early, validate_steps=500, season=12, **QUICK)
+
+
+def test_truth_that_begins_later_is_refused_and_a_longer_step_too(model, table):
+    history = table.filter(pl.col("ds") < 50)
+    later = table.filter(pl.col("ds") < 60)
+    with pytest.raises(DataError, match="in the 6 steps after its history"):
+        model.evaluate(later.with_columns(pl.col("ds") + 120), history=history)
+    with pytest.raises(DataError, match="does not go on from its history in steps of 1; expected it to begin at 50"):
+        model.evaluate(later.with_columns(pl.col("ds") + 900), history=history)
+    holes = history.filter(pl.col("ds") % 3 > 0)
+    with pytest.raises(DataError, match="does not go on from its history"):
+        model.evaluate(table.filter(pl.col("ds") < 4).with_columns(pl.col("ds") + 900), history=holes)
+    near = model.evaluate(table.filter(pl.col("ds").is_between(52, 58)), history=history)  # two steps are missing
+    assert near.truth is not None
+    assert np.isnan(near.truth[:, :2]).all()
+    assert np.isfinite(near.truth[:, 2:]).all()
+    with pytest.raises(DataError, match="the rows are 24 apart, the model was trained on steps of 1"):
+        model.predict(table.with_columns(pl.col("ds") * 24))
+
+
+def test_resuming_sees_corrected_covariates(tmp_path):
+    table = covariate_table()
+    given = {"past": ["heat"], "static": ["city"], "season": 12, **QUICK}
+    saiki.train("forecast", table, out=tmp_path / "m", **given)
+    with pytest.raises(DataError, match="data differs"):
+        saiki.train("forecast", table.with_columns(pl.col("heat") + 1), out=tmp_path / "m", resume=True, **given)

@@ -14,6 +14,7 @@ from saiki.cli import run
 from saiki.data.tokens import Tokens, cut
 from saiki.errors import DataError, ModelError, OptionError
 from saiki.metrics import memorised
+from saiki.modalities.text import TextCodec
 from saiki.network.language import LanguageModel, Sizes
 from saiki.network.options import Network
 from saiki.network.stack import Stack
@@ -108,6 +109,37 @@ def test_writing_stops_at_a_text_and_at_the_length(made):
     assert model.generate(length=200, seed=2, stop=("\n", "zz")) == whole[: whole.index("\n")]
     with pytest.raises(OptionError, match=r"option top_p: .* \(got 3\)"):
         model.generate(top_p=3)
+    with pytest.raises(OptionError, match=r"option stop\.1: .* \(got ''\)"):
+        model.generate(stop=("\n", ""))
+    with pytest.raises(OptionError, match="got block 2 for units that are drawn; give --beam or --candidates"):
+        model.generate(block=2)
+
+
+def test_a_search_in_which_nothing_may_follow_ends_there(made):
+    model, _ = made
+    for how in ({"beam": 3}, {"candidates": 2}):
+        found = model.generate(prompt="ab", length=50, block=1, **how)
+        for text in [found] if isinstance(found, str) else [one for one, _ in found]:
+            assert len(set(text)) == len(text) > 5
+
+
+def test_a_refused_row_leaves_no_trace_in_a_stream(made, monkeypatch):
+    model, _ = made
+    stream, other = model.stream(), model.stream()
+    for one, keys in ((stream, "ab"), (other, "a")):
+        for key in keys:
+            one.push({"id": key, "text": "abcd "})
+
+    def refuse(codec, text):
+        raise ValueError("such a text has no units")
+
+    with monkeypatch.context() as broken, pytest.raises(ValueError, match="no units"):
+        broken.setattr(TextCodec, "encode", refuse)
+        stream.push({"id": "a", "text": "dc"})
+    monkeypatch.setattr("saiki.tasks._writing.MOST_TEXTS", 2)
+    with pytest.raises(DataError, match="the new id 'c'; expected at most 2 texts at once"):
+        stream.push({"id": "c", "text": "dc"})
+    assert stream.push({"id": "a", "text": "dc"}) == other.push({"id": "a", "text": "dc"})
 
 
 def test_a_resumed_run_is_the_same_run(tmp_path):
@@ -143,6 +175,33 @@ def test_training_goes_on_from_a_model(made, tmp_path):
     with pytest.raises(OptionError, match="ngrams 3 is not that of the model to go on from, 6; leave --ngrams out"):
         saiki.train("generate", tmp_path / "style.txt", from_=folder / "m", steps=2, ngrams=3)
     saiki.train("generate", tmp_path / "style.txt", from_=folder / "m", steps=1, ngrams=6)
+
+
+def test_going_on_needs_no_vectors_and_takes_no_other_units(tmp_path):
+    (tmp_path / "t.txt").write_text("so far and so far and no further than that\n" * 60)
+    (tmp_path / "v.txt").write_text("so 1 2 3\nfar 4 5 6\n")
+    quick = {"steps": 2, "batch": 4, "bptt": 10}
+    given = {"units": "words", "vectors": tmp_path / "v.txt", "width": 8}
+    saiki.train("generate", tmp_path / "t.txt", out=tmp_path / "m", **given, **quick)
+    (tmp_path / "v.txt").unlink()
+    model = saiki.train("generate", tmp_path / "t.txt", from_=tmp_path / "m", **quick)
+    assert model.network.sizes.embedding == 3
+    assert model.task.options.vectors is None
+    others = {"vectors": "v.txt", "vocabulary": 5, "fewest": 3, "tokenizer": "tokenizer.json", "split": True}
+    for name, value in others.items():
+        with pytest.raises(OptionError, match=f"leave --{name} out"):
+            saiki.train("generate", tmp_path / "t.txt", from_=tmp_path / "m", **{name: value}, **quick)
+
+
+def test_once_more_on_all_data_is_on_the_whole_text(made, tmp_path):
+    task = made[0].task
+    again = task.problem(4, whole=True)
+    np.testing.assert_array_equal(again.text.values, np.concatenate([task.training.values, task.held.values]))
+    assert again.held is None
+    assert task.problem(4).text is task.training
+    (tmp_path / "t.txt").write_text(toy(length=1_000))
+    refit = saiki.train("generate", tmp_path / "t.txt", steps=4, width=8, batch=4, bptt=10, refit=True)
+    assert refit.run["refit"]
 
 
 def test_what_is_read_often_is_forgotten_sooner_unless_another_model_knew_it(made, tmp_path):
@@ -191,8 +250,26 @@ def test_wide_vectors_are_fewer_and_a_text_is_read_no_more_often_than_asked():
     assert _recipe.most_groups(80, 512) == 200_000
     assert _recipe.most_groups(10_000, 256) == 50_000
     often, twice = (Training(minutes=60, **more) for more in ({}, {"most_epochs": 2}))
-    assert _recipe.passes(10_000, 80, often, 128, 2) == 60
-    assert _recipe.passes(10_000, 80, twice, 128, 2) == 2
+    assert _recipe.passes(10_000, 80, "full", often, 128, 2) == 60
+    assert _recipe.passes(10_000, 80, "full", twice, 128, 2) == 2
+
+
+def test_a_large_vocabulary_is_sampled_in_training_and_then_a_network_may_be_wider(tmp_path, monkeypatch):
+    hour = Training(minutes=60)
+    widths = [_recipe.width_for(1_000_000, 30_000, softmax, hour, 2) for softmax in ("full", "sampled")]
+    assert widths[0] < widths[1]
+    monkeypatch.setattr("saiki.network.language.FREQUENT", 4)
+    monkeypatch.setattr("saiki.network.language.DRAWN", 3)
+    monkeypatch.setattr(_recipe, "SAMPLED_ABOVE", 5)
+    (tmp_path / "t.txt").write_text(toy(length=6_000))
+    asked = {"steps": 60, "width": 24, "batch": 16, "bptt": 20, "seed": 1, "ngrams": 1, "counted": False}
+    model = saiki.train("generate", tmp_path / "t.txt", out=tmp_path / "m", **asked)
+    assert model.network.sizes.sampled
+    assert model.task.options.softmax == "sampled"
+    full = saiki.train("generate", tmp_path / "t.txt", softmax="full", **asked)
+    ours, theirs = (m.validation.scores["saiki"]["nats_per_character"] for m in (model, full))
+    assert ours == pytest.approx(theirs, rel=0.05)
+    assert saiki.load(tmp_path / "m").evaluate(tmp_path / "t.txt").scores == model.evaluate(tmp_path / "t.txt").scores
 
 
 @pytest.mark.parametrize("held", [0, 2, 4, 5, 8])
@@ -465,3 +542,9 @@ def test_a_planted_rule_is_learned_and_the_ngrams_are_beaten(tmp_path):
     assert found.beats_baselines, found.scores
     assert found.scores["saiki"]["nats_per_character"] < 1.05 * 4 * math.log(8) / 10
     assert model.generate(prompt="abcd ", length=4, temperature=0) == "dcba"
+
+
+def test_a_reservoir_writes(tmp_path):
+    (tmp_path / "t.txt").write_text(toy(length=3_000))
+    model = saiki.train("generate", tmp_path / "t.txt", steps=5, width=16, cell="echo_state", counted=False)
+    assert len(model.generate(length=20, seed=1)) == 20

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from saiki.cli._console import Console, table
+from saiki.cli._console import Console, table, writable
 
 #: rows of a table of a back-test that are printed
 SHOWN = 12
@@ -57,12 +57,15 @@ def command(
         ),
     ] = False,
     html: Annotated[Path | None, typer.Option(help="Write a report of one HTML file too.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     import saiki
     from saiki.reporting.scores import rows
 
+    writable(out, force, data, history)
+    writable(html, force, data, history, option="--html")
     trained = saiki.load(model)
     console = Console(quiet, json)
     rolling = {"windows": windows, "step": step, "refit": refit}
@@ -88,8 +91,11 @@ def command(
         console.say(f"answers beside the truth: {out}")
     elif out:
         from saiki.data.frames import write_frame
+        from saiki.tasks._backtest import frame_of
 
-        write_frame(trained.cross_validation(data, **rolling | {"windows": windows or 1}, **chosen), out)
+        rolled = windows or step or refit != "never"
+        again = {"windows": windows or 1}
+        write_frame(trained.cross_validation(data, **rolling | again, **chosen) if rolled else frame_of(found), out)
         console.say(f"forecasts: {out}")
     if html:
         from saiki.reporting.page import write_report

@@ -120,18 +120,21 @@ class Frequency:
 
     def future(self, last: np.ndarray, horizon: int) -> np.ndarray:
         """The times of the `horizon` steps after `last`: `[…, horizon]` from `[…]`."""
-        last = np.asarray(last)[..., None]
-        steps = np.arange(1, horizon + 1)
+        return self.later(last, np.arange(1, horizon + 1))
+
+    def later(self, time: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """The times so many steps after `time`, which lies on the grid: `[…, steps]` from `[…]`."""
+        time = np.asarray(time)[..., None]
         if self.unit == "integer":
-            return last + self.count * steps
+            return time + self.count * steps
         if self.unit == "time":
-            return last + (self.count * steps).astype("timedelta64[us]")
-        days = last.astype("datetime64[D]")
+            return time + (self.count * steps).astype("timedelta64[us]")
+        days = time.astype("datetime64[D]")
         if self.unit == "business":
             moved = np.busday_offset(days, steps, roll="backward")
         else:
             moved = self._months_later(days, self.count * steps)
-        return moved.astype("datetime64[us]") + (last - days)
+        return moved.astype("datetime64[us]") + (time - days)
 
     def fits(self, times: np.ndarray) -> bool:
         """Whether these times can be counted in this unit at all."""

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from saiki.cells.base import Cell, LinearCell, State
 from saiki.errors import SaikiError
-from saiki.kernels.autograd import EagerFunction
+from saiki.kernels.autograd import EagerFunction, alias
 from saiki.kernels.reservoir import unroll_reservoir
 from saiki.kernels.scan import unroll_linear
 from saiki.kernels.steps import unroll_steps
@@ -171,14 +171,16 @@ def run_both(
 
 def _again(cells: Sequence[tuple[Cell, State]], reference: Callable[..., tuple[Tensor, State]]) -> Reference:
     """The reference of cells, forwards and in reverse, as `unroll` takes it."""
+    weights_then = [cell.weights() for cell, _ in cells]
 
     def again(x: Tensor, before: tuple[Tensor, ...], weights: tuple[Tensor | None, ...], counts: Tensor, reverse: bool):
-        cell, state = cells[reverse and len(cells) > 1]
-        if any(now is not then for now, then in zip(cell.weights(), weights, strict=True)):
+        number = int(reverse and len(cells) > 1)
+        (cell, state), before_it = cells[number], weights_then[number]
+        if any(now is not then for now, then in zip(cell.weights(), before_it, strict=True)):
             raise SaikiError(
                 "gradients of gradients need the weights that the cell had in its forward pass; they were replaced"
             )
-        return reference(cell, x, counts, type(state)(*before), reverse)
+        return reference(cell.using(weights), x, counts, type(state)(*before), reverse)
 
     return again
 
@@ -303,8 +305,10 @@ def _differentiable(
             "gradients of gradients need the reference: pass reference= to unroll, or do not use create_graph=True"
         )
     say_once("create_graph=True: gradients come from the reference, not from the kernel")
+    x = alias(x)  # one input may be made of another: see `alias`
     inputs, pairs = [x], []
     for (state, weights, reverse), (dy, dfinal) in zip(directions, arrived, strict=True):
+        state, weights = [alias(t) for t in state], [alias(t) for t in weights]
         before = [part.reshape(part.shape[-2:]) for part in _present(x, state, weights, counts, *layout)]
         y, final = reference(x, tuple(before), tuple(weights), counts, reverse)
         both = zip((y, *final), (dy, *dfinal), strict=True)

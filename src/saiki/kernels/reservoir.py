@@ -68,10 +68,9 @@ def unroll_reservoir(
 ) -> tuple[Float[Tensor, "steps width"], State]:
     """Outputs of every step and the final state of a cell `echo_state`; its sparse matrix is kept until it changes."""
     weight: Tensor = cell.weight_hh  # pyright: ignore[reportAssignmentType]
-    key = weight.data_ptr(), weight._version, weight.dtype
     kept = cell.__dict__.get("_sparse")
-    if kept is None or kept[0] != key:
-        kept = key, sparse(weight)
+    if kept is None or kept[0].dtype != weight.dtype or not torch.equal(kept[0], weight):
+        kept = weight.detach().clone(), sparse(weight)
         cell.__dict__["_sparse"] = kept
     squash = cell.nonlinearity == "tanh"
     h, final = reservoir(drive, kept[1], state.h, counts, reverse, leak=float(cell.leak), squash=squash)  # pyright: ignore[reportArgumentType]

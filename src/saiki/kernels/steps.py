@@ -18,7 +18,7 @@ from torch import Tensor
 from saiki.cells._deep import Deep
 from saiki.cells.base import Cell, RecurrentCell, State
 from saiki.cells.sru import ALPHA
-from saiki.kernels.autograd import EagerFunction
+from saiki.kernels.autograd import EagerFunction, alias, alias_module
 from saiki.kernels.table import native, say_once
 from saiki.shapes import Float, Int
 
@@ -57,6 +57,7 @@ class Plan:
     before: bool = False
     transitions: int = 0
     highway: bool = False  # x goes up itself
+    cell: Cell | None = None
 
     def keep(self, tensor: Tensor | None) -> int | None:
         """The place of a tensor among those with a gradient."""
@@ -114,19 +115,21 @@ def unroll_steps(
         return reference(cell, x, counts, state, reverse)
     plan = plan_of(cell, len(x))
     x = x.contiguous()
-    y, *final = _Steps.apply(plan, counts, reverse, reference, type(state), len(state), x, *state, *plan.tensors)
+    tensors = (x, *state, *plan.tensors)
+    keep = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    y, *final = _Steps.apply(plan, counts, reverse, reference, keep, type(state), len(state), *tensors)
     return finish(cell, x, y), type(state)(*final)
 
 
 class _Steps(EagerFunction):
     @staticmethod
-    def forward(ctx: Any, plan: Plan, counts, reverse, reference, kind, states, x, *tensors):
+    def forward(ctx: Any, plan: Plan, counts, reverse, reference, keep, kind, states, x, *tensors):
         state, weights = tensors[:states], tensors[states:]
         about = plan.about(x, state, weights, counts, reverse)
         y = x.new_empty(len(x), sum(s.shape[1] for s in state[: plan.outputs]))
         final = tuple(torch.empty_like(s) for s in about[2])
         saved, sees, entered = None, False, ()
-        if any(ctx.needs_input_grad):
+        if keep:
             numbers, sees = native.steps_saved(plan.kernel, about)
             saved = x.new_empty(len(x), numbers)
             entered = tuple(x.new_empty(len(x), p[0].shape[1]) for p in about[3])
@@ -141,13 +144,13 @@ class _Steps(EagerFunction):
         plan, reverse, reference, kind, states, products, about = ctx.how
         x, counts, y, saved, *rest = ctx.saved_tensors
         entered, tensors = rest[:products], rest[products:]
-        none = (None,) * 6
+        none = (None,) * 7
         if dy is None and all(d is None for d in dfinal):
             return *none, None, *(None for _ in tensors)
         if torch.is_grad_enabled():
             return *none, *_differentiable(plan, x, kind(*tensors[:states]), counts, reverse, reference, dy, dfinal)
         weights = tensors[states:]
-        dx = torch.empty_like(x) if ctx.needs_input_grad[6] else None
+        dx = torch.empty_like(x) if ctx.needs_input_grad[7] else None
         dstate = tuple(torch.empty_like(s) for s in about[2])
         dweights = [torch.empty_like(w, memory_format=torch.contiguous_format) for w in weights]
         into = tuple(_into(p, dweights) for p in plan.products)
@@ -173,8 +176,11 @@ def _part(tensor: Tensor, rows: Rows) -> Tensor:
 def _differentiable(plan: Plan, x, state, counts, reverse, reference, dy, dfinal) -> list[Tensor | None]:
     """Gradients that can be differentiated again (create_graph=True): the reference computes them, the kernel cannot."""
     say_once("create_graph=True: gradients come from the reference, not from the kernel")
-    gates = plan.project(x)
-    y, final = reference(OnGates(plan), gates, counts, state, reverse)
+    # one input may be made of another: see `alias`
+    zones, plan = plan.zones, plan_of(alias_module(plan.cell), 0)
+    plan.zones = zones
+    x, state = alias(x), type(state)(*map(alias, state))
+    y, final = reference(OnGates(plan), plan.project(x), counts, state, reverse)
     pairs = [(o, g) for o, g in zip((y, *final), (dy, *dfinal), strict=True) if g is not None and o.requires_grad]
     inputs = [x, *state, *plan.tensors]
     wanted = [t for t in inputs if t.requires_grad]
@@ -284,6 +290,7 @@ def plan_of(cell: Cell, steps: int) -> Plan:
     """The plan of a cell that has one, with what is random at every one of `steps` steps drawn."""
     inner: Any = cell.cell if isinstance(cell, Deep) else cell
     plan = _PLANS[type(inner).__module__.rpartition(".")[2]](inner, cell.step)
+    plan.cell = cell
     if isinstance(inner, RecurrentCell) and inner.zoneout:
         plan.zones = inner.shares(steps)
     if isinstance(cell, Deep):

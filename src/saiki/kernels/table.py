@@ -57,6 +57,8 @@ STEPS = {
 }
 #: a reservoir with constant weights: no gradient passes
 RESERVOIR = Row("echo_state", "reservoir", weights=0)
+#: as max_products in native/steps.h
+MOST_PRODUCTS = 32
 
 
 def match(cell: str, options: Mapping[str, Any], weights: int, device: str, dtype: torch.dtype) -> Row | str:
@@ -118,11 +120,19 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     )
     if name in STEPS and (whole or not isinstance(found, Row)):
         found = runs(STEPS[name], x.device.type, x.dtype, name)
+    if found in STEPS.values() and (many := _products(cell)) > MOST_PRODUCTS:
+        return f"the kernel of {name} has {MOST_PRODUCTS} products in a step at most, and this cell {many}"
     if (found in (SCAN, RESERVOIR) or found in STEPS.values()) and torch.compiler.is_compiling():
         return f"torch.compile: the kernel of {name} is no operator of its own; the cell runs step by step"
     if isinstance(found, Row) and torch.is_autocast_enabled(found.device):
         return "autocast: the reference computes in the dtypes that torch chooses"
     return found
+
+
+def _products(cell: Cell) -> int:
+    """Products of the past and a matrix in a step, at most: of its layers or parts, and of a transition."""
+    inner = cell.cell if type(cell) is Deep else cell
+    return getattr(inner, "depth", 2) + (len(cell.transition) if type(cell) is Deep else 0)
 
 
 def _fused(cell: Cell, name: str, x: Tensor) -> Row | str:

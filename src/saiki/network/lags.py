@@ -15,7 +15,8 @@ class LinearLags(nn.Module):
         linear(h) = x[t + h - season ⌈h / season⌉] + Σ_l (x_l - level) W_lh + spread W_0h
 
     It is the same in whatever units x has, so W is found once in closed form and then stays as it is. Values that were not
-    observed count as the level. W of zeros is the seasonal naive forecast. `share` is its part in the point of the network.
+    observed count as the level; the season lies inside the window. W of zeros is the seasonal naive forecast. `share` is its part
+    in the point of the network.
     """
 
     weight: Tensor

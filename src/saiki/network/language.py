@@ -12,11 +12,13 @@ from saiki.network.embedding import Embedding
 from saiki.network.grams import Grams
 from saiki.network.options import Network
 from saiki.network.stack import Stack, States
-from saiki.network.surprise import mean_surprise
+from saiki.network.surprise import mean_surprise, sampled
 from saiki.shapes import Float, Int
 
 #: shares of the vocabulary at which adaptive softmax cuts it: frequent, rarer, rarest units
 CUTS = (0.08, 0.35)
+#: units that a sampled softmax scores in every step of training: the first ones, and as many drawn from the others
+FREQUENT, DRAWN = 2000, 1000
 #: spread of the first vectors of groups of units
 GROUPS_SPREAD = 0.01
 #: and of the first weights by which they act on the outputs
@@ -30,6 +32,9 @@ class Sizes(NamedTuple):
     embedding: int
     tied: bool = False  # the vectors of the units are the weights of their scores
     adaptive: bool = False  # rare units share few numbers; units must be numbered by how frequent they are
+    sampled: bool = (
+        False  # training scores the first units and some of the others; units must be numbered as for adaptive
+    )
     embedding_dropout: float = 0.0
     input_dropout: float = 0.0
     output_dropout: float = 0.0
@@ -131,7 +136,10 @@ class LanguageModel(nn.Module):
     def _mean_surprise(self, h: Tensor, following: Tensor) -> Tensor:
         if self.sizes.adaptive:
             return self.surprise(h, following).mean()
-        return mean_surprise(self.narrow(h).flatten(0, 1), self._weight, self.bias, following.flatten())
+        weight, bias, following = self._weight, self.bias, following.flatten()
+        if self.training and self.sizes.sampled:
+            weight, bias, following = sampled(weight, bias, following, FREQUENT, DRAWN)
+        return mean_surprise(self.narrow(h).flatten(0, 1), weight, bias, following)
 
     @property
     def _weight(self) -> Tensor:

@@ -137,6 +137,8 @@ class Recurrent(nn.Module):
                     f"{name} has no meaning here{near_misses(name, wanted)}: this cell {needs} beside its input"
                 )
             numbers = {1, self.input_size} if name == "observed" else {1}
+            if name == "feedback":
+                numbers = {cast("Any", cell).fed_back for cell in self.cells}
             if values.dim() != 3 or values.shape[:2] != x.shape[:2] or values.shape[2] not in numbers:
                 expected = " or ".join(str((*x.shape[:2], number)) for number in sorted(numbers))
                 raise DataError(f"{name}: got shape {tuple(values.shape)}; expected {expected}")

@@ -11,26 +11,34 @@ from saiki.shapes import Bool, Float
 
 #: normalised values beyond this are outliers of the window; they are clipped, in units of its spread
 LIMIT = 10.0
+#: with logarithms, values of 0 and below stand at this share of the window's least positive value
+FLOOR = 0.1
 #: smallest spread of a window: in log units, and relative to the level otherwise
 SMALLEST = 1e-3
 
 
 class Scale(NamedTuple):
-    """The level and spread of each window: `x = (f(y) - center) / spread` with f = log or identity."""
+    """The level and spread of each window: `x = (f(y) - center) / spread` with f = log where there is a floor, which stands
+    for values of 0 and below; else the identity."""
 
     center: Float[Tensor, "batch 1"]
     spread: Float[Tensor, "batch 1"]
-    log: bool
+    floor: Float[Tensor, "batch 1"] | None = None
+
+    @property
+    def log(self) -> bool:
+        """Whether values are taken as logarithms."""
+        return self.floor is not None
 
     def repeat(self, times: int) -> Scale:
         """Every row `times` times in a row."""
         if times == 1:
             return self
-        return Scale(self.center.repeat_interleave(times, 0), self.spread.repeat_interleave(times, 0), self.log)
+        return Scale(*(None if part is None else part.repeat_interleave(times, 0) for part in self))  # type: ignore[arg-type]
 
     def inward(self, y: Tensor) -> Tensor:
         """Data units to normalised units."""
-        return ((_positive_log(y) if self.log else y) - self.center) / self.spread
+        return ((y if self.floor is None else _log(y, self.floor)) - self.center) / self.spread
 
     def outward(self, x: Tensor) -> Tensor:
         """Normalised units to data units; with logs, at most e^5 times the window's level."""
@@ -38,13 +46,13 @@ class Scale(NamedTuple):
         return torch.minimum(value, self.center + 5).exp() if self.log else value
 
 
-def _positive_log(y: Tensor) -> Tensor:
-    return y.clamp_min(torch.finfo(y.dtype).tiny).log()
+def _log(y: Tensor, floor: Tensor) -> Tensor:
+    return torch.where(y > 0, y, floor).log()
 
 
 def no_scale(y: Float[Tensor, "batch time"]) -> Scale:
     """Data units as they are."""
-    return Scale(y.new_zeros(len(y), 1), y.new_ones(len(y), 1), False)
+    return Scale(y.new_zeros(len(y), 1), y.new_ones(len(y), 1))
 
 
 def level_scale(y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch time"], last: bool, unit: float) -> Scale:
@@ -54,7 +62,7 @@ def level_scale(y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch ti
         center = torch.where(observed, y, 0).gather(1, place)
     else:
         center = torch.where(observed, y, 0).sum(1, keepdim=True) / observed.sum(1, keepdim=True).clamp_min(1)
-    return Scale(center, torch.full_like(center, unit), False)
+    return Scale(center, torch.full_like(center, unit))
 
 
 def window_scale(y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch time"], log: bool) -> Scale:
@@ -65,16 +73,20 @@ def window_scale(y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch t
     count = observed.sum(1, keepdim=True)
     known = torch.where(observed, y, 0)
     mean = known.sum(1, keepdim=True) / count.clamp_min(1)
+    floor = None
     if log:
-        center = torch.where(count > 0, _positive_log(mean), 0)
-        deviation = torch.where(observed, _positive_log(y) - center, 0)
+        tiny = torch.finfo(y.dtype).tiny
+        least = torch.where(observed & (y > 0), y, torch.inf).amin(1, keepdim=True)
+        floor = torch.where(least.isfinite(), FLOOR * least, tiny).clamp_min(tiny)
+        center = torch.where(count > 0, _log(mean, floor), 0)
+        deviation = torch.where(observed, _log(y, floor) - center, 0)
         smallest = torch.full_like(center, SMALLEST)
     else:
         center = mean
         deviation = torch.where(observed, y - center, 0)
         smallest = (SMALLEST * center.abs()).clamp_min(1e-6)
     spread = (deviation.square().sum(1, keepdim=True) / count.clamp_min(1)).sqrt()
-    return Scale(center, torch.where(count > 0, torch.maximum(spread, smallest), 1), log)
+    return Scale(center, torch.where(count > 0, torch.maximum(spread, smallest), 1), floor)
 
 
 def normalise(y: Tensor, observed: Tensor, scale: Scale, clip: bool = True) -> Tensor:

@@ -61,8 +61,8 @@ class StackStream:
     @staticmethod
     def _layer(cell: Cell, number: int) -> _Native | _Reference:
         state = cell.initial_state(1)
-        weight = next(cell.parameters())
-        row = kernels.find(cell, weight, state) if weight.device.type == "cpu" else None
+        like = state[0]  # a reservoir has no parameters
+        row = kernels.find(cell, like, state) if like.device.type == "cpu" else None
         if isinstance(row, Row) and row.weights:  # a scan has no weights of its own, and no stream
             layer = _Native(row, cell)
             layer.state = state

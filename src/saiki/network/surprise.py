@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -31,6 +32,38 @@ def mean_surprise(
         scores = nn.functional.linear(h, weight, bias)
         return nn.functional.cross_entropy(scores, following, label_smoothing=smoothing)
     return _MeanSurprise.apply(h, weight, bias, following, smoothing)  # pyright: ignore[reportReturnType]
+
+
+def sampled(
+    weight: Float[Tensor, "units width"],
+    bias: Float[Tensor, "units"],
+    following: Int[Tensor, "steps"],
+    frequent: int,
+    drawn: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights and biases of fewer units, whose softmax is nearly that of all, and where the units that follow are among them.
+
+    The first `frequent` units are there, those that follow, and `drawn` of the others, which stand for all of the others:
+
+        Σ_u exp(s_u) ≈ Σ_{first, following} exp(s_u) + Σ_{drawn} exp(s_u + log(others / drawn))
+
+    The right side is right in the mean over what is drawn: evenly, without replacement, from torch's generator. All are there
+    where that is no fewer.
+
+    Source: the sampled softmax of Jean et al. 2015 (arXiv 1412.2007), equations 8 and 10, one draw for a whole batch; there what
+    is drawn stands for the frequent units too.
+    """
+    inside = torch.zeros(len(weight), dtype=torch.bool, device=weight.device)
+    inside[:frequent] = True
+    inside[following] = True
+    others = (~inside).nonzero().squeeze(1)
+    if len(others) <= drawn:
+        return weight, bias, following
+    few = others[torch.randperm(len(others), device=weight.device)[:drawn]]
+    inside[few] = True
+    more = bias.new_zeros(len(bias)).index_fill_(0, few, math.log(len(others) / drawn))
+    kept, place = inside.nonzero().squeeze(1), inside.cumsum(0) - 1
+    return weight.index_select(0, kept), (bias + more).index_select(0, kept), place[following]
 
 
 class _MeanSurprise(torch.autograd.Function):

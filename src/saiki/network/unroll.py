@@ -29,9 +29,16 @@ def unroll(
     in packed order. With `reverse`, every row starts at its own last valid step. `given` brings what `cell.needs`
     names, packed like `x`. A row of length 0 has no output and keeps its initial state.
     """
+    return _unrolled(cell.drawn(len(state[0])), x, counts, state, reverse, **given)
+
+
+def _unrolled(
+    cell: Cell, x: Tensor, counts: Tensor, state: State, reverse: bool, **given: Tensor
+) -> tuple[Tensor, State]:
+    """`unroll` of a cell whose masks are drawn."""
     if missing := cell.needs - given.keys():
         raise OptionError(f"{type(cell).__name__} needs {', '.join(sorted(missing))} beside the input; got none")
-    return _remembering(_by_kernel, cell.drawn(len(state[0])), x, counts, state, reverse, **given)
+    return _remembering(_by_kernel, cell, x, counts, state, reverse, **given)
 
 
 def unroll_layer(
@@ -42,13 +49,13 @@ def unroll_layer(
     States are in the order of the batch; gap and observed are given where the cells need them, see `needed`.
     """
     states = [type(state)(*map(layout.sort, state)) for state in states]
-    if (row := _common_kernel(cells, x, states)) is not None:
-        drawn = [cell.drawn(len(state[0])) for cell, state in zip(cells, states, strict=True)]
+    drawn = [cell.drawn(len(state[0])) for cell, state in zip(cells, states, strict=True)]
+    if (row := _common_kernel(drawn, x, states)) is not None:
         found = kernels.run_both(row, drawn, x, layout.counts, states, _loop)
     else:
         found = [
-            unroll(cell, x, layout.counts, state, number > 0, **needed(cell, x, given, above))
-            for number, (cell, state) in enumerate(zip(cells, states, strict=True))
+            _unrolled(cell, x, layout.counts, state, number > 0, **needed(cell, x, given, above))
+            for number, (cell, state) in enumerate(zip(drawn, states, strict=True))
         ]
     return [(y, type(state)(*map(layout.unsort, state))) for y, state in found]
 

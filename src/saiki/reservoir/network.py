@@ -91,6 +91,7 @@ class EchoStateNetwork(nn.Module):
         self.cells = nn.ModuleList()
         self.solution: RidgeSolution | None = None
         self._online: RecursiveLeastSquares | None = None
+        self._factor: torch.Tensor | None = None  # of the rows that fit has seen
         self._memory: Memory | None = None
 
     # Building.
@@ -204,13 +205,15 @@ class EchoStateNetwork(nn.Module):
                 ridge.add(chosen, y[begin : begin + len(rows)][known])
         if ridge.rows < 2:
             raise DataError(f"fit: got {ridge.rows} steps after the washout of {self.washout}; expected at least 2")
-        self.solution = ridge.solve(self.ridge)
+        self.solution, self._factor = ridge.solve(self.ridge), ridge.factor[:, : 1 + self.columns]
+        self._online = self._memory = None
         return self
 
     def learn(self, x: Any, y: Any, *, strength: float = 1e-6, forgetting: float = 1.0) -> np.ndarray:
         """Learn one step online (recursive least squares); returns what was predicted before y was seen.
 
-        The first call draws the reservoirs if none are there; strength and forgetting count then.
+        The first call draws the reservoirs if none are there; strength and forgetting count then. After `fit` it goes on from
+        what that found, with the strength of the fit, from the zero state.
         """
         x, y = (np.atleast_1d(np.asarray(v, dtype=np.float64)) for v in (x, y))
         if not len(self.cells):
@@ -218,6 +221,8 @@ class EchoStateNetwork(nn.Module):
         if self._online is None:
             self._online = RecursiveLeastSquares(self.columns, self.outputs, strength, forgetting)
             self._memory = self.initial_memory()
+            if self.solution is not None and self._factor is not None:
+                self._online.go_on(self.solution, self._factor)
         target = self._sequence(y[None], "y", self.outputs)[0]
         rows, states = self._one(self._sequence(x[None], "x", self.features), cast("Memory", self._memory))
         self._memory = states, target

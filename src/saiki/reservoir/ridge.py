@@ -152,6 +152,12 @@ class RecursiveLeastSquares:
         self.inverse = torch.eye(1 + features, dtype=torch.float64) / strength
         self.weights = torch.zeros(1 + features, outputs, dtype=torch.float64)
 
+    def go_on(self, solution: RidgeSolution, factor: Float[Tensor, "rows columns"]) -> None:
+        """Begin with what a ridge regression has found, the triangular factor of its rows (1, x) at hand."""
+        self.weights = torch.cat([solution.intercept[None], solution.weight]).to(self.weights)
+        seen = factor.T @ factor
+        self.inverse = torch.linalg.pinv(seen + solution.strength * torch.eye(len(seen)).to(seen), hermitian=True)
+
     def predict(self, x: Float[Tensor, "features"]) -> Float[Tensor, "outputs"]:
         return self.weights[0] + x.to(self.weights) @ self.weights[1:]
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from saiki.data.clock import unclock
-from saiki.data.frames import native
+from saiki.data.frames import kept_apart, native
 from saiki.data.panel import Panel
 from saiki.data.roles import ID, TIME
 from saiki.errors import OptionError
@@ -75,6 +75,7 @@ def _places(task: ForecastTask, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
 def frame(panel: Panel, columns: dict[str, np.ndarray], like: Any = None) -> Any:
     """One row per step of every series: id, time, y and the columns."""
     roles = panel.roles
+    kept_apart((roles.id, roles.time), ("y", *columns))
     kind = pl.Int64 if panel.ids.dtype.kind == "i" else pl.String
     ids = pl.Series(roles.id or ID, panel.ids.tolist(), dtype=kind).gather(
         np.repeat(np.arange(len(panel)), panel.lengths)

@@ -161,6 +161,18 @@ def frame(found: Found, like: Any = None) -> Any:
     return native(answer.insert_column(2, cutoff), like)
 
 
+def frame_of(found: Evaluation) -> pl.DataFrame:
+    """The forecasts of an evaluation from one cutoff per series, as `frame` gives those of several."""
+    panel, truth = found.panel, found.truth
+    assert panel is not None
+    assert truth is not None
+    kept_apart((panel.roles.id, panel.roles.time), ("cutoff",))
+    times = panel.future_times(truth.shape[1])
+    answer: pl.DataFrame = forecast_frame(panel, times, {"y": truth} | found.forecasts)
+    last = np.repeat(panel.times[panel.starts + panel.lengths - 1], truth.shape[1])
+    return answer.insert_column(2, unclock(last, panel.clock, "cutoff"))
+
+
 def evaluation(found: Found, rolling: Rolling, until: Any = None) -> Evaluation:
     """Scores over all rows, and tables by step, by cutoff and by series."""
     whole, truth = found.whole(), np.concatenate(found.truth)
@@ -219,11 +231,14 @@ def _scale(found: Found) -> np.ndarray:
 
 def _seen(found: Found, rolling: Rolling, until: Any) -> str:
     """A warning where the model has been trained on what it is judged by."""
-    if until is None or rolling.refit:
-        return ""
-    inside = int((found.cutoffs() < until).sum())
+    inside = 0 if until is None else int((found.cutoffs() < until).sum())
     if not inside:
         return ""
+    if rolling.refit:
+        return (
+            "Weights, shares and intervals know nothing after their cutoff; season, sizes and the number of steps are those that "
+            f"training found in steps up to {until}."
+        )
     return (
         f"Training has seen steps up to {until}, and {inside} of {len(found.cutoffs())} windows begin before: their scores "
         "flatter; --refit every trains anew at each cutoff."

@@ -44,6 +44,9 @@ def after(read: Callable[[Any], Panel], roles: Roles, horizon: int, history: Any
     place = {str(name): row for row, name in enumerate(both.ids)}
     order = np.array([place[str(name)] for name in past.ids], np.int64)
     both = both.select(order)
+    short = both.lengths < past.lengths  # steps that the history left out are no longer filled in
+    if short.any():
+        raise _apart(past, int(short.argmax()))
     ahead = np.clip(both.lengths - past.lengths, 0, horizon)
     steps = both.select(np.arange(len(both)))
     whole = steps._part(np.arange(len(both)), both.starts, past.lengths + ahead, np.zeros_like(ahead))
@@ -52,11 +55,25 @@ def after(read: Callable[[Any], Panel], roles: Roles, horizon: int, history: Any
         where = int(np.flatnonzero(before_it.times != past.times)[0])
         name = past.ids[np.searchsorted(past.starts, where, side="right") - 1]
         raise DataError(f"the truth of series {str(name)!r} does not come after its history, expected later times only")
-    if not after_it.lengths.any():
+    if not np.isfinite(after_it.y).any():
         raise DataError(
-            "no series of the truth goes on after its history; expected the ids of the history, and later times"
+            f"no series of the truth has a value in the {horizon} steps after its history; expected the ids of the history, and the "
+            "times that follow it"
         )
+    if past.frequency.regular:
+        inside = np.arange(horizon) < after_it.lengths[:, None]
+        if (wrong := after_it.times != past.future_times(horizon)[inside]).any():
+            raise _apart(past, int(np.repeat(np.arange(len(past)), after_it.lengths)[wrong.argmax()]))
     return before_it, after_it
+
+
+def _apart(past: Panel, series: int) -> DataError:
+    """The truth of a series that does not begin where its history ends."""
+    first = past.future_times(1)[series, 0]
+    return DataError(
+        f"the truth of series {str(past.ids[series])!r} does not go on from its history in steps of {past.frequency.name}; "
+        f"expected it to begin at {first} or soon after: add what lies between to the history, or leave that series out"
+    )
 
 
 def _split_at(whole: Panel, lengths: np.ndarray) -> tuple[Panel, Panel]:

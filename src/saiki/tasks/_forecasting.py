@@ -47,6 +47,10 @@ UNITS = {
 }
 
 
+#: rows by which a series tells that its steps are others than the model's
+ENOUGH_ROWS = 4
+
+
 @dataclass(frozen=True)
 class ForecastTask(Task):
     """Everything but the weights that a forecast needs; plain data, saved with the model."""
@@ -98,7 +102,7 @@ class ForecastTask(Task):
         return go_on(options, data, columns, base)
 
     def on(self, panel: Panel) -> ForecastTask:
-        """The same task, its sizes kept, fitted to other data."""
+        """The same task, its sizes kept, fitted to other data; what held-out windows say is to be settled again."""
         codec = table.fit(panel, _table_options(self.options))
         widths, categories = codec.widths, codec.categories
         plan = replace(
@@ -107,7 +111,21 @@ class ForecastTask(Task):
             categories=tuple((role, codes) for role, counts in categories.items() for codes in counts),
         )
         until = panel.times.max()
-        return replace(self, codec=codec, plan=plan, until=until, known=marks(panel.ids), training_data=panel)
+        now = {"codec": codec, "plan": plan, "until": until, "known": marks(panel.ids), "training_data": panel}
+        return replace(self, **now, calibration=Calibration(), theta=ThetaShare())
+
+    @classmethod
+    def validated_apart(cls, options: Forecast) -> Forecast:
+        return options.model_copy(update={"holdout": "none"})
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether these data are enough to hold something out of them."""
+        own, options = self.training_data, self.options
+        assert own is not None
+        if options.holdout == "id":
+            return len(own) >= 2
+        return options.holdout == "time" and own.lengths.max() >= held_out(options, own) + options.horizon + 2
 
     def asked(self, network: Any, training: Any) -> None:
         if self.options.lags and network.closed_form:
@@ -138,6 +156,9 @@ class ForecastTask(Task):
         digest = hashlib.sha256()
         for part in (panel.ids.astype(str), panel.lengths, panel.times, panel.y):
             digest.update(part.tobytes())
+        for role in (panel.past, panel.future, panel.static):
+            digest.update(role.numbers.tobytes())
+            digest.update(role.codes.tobytes())
         return digest.hexdigest()
 
     @property
@@ -214,16 +235,25 @@ class ForecastTask(Task):
         else:
             judged = self.read(valid) if valid is not None or own is None else _split(options, own).valid
             series, ends = Windows(judged, history=self.plan.history, horizon=self.plan.horizon).positions("valid")
+        if not len(series) and (valid is not None or options.validate_steps is not None):
+            wanted = self.plan.horizon + 2 if valid is not None else held_out(options, judged) + 2
+            raise DataError(
+                f"nothing to validate on: the longest series has {int(judged.lengths.max(initial=0))} steps; "
+                f"expected at least {wanted}"
+            )
         return (judged, series, ends) if len(series) else None
 
     def read(self, data: Any) -> Panel:
-        """A table read as the training data was; DataError for one whose steps are shorter."""
+        """A table read as the training data was; DataError for one whose steps are others."""
         found = panel(as_table(data), roles=self.roles, freq=self.frequency.name, season=self.season)
         if not found.frequency.regular and (found.lengths > 2).any():
             step = infer(found.times, found.lengths)
-            if step.unit == self.frequency.unit and step.count < self.frequency.count:
+            own = self.frequency
+            shorter = step.unit == own.unit and step.count < own.count
+            other = own.regular and (step.unit, step.count) != (own.unit, own.count)
+            if shorter or (other and _keeps(step, found)):
                 raise DataError(
-                    f"the rows are {step.name} apart, the model was trained on steps of {self.frequency.name}; "
+                    f"the rows are {step.name} apart, the model was trained on steps of {own.name}; "
                     "bring the data to that step first"
                 )
         return found
@@ -377,9 +407,14 @@ class ForecastTask(Task):
             return None
         judged, series, _ = found
         past, truth = judged.select(np.unique(series)).cut(self.plan.horizon)
-        return _forecast_scores.judge(
-            self, network, past, truth, f"validation: the last {self.plan.horizon} steps of each series"
-        )
+        about = f"validation: the last {self.plan.horizon} steps of each series"
+        answer = _forecast_scores.judge(self, network, past, truth, about)
+        if self.options.level and self.calibration.errors is not None:
+            answer.notes.append(
+                "Intervals were calibrated on windows of this very validation part: their coverage and CRPS flatter here; "
+                "those of saiki evaluate on later data do not."
+            )
+        return answer
 
     def insight(self, network: Any, evaluation: Evaluation) -> Insight | None:
         """What the forecasts of an evaluation were made from, and whether intervals hold what they say."""
@@ -440,6 +475,15 @@ class ForecastTask(Task):
 
 def _table_options(options: Forecast) -> table.TableOptions:
     return table.TableOptions(calendar=options.calendar, holidays=options.holidays)
+
+
+def _keeps(step: Frequency, data: Panel) -> bool:
+    """Whether every row of series long enough to tell lies one such step after the row before it."""
+    some = data.select(np.flatnonzero(data.lengths > ENOUGH_ROWS))
+    if not len(some):
+        return False
+    place, exact = step.grid(some.times, np.repeat(some.times[some.starts], some.lengths))
+    return bool(exact.all() and (place == np.arange(len(place)) - np.repeat(some.starts, some.lengths)).all())
 
 
 def _training_part(options: Forecast, everything: Panel) -> Panel:

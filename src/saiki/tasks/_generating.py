@@ -11,7 +11,7 @@ import torch
 
 from saiki.data.documents import text_parts
 from saiki.data.ngrams import frequent, longest_of
-from saiki.data.tokens import Tokens, cut, length, tokens
+from saiki.data.tokens import Tokens, cut, length, together, tokens
 from saiki.errors import DataError, ModelError, OptionError
 from saiki.modalities import text as modality
 from saiki.modalities._vectors import load as load_vectors
@@ -30,10 +30,13 @@ from saiki.training.options import Training
 #: options that a model which goes on takes from the one it began as
 KEPT = (
     "units",
+    "vocabulary",
+    "fewest",
     "unicode",
     "lower",
+    "tokenizer",
+    "split",
     "embedding",
-    "vectors",
     "tied",
     "softmax",
     "ngrams",
@@ -88,12 +91,14 @@ class GenerateTask(Task):
         """The same with the units and sizes of the model that training goes on from."""
         if not isinstance(base.task, GenerateTask):
             raise ModelError(f"--from: a model of the task {base.name} cannot go on as generate")
+        if options.vectors is not None:
+            raise OptionError("--vectors are where a model begins, and this one goes on from another; leave --vectors out")
         old = base.task.options
         kept = {n: getattr(old, n) for n in KEPT}
         if "counted" not in options.model_fields_set:
             kept["counted"] = old.counted
-        is_now = kept | {"tied": base.network.sizes.tied, "lower": bool(old.lower)}
-        for name in options.model_fields_set & set(KEPT) - {"vectors"}:
+        is_now = kept | {"tied": base.network.sizes.tied, "lower": bool(old.lower), "split": base.task.codec.split}
+        for name in sorted(options.model_fields_set & set(KEPT)):
             if getattr(options, name) != is_now[name]:
                 raise OptionError(
                     f"{name} {getattr(options, name)} is not that of the model to go on from, {is_now[name]}; "
@@ -176,7 +181,7 @@ class GenerateTask(Task):
     @property
     def default_width(self) -> int:
         assert self.training is not None
-        return _recipe.width_for(len(self.training), self.codec.size, self.given, self.layers)
+        return _recipe.width_for(len(self.training), self.codec.size, self._softmax, self.given, self.layers)
 
     def network_defaults(self) -> dict[str, Any]:
         assert self.training is not None
@@ -186,7 +191,11 @@ class GenerateTask(Task):
     def _passes(self, width: int) -> float:
         """How often training reads the text, roughly."""
         assert self.training is not None
-        return _recipe.passes(len(self.training), self.codec.size, self.given, width, self.layers)
+        return _recipe.passes(len(self.training), self.codec.size, self._softmax, self.given, width, self.layers)
+
+    @property
+    def _softmax(self) -> str:
+        return self.options.softmax or _recipe.softmax_for(self.codec.size)
 
     def training_defaults(self) -> dict[str, Any]:
         assert self.training is not None
@@ -199,9 +208,12 @@ class GenerateTask(Task):
         if options.bidirectional:
             raise OptionError("a language model reads forwards: --bidirectional has no meaning for generate")
         own, units = self.options, self.codec.size
-        adaptive = own.softmax == "adaptive"
+        softmax = self._softmax
+        adaptive = softmax == "adaptive"
         if adaptive and own.tied:
-            raise OptionError("tied weights need the full softmax; give one of --tied and --softmax adaptive")
+            raise OptionError(
+                "tied weights need the full or the sampled softmax; give one of --tied and --softmax adaptive"
+            )
         embedding = own.embedding or _recipe.embedding_for(units, width)
         if self.vectors is not None:
             embedding = own.embedding or self.vectors[1].shape[1]
@@ -211,12 +223,14 @@ class GenerateTask(Task):
         dropped = own.ngram_dropout
         if dropped is None:
             dropped = _recipe.group_dropout(self._passes(width)) if self.training is not None else 0.0
-        self.options = own = own.model_copy(update={"embedding": embedding, "ngram_dropout": dropped})
+        found = {"embedding": embedding, "ngram_dropout": dropped, "softmax": softmax}
+        self.options = own = own.model_copy(update=found)
         sizes = Sizes(
             units=units,
             embedding=embedding,
             tied=units > 512 and not adaptive if own.tied is None else own.tied,
             adaptive=adaptive,
+            sampled=softmax == "sampled",
             embedding_dropout=own.embedding_dropout or 0.0,
             input_dropout=own.input_dropout or 0.0,
             output_dropout=options.dropout if own.output_dropout is None else own.output_dropout,
@@ -237,8 +251,10 @@ class GenerateTask(Task):
 
     def problem(self, batch: int, valid: Any = None, whole: bool = False) -> ReadingProblem:
         assert self.training is not None
-        held = None if whole else self.held if valid is None else self.read(valid)
-        return ReadingProblem(self.training, held, batch, self.given.bptt or _recipe.BPTT, self.given.seed)
+        text, held = self.training, self.held if valid is None else self.read(valid)
+        if whole:
+            text, held = text if self.held is None else together(text, self.held), None
+        return ReadingProblem(text, held, batch, self.given.bptt or _recipe.BPTT, self.given.seed)
 
     def settle(self, network: Any, valid: Any = None, searched: Any = None) -> None:
         """Count the training text, and settle the share of the counts on what is held out, if anything is."""

@@ -64,6 +64,13 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
         raise DataError("the logarithm needs positive values, but there are values of 0 or below; leave out --log")
     if options.lags and options.lags > history:
         raise OptionError(f"lags {options.lags} is more than the history, {history} steps; expected at most as many")
+    if options.lags and season > history:
+        raise OptionError(
+            f"lags need a season inside the history, but the season is {season} steps and the history {history}; give a shorter "
+            "--season or a longer --history"
+        )
+    if options.log and options.scale != "window":
+        raise OptionError(f"log has no meaning with scale {options.scale}, only with window; leave one of them out")
     widths, categories = codec.widths, codec.categories
     return Plan(
         history=history + (forks - 1) * patch,
@@ -112,9 +119,13 @@ def _history(length: int, horizon: int, season: int, patch: int) -> int:
 
 
 def _lags(panel: Panel, season: int, history: int) -> int:
-    """Those of the baseline on lags for few series; many teach the network more than a linear forecast says."""
-    few = len(panel) < MANY_SERIES
-    return min(linear_lags.count_lags(int(panel.lengths.max()), season), history) if few else 0
+    """Those of the baseline on lags for few series; many teach the network more than a linear forecast says.
+
+    None where the season is longer than the window: the regression begins at the value one season ago.
+    """
+    if len(panel) >= MANY_SERIES or season > history:
+        return 0
+    return min(linear_lags.count_lags(int(panel.lengths.max()), season), history)
 
 
 def default_width(series: int) -> int:

@@ -17,6 +17,8 @@ RATES = {"v4": 7e10, "v3": 5e10}
 LOWEST_RATE = 1.5e10  # a guess too: no vectors, or no kernels at all
 #: a width is affordable if training reads the text so often, or so many units per weight
 PASSES, PER_WEIGHT = 10.0, 4.0
+#: units above which training scores some of them only, and how many of them those are, roughly
+SAMPLED_ABOVE, SAMPLED = 6000, 3500
 #: share of a budget that training has: the rest is start-up, validation and the baselines
 SHARE = 0.85
 #: learning rate up to this width; 512 units do not hold it
@@ -47,18 +49,24 @@ def rate() -> float:
     return own * torch.get_num_threads()
 
 
-def weights(width: int, layers: int, embedding: int, units: int) -> int:
+def softmax_for(units: int) -> str:
+    """Which softmax a vocabulary of so many units has, where none is asked for."""
+    return "sampled" if units > SAMPLED_ABOVE else "full"
+
+
+def weights(width: int, layers: int, units: int, softmax: str) -> int:
     """Weights that a step of a GRU multiplies."""
-    return 3 * width * (embedding + width) + (layers - 1) * 6 * width * width + width * units
+    embedding, scored = embedding_for(units, width), units if softmax == "full" else min(units, SAMPLED)
+    return 3 * width * (embedding + width) + (layers - 1) * 6 * width * width + width * scored
 
 
-def width_for(tokens: int, units: int, training: Training, layers: int) -> int:
+def width_for(tokens: int, units: int, softmax: str, training: Training, layers: int) -> int:
     """The widest network that the budget can train well."""
     seconds = training.seconds
     if seconds is None:
         return 256 if tokens >= 200_000 else 128
     for width in WIDTHS:
-        count = weights(width, layers, embedding_for(units, width), units)
+        count = weights(width, layers, units, softmax)
         read = SHARE * seconds * rate() / (6 * count)
         if read >= min(PASSES * tokens, PER_WEIGHT * count):
             return width
@@ -70,7 +78,7 @@ def embedding_for(units: int, width: int) -> int:
     return min(width, 64) if units <= 512 else width
 
 
-def passes(tokens: int, units: int, training: Training, width: int, layers: int) -> float:
+def passes(tokens: int, units: int, softmax: str, training: Training, width: int, layers: int) -> float:
     """How often training reads the text, roughly."""
     if training.epochs is not None:
         return float(training.epochs)
@@ -78,7 +86,7 @@ def passes(tokens: int, units: int, training: Training, width: int, layers: int)
         batch = training.batch if "batch" in training.model_fields_set else batch_for(tokens)
         return training.steps * batch * (training.bptt or BPTT) / max(1, tokens)
     assert training.seconds is not None
-    count = weights(width, layers, embedding_for(units, width), units)
+    count = weights(width, layers, units, softmax)
     most = training.most_epochs if "most_epochs" in training.model_fields_set else MOST_EPOCHS
     return min(SHARE * training.seconds * rate() / (6 * count) / max(1, tokens), most)
 

@@ -104,7 +104,7 @@ class ForecastProblem:
             return
         panel, plan = self.windows.panel, self.plan
         if plan.log:
-            panel = replace(panel, y=np.log(panel.y))
+            panel = replace(panel, y=np.log(np.where(panel.y > 0, panel.y, np.nan)))
         if self._linear is None:
             self._linear = torch.from_numpy(linear_lags.weights(panel, plan.lags, plan.horizon, plan.season))
         network.linear.weight.copy_(self._linear)

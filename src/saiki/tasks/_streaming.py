@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
 
-from saiki.data import clock as clock
+from saiki.data import clock
 from saiki.data.clock import Clock
 from saiki.data.columns import LARGEST, SMALLEST, Columns
 from saiki.data.windows import WindowBatch
@@ -22,13 +23,21 @@ from saiki.modalities.table import RoleCodec
 from saiki.tasks._forecasting import ForecastTask
 
 
+@dataclass(frozen=True)
 class _Rows:
-    """The last rows of one id: times, values of each target, covariates."""
+    """What is known of one id: its last rows, times with the values of targets and covariates, the latest last."""
 
-    def __init__(self, history: int) -> None:
-        self.rows: deque[tuple[Any, dict[str, Any]]] = deque(maxlen=history)
-        self.first: Any = None
-        self.regular = True
+    rows: deque[tuple[Any, dict[str, Any]]]
+    first: Any = None  # the time of its first row
+    step: int = 0  # steps from there to the last row
+    count: int = 0  # rows in all
+    exact: bool = True  # every row so far lies on the grid of the first
+    static: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def regular(self) -> bool:
+        """Whether rows are laid on the grid, as `saiki.data._rows.on_grid` decides it for a whole series."""
+        return self.exact and self.step + 1 <= 2 * self.count
 
 
 class ForecastStream:
@@ -42,29 +51,29 @@ class ForecastStream:
             names = " ".join(task.roles.future)
             raise ModelError(f"this model cannot stream: --future {names} must be known ahead; train without --future")
         self.task, self.network = task, network.eval()
-        self.memory = max(
-            task.plan.history, task.theta.memory if task.theta.share else 0
-        )  # rows that are kept of each id
+        #: rows that are kept of each id
+        self.memory = max(task.plan.history, task.theta.memory if task.theta.share else 0)
         self._ids: dict[Any, _Rows] = {}
-        self._clock: Clock | None = None
 
     def push(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The forecast after this row: per target a dictionary of unique_id, ds `[horizon]` and the forecast columns.
 
-        A missing value is None or NaN. Raises DataError for a row that is not later than the one before it.
+        A missing value is None or NaN. Raises DataError for a row that is not later than the one before it, or is none of this
+        model; the state is then as if the row had not come.
         """
         roles = self.task.roles
-        time, values = self._read(row)
+        time, values, written = self._read(row)
         key = row.get(roles.id) if roles.id else None
         if roles.id and key is None:
             raise DataError(
                 f"the row has no {roles.id!r}{near_misses(roles.id, list(row))}; expected the id of its series"
             )
-        held = self._ids.setdefault(key, _Rows(self.memory))
-        self._append(held, time, values)
-        return self._forecast(key, held)
+        held = self._grown(self._ids.get(key) or _Rows(deque(maxlen=self.memory)), key, time, values)
+        found = self._forecast(key, held, written)
+        self._ids[key] = held
+        return found
 
-    def _read(self, row: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def _read(self, row: Mapping[str, Any]) -> tuple[Any, dict[str, Any], Clock]:
         """Time and values of a row, checked as the columns of a table are."""
         roles = self.task.roles
         names = [n for n in roles.columns if n not in (roles.id, roles.time)]
@@ -77,30 +86,49 @@ class ForecastStream:
         for name in roles.target:
             values[name] = _number(name, row[name])
         if roles.time is None:
-            return None, values
-        times, self._clock = clock.times(pl.Series(roles.time, [row[roles.time]]))
-        return times[0], values
+            return None, values, Clock("rows")
+        times, written = clock.times(pl.Series(roles.time, [row[roles.time]]))
+        if not self.task.frequency.fits(times):
+            kind = "an integer" if self.task.frequency.unit == "integer" else "a date or a time"
+            raise DataError(f"{roles.time!r} is {row[roles.time]!r}; expected {kind}, as in training")
+        return times[0], values, written
 
-    def _append(self, held: _Rows, time: Any, values: dict[str, Any]) -> None:
+    def _grown(self, held: _Rows, key: Any, time: Any, values: dict[str, Any]) -> _Rows:
+        """With one more row."""
         if self.task.roles.time is None:
-            time = np.int64(held.rows[-1][0] + 1 if held.rows else 0)
-            self._clock = Clock("rows")
-        if held.rows:
-            last = held.rows[-1][0]
-            if type(time) is not type(last) or time <= last:
-                raise DataError(f"the row's time {time} does not come after {last}; expected rows in order of time")
-            _, exact = self.task.frequency.grid(np.array([time]), np.array([held.first]))
-            held.regular &= bool(exact[0])
-        else:
-            held.first = time
-        held.rows.append((time, values))
+            time = np.int64(held.count)
+        if held.rows and time <= (last := held.rows[-1][0]):
+            raise DataError(f"the row's time {time} does not come after {last}; expected rows in order of time")
+        first = held.first if held.rows else time
+        step, exact = self.task.frequency.grid(np.array([time]), np.array([first]))
+        return _Rows(
+            deque([*held.rows, (time, values)], maxlen=held.rows.maxlen),
+            first,
+            int(step[0]),
+            held.count + 1,
+            held.exact and bool(exact[0]),
+            self._static(held.static, key, values),
+        )
 
-    def _forecast(self, key: Any, held: _Rows) -> list[dict[str, Any]]:
+    def _static(self, known: dict[str, Any], key: Any, values: dict[str, Any]) -> dict[str, Any]:
+        """The static columns of an id: those of its first row that has all of them, else of its first row."""
+        codec = self.task.codec.static
+        now: dict[str, Any] = {n: None if (v := _number(n, values[n])) != v else v for n in codec.numeric}
+        now |= {n: None if (v := values[n]) is None or v != v else str(v) for n in codec.categorical}
+        for name, value in now.items():
+            if None not in (value, known.get(name)) and value != known[name]:
+                raise DataError(
+                    f"static column {name!r} changes within {self.task.roles.id or 'the series'} {key!r}; "
+                    "expected one value per series"
+                )
+        return known if known and (None in now.values() or None not in known.values()) else now
+
+    def _forecast(self, key: Any, held: _Rows, written: Clock) -> list[dict[str, Any]]:
         plan, roles = self.task.plan, self.task.roles
         places, times = self._places(held)
-        targets = len(roles.target)
+        targets, rows = len(roles.target), [values for _, values in held.rows]
         further = np.full((targets, self.memory), np.nan)
-        for place, (_, values) in zip(places + self.memory - plan.history, held.rows, strict=True):
+        for place, values in zip(places + self.memory - plan.history, rows, strict=True):
             if place >= 0:
                 further[:, place] = [values[n] for n in roles.target]
         present = np.broadcast_to(np.arange(plan.history) >= places[0], (targets, plan.history))
@@ -112,17 +140,16 @@ class ForecastStream:
             y=further[:, self.memory - plan.history :],
             present=present,
             target=np.full((targets, plan.horizon), np.nan),
-            past=_columns(self.task.codec.past, held, take, targets),
-            future=_columns(self.task.codec.future, held, np.full(plan.history + plan.horizon, -1), targets),
-            static=_columns(self.task.codec.static, held, np.array([len(held.rows) - 1]), targets, squeeze=True),
+            past=_columns(self.task.codec.past, rows, take, targets),
+            future=_columns(self.task.codec.future, rows, np.full(plan.history + plan.horizon, -1), targets),
+            static=_columns(self.task.codec.static, [held.static], np.zeros(1, np.int64), targets, squeeze=True),
             times=np.tile(times, (targets, 1)),
             phase=np.zeros(targets, np.int64),
             steps=(plan.history, plan.horizon),
             further=further if self.task.theta.share else None,
         )
         found = self.task.forecast_batch(self.network, batch)
-        assert self._clock is not None
-        ahead = clock.unclock(times[plan.history :], self._clock, roles.time or "ds").to_list()
+        ahead = clock.unclock(times[plan.history :], written, roles.time or "ds").to_list()
         names = [self._name(key, target) for target in roles.target]
         stamp = {roles.time or "ds": [t if isinstance(t, int) else str(t) for t in ahead]}
         return [
@@ -146,20 +173,12 @@ class ForecastStream:
             steps, _ = frequency.grid(times, np.full(len(times), held.first, dtype=times.dtype))
             places = plan.history - 1 - (steps[-1] - steps)
             low = max(0, int(places[0]))
-            window[low:] = _between(
-                frequency, held.first, int(steps[-1]) - (plan.history - 1 - low), plan.history - low, times
-            )
+            since = np.arange(low, plan.history) + held.step - (plan.history - 1)
+            window[low:] = frequency.later(np.array([held.first]), since)[0].astype(times.dtype)
         else:
             places = np.arange(plan.history - len(times), plan.history)
             window[places[places >= 0]] = times[places >= 0]
         return places, np.concatenate([window, ahead.astype(times.dtype)])
-
-
-def _between(frequency: Any, first: Any, start: int, count: int, like: np.ndarray) -> np.ndarray:
-    """The times of `count` steps from step `start` after `first` on."""
-    later = frequency.future(np.array([first], dtype=like.dtype), max(1, start + count))[0]
-    every = np.concatenate([np.array([first], dtype=like.dtype), later.astype(like.dtype)])
-    return every[start : start + count]
 
 
 def _number(name: str, value: Any) -> float:
@@ -173,9 +192,10 @@ def _number(name: str, value: Any) -> float:
     return 0.0 if abs(value) < SMALLEST else float(value)
 
 
-def _columns(codec: RoleCodec, held: _Rows, take: np.ndarray, targets: int, squeeze: bool = False) -> Columns:
+def _columns(
+    codec: RoleCodec, rows: list[dict[str, Any]], take: np.ndarray, targets: int, squeeze: bool = False
+) -> Columns:
     """The covariates of a role for the rows `take`, alike for every target."""
-    rows = [values for _, values in held.rows]
     numbers = np.array([[_number(n, r[n]) for n in codec.numeric] for r in rows], float).reshape(len(rows), -1)
     known = [{v: k for k, v in enumerate(values)} for values in codec.values]
     codes = [[known[k].get(str(r[n]), -1) for k, n in enumerate(codec.categorical)] for r in rows]

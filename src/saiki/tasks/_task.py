@@ -84,6 +84,11 @@ class Task:
         return {}
 
     @property
+    def holds_out(self) -> bool:
+        """Whether something can be held out of the data that it was fitted to."""
+        return False
+
+    @property
     def refits(self) -> bool:
         """Whether the network is trained once more on everything where `--refit` is not said."""
         return False

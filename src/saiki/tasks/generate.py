@@ -18,8 +18,10 @@ class Generate(TextOptions):
     )
     holdout: float = Field(0.1, ge=0, lt=1, description="Share of the text held out at its end, for validation.")
     tied: bool | None = Field(None, description="The vectors of the units are the weights of their scores too.")
-    softmax: Literal["full", "adaptive"] = Field(
-        "full", description="Adaptive: rare units of a large vocabulary share few numbers; faster, not tied."
+    softmax: Literal["full", "sampled", "adaptive"] | None = Field(
+        None,
+        description="Of a large vocabulary: sampled, training scores the frequent units and draws some of the others; adaptive, "
+        "rare units share few numbers, not tied [sampled above 6000 units, else full].",
     )
     ngrams: int | None = Field(
         None,
