@@ -20,6 +20,7 @@ RATE, BACK = 2e-4, 1e-3
 SQUARES = 0.999
 
 
+@torch.enable_grad()
 def surprises(
     network: LanguageModel, units: Int[np.ndarray, "units"], opening: int, segment: int = SEGMENT, rate: float = RATE
 ) -> Float[np.ndarray, "units"]:
@@ -39,8 +40,8 @@ def surprises(
     for weight in learn:
         weight.requires_grad_(True)
     moving, trained = [weight.detach() for weight in learn], [weight.detach().clone() for weight in learn]
-    optimiser = torch.optim.Adam(learn, lr=rate, betas=(0.0, SQUARES))
     device, carry = learn[0].device, Carry()
+    optimiser = torch.optim.Adam(learn, lr=rate, betas=(0.0, SQUARES), fused=device.type in ("cpu", "cuda"))
     text = torch.from_numpy(np.append(np.int64(opening), units))[None].to(device)
     found = np.empty(len(units), np.float32)
     for start in range(0, len(units), segment):

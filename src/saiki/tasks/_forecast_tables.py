@@ -57,8 +57,8 @@ def after(read: Callable[[Any], Panel], roles: Roles, horizon: int, history: Any
         raise DataError(f"the truth of series {str(name)!r} does not come after its history, expected later times only")
     if not np.isfinite(after_it.y).any():
         raise DataError(
-            f"no series of the truth has a value in the {horizon} steps after its history; expected the ids of the history, and the "
-            "times that follow it"
+            f"no series of the truth has a value in the {horizon} steps after its history; expected the ids of the history, "
+            "and the times that follow it"
         )
     if past.frequency.regular:
         inside = np.arange(horizon) < after_it.lengths[:, None]
