@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import saiki
-from saiki.errors import DataError, ModelError
+from saiki.errors import DataError, ModelError, OptionError
 from saiki.model import _digest
-from saiki.storage import replacing_folder
+from saiki.storage import replacing_folder, sha256
 from saiki.tasks.forecast import toy
 
 QUICK = {"horizon": 6, "steps": 5, "width": 8, "layers": 1, "batch": 16, "refit": False}
@@ -67,6 +67,27 @@ def test_an_existing_folder_needs_force(made, copied):
     model.save(copied, force=True)
 
 
+def test_a_model_is_found_and_replaced_where_one_stands(made, copied, monkeypatch, table):
+    monkeypatch.chdir(copied)
+    assert saiki.load(".").predict(table).equals(made[0].predict(table))
+    with pytest.raises(DataError, match="m exists already"):
+        saiki.train("forecast", table, out=".", **QUICK)
+    saiki.train("forecast", table, out=".", force=True, **QUICK)
+    assert [p.name for p in copied.parent.iterdir()] == ["m"]
+    with pytest.raises(DataError, match="/ is the root of the disk"):
+        saiki.load("/")
+
+
+def test_a_link_to_a_model_is_replaced_again_and_again(made, copied):
+    link = copied.with_name("link")
+    link.symlink_to(copied)
+    link.with_name(".link.old").symlink_to(copied)  # as older versions left it
+    for _ in range(2):
+        made[0].save(link, force=True)
+        assert sorted(p.name for p in copied.parent.iterdir()) == ["link", "m"]
+    assert saiki.load(copied).name == saiki.load(link).name == "forecast"
+
+
 def test_a_folder_that_is_no_model_is_never_replaced(made, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.png").write_bytes(b"meow")
@@ -106,9 +127,29 @@ def rewrite(**changed):
     return harm
 
 
+def stated(**network):
+    """The same network of another size."""
+
+    def harm(path):
+        rewrite(network=json.loads((path / "config.json").read_text())["network"] | network)(path)
+
+    return harm
+
+
+def nonsense(path):
+    (path / "model.safetensors").write_bytes(b"nonsense" * 9)
+    rewrite(weights_sha256=sha256(path / "model.safetensors"))(path)
+
+
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
+        (stated(width=10**9), "holds .* numbers, too few for the network"),
+        (stated(layers=10**9), "too few"),
+        (stated(transition=10**9), "too few"),
+        (rewrite(weights_sha256=None), "does not have the checksum"),
+        (nonsense, "does not fit its model"),
+        (lambda path: (path / "config.json").write_text("[" * 100_000), "cannot be read"),
         (rewrite(network={"width": 3}), "does not fit its model"),
         (rewrite(options={"unheard": 1}), "does not fit its model"),
         (rewrite(fitted={}), "does not fit its model"),
@@ -161,6 +202,8 @@ def test_resume_after_the_end_gives_the_finished_model(made, table):
     assert found.predict(table).equals(model.predict(table))
     with pytest.raises(DataError, match=r"training\.seed differs"):
         saiki.train("forecast", table, level=[80], out=path, resume=True, seed=9, **QUICK)
+    with pytest.raises(DataError, match="valid differs"):
+        saiki.train("forecast", table, level=[80], out=path, resume=True, valid=table, **QUICK)
 
 
 def test_an_interrupted_run_is_saved_and_goes_on(tmp_path, table):
@@ -225,3 +268,17 @@ def test_two_trainings_into_one_folder_are_kept_apart(tmp_path, table):
 
     saiki.train("forecast", table, out=tmp_path / "m", hooks=[Second()], **QUICK)
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def test_curves_for_tensorboard_stay_beside_the_model(tmp_path, table):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with pytest.raises(OptionError, match="give out=FOLDER"):
+        saiki.train("forecast", table, tensorboard=True, **QUICK)
+    model = saiki.train("forecast", table, tensorboard=True, ensemble=2, out=tmp_path / "m", **QUICK)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "m.tensorboard"]
+    runs = sorted((tmp_path / "m.tensorboard").iterdir())
+    assert [run.name for run in runs] == ["training-network-1-of-2", "training-network-2-of-2"]
+    found = EventAccumulator(str(runs[0])).Reload().Scalars("loss")
+    assert [event.step for event in found] == [row["step"] for row in model.run["curve"]]

@@ -18,7 +18,7 @@ from saiki.errors import DataError, OptionError, near_misses
 from saiki.model import Model, check_free, load
 from saiki.network import closed_form
 from saiki.network.options import Network
-from saiki.storage import clear, exclusive
+from saiki.storage import clear, exclusive, named
 from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._task import ROLES, Task, preferring
 from saiki.training.curve import CurveFile, TensorBoard
@@ -104,7 +104,9 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
         cell_class(cell)
     if training.threads:
         torch.set_num_threads(training.threads)
-    out = Path(out) if out is not None else None
+    out = named(out) if out is not None else None
+    if training.tensorboard and out is None:
+        raise OptionError("tensorboard: its files stand beside the model, and no out was given; give out=FOLDER too")
     folder = out.with_name(f"{out.name}.training") if out is not None else None
     goes_on = resume and folder is not None and folder.exists()
     if out is not None and not goes_on and not resume:
@@ -125,6 +127,8 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
     model = _fresh(name, task, network_options, training)
     if base is not None:
         model.network.load_state_dict(base.network.state_dict())
+    if valid is not None:
+        model.data["valid"] = task.fingerprint(valid)
     if say:
         say(model.understood)
     if resume and not goes_on and out is not None and out.exists():
@@ -163,7 +167,7 @@ def _run(model, base, valid, out, folder, goes_on, resume, force, hooks, began) 
         clear(folder)
     refit = task.refits if training.refit is None else training.refit
     given = {"resume": resume, "identity": _identity(model), "began": began, "share": 0.5 if refit else 1.0}
-    recorders = [*hooks, *_recorders(folder, training)]
+    recorders = [*hooks, *_recorders(out, folder, training)]
     problem = task.problem(training.batch, valid)
     found = fit_members(model.network, problem, training, folder=_part(folder, "search"), hooks=recorders, **given)
     model.interrupted = not finished(model.network, found)
@@ -250,10 +254,13 @@ def _fresh(name: str, task: Task, network_options: Network, training: Training) 
     return Model(name, task, network_options, training, network, width, data=facts)
 
 
-def _recorders(folder: Path | None, training: Training) -> list[Hook]:
-    if folder is None:
+def _recorders(out: Path | None, folder: Path | None, training: Training) -> list[Hook]:
+    if out is None or folder is None:
         return []
-    return [CurveFile(folder), *([TensorBoard(folder / "tensorboard")] if training.tensorboard else [])]
+    return [
+        CurveFile(folder),
+        *([TensorBoard(out.with_name(f"{out.name}.tensorboard"))] if training.tensorboard else []),
+    ]
 
 
 def _finished(out: Path, model: Model) -> Model:
@@ -269,4 +276,10 @@ def _identity(model: Model) -> dict[str, Any]:
     """What makes a run what it is, flat: data, options and threads."""
     config = json.loads(json.dumps(model.config))
     parts = {f"{part}.{k}": v for part in ("options", "network", "training") for k, v in config[part].items()}
-    return {"data": model.data["fingerprint"], "task": model.name, **parts, "threads": torch.get_num_threads()}
+    return {
+        "data": model.data["fingerprint"],
+        "valid": model.data.get("valid"),
+        "task": model.name,
+        **parts,
+        "threads": torch.get_num_threads(),
+    }

@@ -33,8 +33,40 @@ def reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+def named(path: str | Path) -> Path:
+    """The path, by the folder's own name where it is written as `.` or `..`; DataError for the root, which has none."""
+    found = Path(path)
+    if found.name in ("", ".."):
+        found = Path(os.path.abspath(found))
+    if not found.name:
+        raise DataError(f"{path} is the root of the disk; expected a folder in it, such as {found / 'model'}")
+    return found
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder with all that stands in it, is on the disk."""
+    folder = path.is_dir()
+    for inner in path.iterdir() if folder else ():
+        sync(inner)
+    if folder and os.name != "posix":  # folders cannot be opened there
+        return
+    file = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
 def _beside(path: Path, word: str) -> Path:
+    path = named(path)
     return path.with_name(f".{path.name}.{word}")
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder, or a link to one and not what it leads to."""
+    if path.is_symlink():
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -43,16 +75,17 @@ def replacing_folder(target: Path) -> Iterator[Path]:
 
     The old folder is moved aside first; `recover_folder` brings it back after a crash between the two moves.
     """
-    target = Path(target)
+    target = named(target)
     part, old = _beside(target, f"part-{os.getpid()}"), _beside(target, "old")
     try:
         part.mkdir(parents=True)
         yield part
+        sync(part)
         if target.exists():
-            shutil.rmtree(old, ignore_errors=True)
+            _remove(old)
             target.rename(old)
         part.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
     except (OSError, SafetensorError) as error:
         raise DataError(f"cannot write {target}: {reason(error)}; make room or choose another place") from error
     finally:
@@ -68,8 +101,7 @@ def replacing_file(target: Path, *also: type[Exception]) -> Iterator[Path]:
     part = _beside(Path(target), f"{os.getpid()}.part")
     try:
         yield part
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
+        sync(part)
         part.replace(target)
     except (OSError, *also) as error:
         raise DataError(
@@ -115,6 +147,7 @@ def clear(folder: Path) -> None:
 
 def recover_folder(target: Path) -> None:
     """Undo a replacement that was cut short between moving the old folder aside and the new one in."""
-    old = _beside(Path(target), "old")
-    if old.exists() and not Path(target).exists():
+    target = named(target)
+    old = _beside(target, "old")
+    if old.exists() and not target.exists():
         old.rename(target)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from saiki import baselines, catalog
-from saiki.baselines import last_value, linear_lags, naive2, seasonal_mean, seasonal_naive
+from saiki.baselines import last_value, linear_lags, logistic_summary, naive2, seasonal_mean, seasonal_naive, tfidf
 from saiki.data.panel import panel
 
 NAN = np.nan
@@ -140,3 +140,19 @@ def test_all_forecasts_has_every_baseline():
     found = baselines.all_forecasts(many(np.arange(20.0), np.arange(3.0)), 4)
     assert set(found) == set(NAMES)
     assert all(f.shape == (2, 4) for f in found.values())
+
+
+@pytest.mark.parametrize("label", [0, 2])
+def test_of_one_class_it_is_always_the_answer(label):
+    truth, x = np.full(10, label), np.random.default_rng(0).normal(size=(10, 3))
+    found = [
+        logistic_summary.answer(logistic_summary.fit(x, truth, 3), x),
+        tfidf.answer(tfidf.fit(["a b", "b c"] * 5, truth, 3), ["a", "z"]),
+    ]
+    assert all((answers.argmax(1) == label).all() and answers.max() == 1 for answers in found)
+
+
+def test_one_class_in_what_the_penalty_is_chosen_on():
+    truth = np.zeros(10, int)
+    truth[np.random.default_rng(0).permutation(10)[0]] = 1  # among what is held out
+    assert tfidf.answer(tfidf.fit(["a b"] * 10, truth, 2), ["a"]).argmax() == 0

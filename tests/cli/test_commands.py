@@ -208,3 +208,25 @@ def test_bytes_that_are_no_text_spoil_their_line_of_a_stream_only(monkeypatch, c
     first, second = capsys.readouterr().out.splitlines()
     assert "not JSON" in json.loads(first)["error"]
     assert json.loads(second) == {"y": 1}
+
+
+def test_half_a_character_spoils_its_line_of_a_stream_only(monkeypatch, capsys):
+    import types
+
+    import saiki
+    from saiki.cli import run
+
+    def push(row):
+        if "y" not in row:
+            raise ValueError(f"the row has no 'y' (it has: {', '.join(row)})")
+        return row
+
+    stream = types.SimpleNamespace(push=push)
+    monkeypatch.setattr(saiki, "load", lambda path: types.SimpleNamespace(stream=lambda: stream), raising=False)
+    lines = [r'{"id": "\ud800", "y": 1}', r'{"\ud800": 1}', r'{"id": "\ud83d\ude00", "y": 1}']
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines) + "\n"))
+    assert run(["stream", "m"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert "half of a character" in answers[0]["error"]
+    assert r"it has: \ud800" in answers[1]["error"]
+    assert answers[2] == {"id": "\U0001f600", "y": 1}

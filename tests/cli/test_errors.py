@@ -185,6 +185,24 @@ def test_an_existing_forecast_needs_force(saiki, model, sales, tmp_path):
     assert saiki("predict", model, sales, "--out", out, "--force").code == 0
 
 
+@pytest.mark.parametrize(("option", "name"), [("--out", "f.csv"), ("--html", "r.html")])
+def test_an_existing_file_of_evaluate_needs_force(saiki, model, sales, tmp_path, option, name):
+    out = tmp_path / name
+    out.write_text("mine")
+    one_line(saiki("evaluate", model, sales, option, out), name, f"choose another {option}", "--force")
+    assert out.read_text() == "mine"
+    assert saiki("evaluate", model, sales, option, out, "--force").code == 0
+    assert out.read_text() != "mine"
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_data_are_not_replaced_by_what_is_said_of_them(saiki, model, sales, tmp_path, command):
+    data = tmp_path / "d.csv"
+    shutil.copy(sales, data)
+    one_line(saiki(command, model, data, "--out", data, "--force"), "d.csv is read by the command", "another --out")
+    assert data.read_bytes() == sales.read_bytes()
+
+
 def test_predict_with_a_column_missing(saiki, model, table, tmp_path):
     table.rename({"sales": "sails"}).write_csv(tmp_path / "d.csv")
     one_line(saiki("predict", model, tmp_path / "d.csv", "--out", tmp_path / "f.csv"), "sales", "sails")

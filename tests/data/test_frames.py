@@ -106,6 +106,18 @@ def test_files_are_read_back(tmp_path, name, frame):
     assert os.listdir(tmp_path) == [name]
 
 
+def test_lists_are_text_in_csv_alone(tmp_path):
+    lists = [["a b", "c"], [], None]
+    frame = pl.DataFrame({"id": [1, 2, 3], "tags": lists})
+    for name in ("t.csv", "t.tsv", "t.csv.gz"):
+        write_frame(frame, tmp_path / name)
+        back = read_frame(tmp_path / name).to_native()["tags"]
+        assert back.fill_null("").to_list() == ["a b | c", "", ""]
+    for name in ("t.jsonl", "t.parquet", "t.arrow"):
+        write_frame(frame, tmp_path / name)
+        assert read_frame(tmp_path / name).to_native()["tags"].to_list() == lists
+
+
 def test_unknown_suffix_and_absent_folder(tmp_path):
     with pytest.raises(DataError, match=r"cannot write a file with \.csb; did you mean '\.csv'"):
         write_frame(LONG, tmp_path / "t.csb")

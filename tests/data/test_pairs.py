@@ -80,3 +80,23 @@ def test_the_split_keeps_a_source_on_one_side_whatever_the_order():
     _, other = pairs(given[::-1]).split(0.2, 100)
     assert sorted(zip(other.source, other.target, strict=True)) == sorted(zip(held.source, held.target, strict=True))
     assert len(pairs(given).split(0.0, 100)[1]) == 0
+
+
+def test_without_the_target_it_is_not_read(tmp_path, parallel):
+    parallel.with_name("train.de").write_text("eins\n", encoding="utf-8")
+    sources = ["a dog", "", "a cat"]
+    for _ in range(2):
+        for given in (parallel, parallel.with_name("train.en")):
+            assert pairs(given, "en", "de", both=False).source == sources
+        parallel.with_name("train.de").unlink(missing_ok=True)
+    frame = pl.DataFrame({"q": ["a", None, "b"], "a": [None, "C", "B"], "n": [1, 2, 3]})
+    frame.write_csv(tmp_path / "t.csv")
+    for data in (frame, frame.to_pandas(), tmp_path / "t.csv"):
+        for target in ("a", "n", "absent"):
+            assert pairs(data, "q", target, both=False).source == ["a", "", "b"]
+    assert pairs(tmp_path / "t.csv", target="de", source="q", both=False).target is None
+    assert pairs([("a", None), ("", "B")], both=False).source == ["a", ""]
+    (tmp_path / "fra.txt").write_text("Go.\tVa !\nRun!\t\nStop!\n", encoding="utf-8")
+    assert pairs(tmp_path / "fra.txt", both=False, tabs=True).source == ["Go.", "Run!", "Stop!"]
+    assert pairs(tmp_path / "fra.txt", "1", "0", both=False).source == ["Va !", "", "Stop!"]
+    assert pairs(tmp_path / "fra.txt", both=False).source[0] == "Go.\tVa !"

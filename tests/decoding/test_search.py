@@ -91,6 +91,17 @@ def test_no_gram_comes_twice():
     assert len(set(grams(held))) == len(grams(held))
 
 
+def test_where_nothing_may_follow_answers_end():
+    scores = torch.tensor([[-math.inf, 3.0, 2.0, 1.0]])
+
+    def step(tokens, state):
+        return scores.expand(len(tokens), -1), state
+
+    found = beam(step, torch.zeros(1, 1), _first([0]), end=END, length=9, width=2, block=1)[0]
+    assert [sorted(c.tokens) for c in found] == [[1, 2, 3], [1, 2, 3]]
+    assert found[0].log_probability == pytest.approx(scores[0].log_softmax(0)[1:].sum().item())
+
+
 def test_answers_end_and_come_in_order(chain):
     _, step = chain
     for candidates in beam(step, _state([0, 1]), _first([0, 1]), end=END, length=5, width=4):

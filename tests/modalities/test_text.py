@@ -73,6 +73,11 @@ def test_a_corpus_without_marks_is_told_by_its_endings():
     assert "once" not in plain.symbols
 
 
+def test_endings_do_not_outweigh_marks():
+    assert not is_split("Hij leest 's avonds, en 's morgens slaapt hij; is 's middags 't eten klaar?\n" * 20)
+    assert is_split("mr. vinken did n't , he 's of the u.s. government\n" * 20)
+
+
 def test_options_that_do_not_fit_are_one_line(tmp_path):
     with pytest.raises(OptionError, match="vocabulary 50 is larger than the data: it has 3 different characters"):
         text.fit(["abc"], TextOptions(units="characters", vocabulary=50))
@@ -90,6 +95,19 @@ def test_a_given_tokenizer_is_used(tmp_path):
     (tmp_path / "tokenizer.json").write_text(learned.tokenizer)
     codec = text.fit(["other"], TextOptions(tokenizer=tmp_path / "tokenizer.json"))
     assert (codec.encode(PROSE) == learned.encode(PROSE)).all()
+
+
+def test_a_given_tokenizer_neither_cuts_nor_fills(tmp_path):
+    from tokenizers import Tokenizer
+
+    learned = text.fit([PROSE], TextOptions(units="bytepair", vocabulary=300))
+    limited = Tokenizer.from_str(learned.tokenizer)
+    limited.enable_truncation(4)
+    limited.enable_padding(length=500)
+    limited.save(str(tmp_path / "tokenizer.json"))
+    given = text.fit(["other"], TextOptions(tokenizer=tmp_path / "tokenizer.json"))
+    for codec in (given, TextCodec.from_json(learned.to_json() | {"tokenizer": limited.to_str()})):
+        assert codec.encode(PROSE).tolist() == learned.encode(PROSE).tolist()
 
 
 def test_the_frequent_units_are_kept():

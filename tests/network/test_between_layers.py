@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from tests.network.laws import streaming_is_the_whole
 
 from saiki.errors import OptionError
+from saiki.network.labeller import Labeller, LabelPlan
 from saiki.network.options import Network
 from saiki.network.stack import Stack
 from saiki.network.unroll import unroll
@@ -180,3 +181,25 @@ def _loss_after_training(connection: str) -> float:
         loss.backward()
         optimizer.step()
     return loss.item()
+
+
+@pytest.mark.parametrize("merge", ["concatenate", "sum"])
+@pytest.mark.parametrize("connection", CONNECTIONS)
+def test_what_a_backward_direction_wrote_is_told(connection, merge):
+    stack, x = _stack(layers=1, bidirectional=True, connection=connection, merge=merge), _x()
+    other = x.clone()
+    other[:, -1] += 1
+    changed = (stack(x)[0][:, 0] != stack(other)[0][:, 0]).any(0)
+    assert torch.equal(changed & (merge == "concatenate"), stack.backward)
+
+
+def test_the_last_state_of_dense_layers_is_the_first_of_backward_ones():
+    options = Network(layers=2, bidirectional=True, connection="dense")
+    labeller = Labeller(LabelPlan(3, 0, 2, 1, ("last",), 1), options, 4).double()
+    x, lengths = _x(2), torch.tensor([5, 3])
+    h, _ = labeller.stack(x, lengths)
+    expected = [h[row, n - 1].clone() for row, n in enumerate(lengths)]
+    for row, last in enumerate(expected):  # x, f1, b1, f2, b2
+        last[7:11], last[15:] = h[row, 0, 7:11], h[row, 0, 15:]
+    found = labeller.pooled({"values": x, "lengths": lengths, "static": torch.zeros(2, 0)})
+    assert torch.equal(found, torch.stack(expected))

@@ -104,3 +104,31 @@ def test_a_mark_before_json_lines(tmp_path):
     path.write_text('{"y": 1}\n{"y": 2}\n', encoding="utf-8-sig")
     assert read_frame(path)["y"].to_list() == [1, 2]
     assert [record.fields["y"] for record in read(path)] == [1, 2]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_first_line_longer_than_what_is_looked_at(tmp_path, end):
+    path = tmp_path / "wide.csv"
+    names = [f"channel-{k:05d}" for k in range(10_000)]
+    path.write_bytes(end.join([";".join(names), ";".join(["1,5"] * 10_000), ""]).encode())
+    frame = read_frame(path)
+    assert frame.columns == names
+    assert frame["channel-09999"].to_list() == [1.5]
+
+
+def test_old_ends_of_lines_in_a_long_file(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("\r".join(["id,y", *["007,1.5"] * 20_000, ""]).encode())
+    frame = read_frame(path)
+    assert (frame["id"][0], len(frame)) == ("007", 20_000)
+
+
+def test_a_long_document(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('k,text,y\n1,"' + "a word\n" * 40_000 + '",yes\n\n2,short,no\n', encoding="utf-8")
+    frame = read_frame(path)
+    assert frame["k"].to_list() == [1, 2]
+    assert len(frame["text"][0]) == 280_000
+    path.write_text('k,text\n1,"' + "a" * 200_000 + '"\n2,b,c\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"a\.csv, line 3 \(3 fields, the header has 2\)"):
+        read_frame(path)

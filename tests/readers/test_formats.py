@@ -169,12 +169,22 @@ def test_the_position_of_a_fault_is_told(tmp_path):
         list(readers.read(path))
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_name_is_no_pattern(tmp_path, suffix):
+    write(tmp_path / f"t1{suffix}", FRAME.head(1))
+    path = write(tmp_path / f"t[1]{suffix}")
+    assert readers.read_frame(path).to_native().equals(FRAME)
+    assert [record["k"] for record in readers.read(path)] == [1, 2, 3, 4]
+
+
 def test_an_arrow_stream_is_read(tmp_path):
     table = pa.table({"ds": [1, 2], "y": [1.0, 2.0]})
     with pa.ipc.new_stream(tmp_path / "t.arrow", table.schema) as writer:
         writer.write_table(table)
     assert readers.read_frame(tmp_path / "t.arrow").shape == (2, 2)
     assert [r["y"] for r in readers.read(tmp_path / "t.arrow")] == [1.0, 2.0]
+    (tmp_path / "t.arrow").rename(tmp_path / "t[1].arrow")
+    assert readers.read_frame(tmp_path / "t[1].arrow").shape == (2, 2)
 
 
 def test_numbers_with_zeros_in_front_are_names(tmp_path):
@@ -184,6 +194,12 @@ def test_numbers_with_zeros_in_front_are_names(tmp_path):
     assert frame["unique_id"].to_list() == ["007", "07", "7"]
     assert frame["ds"].to_list() == [1, 1, 1]
     assert frame["y"].to_list() == [0, 0.5, 10]
+    path.write_text("unique_id, ds, y\n007, 1, 0\nNA, 1, 0.5\n7, 1, 10\n")
+    assert readers.read_frame(path)["unique_id"].to_list() == ["007", None, "7"]
+    path.write_text("ds, unique_id,y\n1, 007,0\n1, 07,0.5\n")
+    assert readers.read_frame(path)["unique_id"].to_list() == ["007", "07"]
+    path.write_text("ds,unique_id\n1, 007\n1, 07\n")
+    assert readers.read_frame(path)["unique_id"].to_list() == ["007", "07"], "spaces in the rows alone"
 
 
 def test_a_file_without_a_header_has_numbers_as_names(tmp_path):

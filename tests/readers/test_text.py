@@ -82,3 +82,22 @@ def test_documents_come_from_lines_folders_columns_and_lists(tmp_path):
         list(text_parts(tmp_path / "c.csv", "n"))
     with pytest.raises(DataError, match="the data is a int"):
         list(text_parts(3))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_an_encoding_without_its_mark_is_one_line(tmp_path, encoding):
+    path = tmp_path / "t.txt"
+    path.write_bytes(JAPANESE.encode(f"{encoding}-le"))
+    with pytest.raises(
+        DataError, match=rf"t\.txt is not text in {encoding} .*give --encoding {encoding}-le or {encoding}-be"
+    ):
+        whole(path, encoding)
+    assert whole(path, f"{encoding}-le") == JAPANESE
+
+
+@pytest.mark.parametrize("name", ["hex", "base64", "rot13", "undefined", ""])
+def test_what_encodes_no_text_is_no_encoding(tmp_path, name):
+    path = tmp_path / "t.txt"
+    path.write_bytes(b"61 62\n")
+    with pytest.raises(OptionError, match=f"unknown encoding '{name}'"):
+        whole(path, name)

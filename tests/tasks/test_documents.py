@@ -9,7 +9,7 @@ import torch
 
 import saiki
 from saiki.baselines import tfidf
-from saiki.data.texts import text_column
+from saiki.data.texts import documents, layout_for, text_column
 from saiki.errors import DataError, ModelError, OptionError
 from saiki.readers import read_frame
 from saiki.reporting.page import render
@@ -96,6 +96,16 @@ def test_bad_documents_are_one_line(made):
         made[0].evaluate(frame.with_columns(label=pl.lit("sideways")))
     with pytest.raises(DataError, match="holds Int64; the model reads text there"):
         made[0].predict(pl.DataFrame({"review": [1]}))
+
+
+def test_a_missing_label_of_a_pandas_table_is_unknown():
+    frame = planted(0, 30).with_columns(
+        label=pl.when(pl.int_range(30) > 3).then((pl.col("label") == "up").cast(pl.Int64))
+    )
+    layout = layout_for("review", {"target": "label"}, None)
+    found = documents(frame.to_pandas(), layout)
+    assert found.known.tolist() == [False] * 4 + [True] * 26
+    assert found.answers.cast(pl.Int64).equals(frame["label"])
 
 
 def test_tfidf_knows_words_it_has_seen_and_answers_for_none():

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import saiki
 from saiki.cli import run
@@ -45,6 +46,14 @@ def test_a_unit_is_judged_before_anything_is_learned_from_it(made):
     np.testing.assert_array_equal(one[:150], two[:150])  # whole segments
     np.testing.assert_allclose(one[150:175], two[150:175], atol=1e-5)  # the segment in which they part
     assert not np.allclose(one[200:250], two[200:250], atol=1e-3)
+
+
+def test_it_learns_where_a_caller_wants_no_gradients(made):
+    model, folder = made
+    some, opening = units(model, folder)[:200], model.task.opening
+    with torch.no_grad():
+        told = _dynamic.surprises(model.network, some, opening)
+    np.testing.assert_array_equal(told, _dynamic.surprises(model.network, some, opening))
 
 
 @pytest.mark.parametrize(

@@ -133,9 +133,10 @@ def test_a_refused_row_leaves_no_trace_in_a_stream(made, monkeypatch):
     def refuse(codec, text):
         raise ValueError("such a text has no units")
 
-    with monkeypatch.context() as broken, pytest.raises(ValueError, match="no units"):
+    with monkeypatch.context() as broken:
         broken.setattr(TextCodec, "encode", refuse)
-        stream.push({"id": "a", "text": "dc"})
+        with pytest.raises(ValueError, match="no units"):
+            stream.push({"id": "a", "text": "dc"})
     monkeypatch.setattr("saiki.tasks._writing.MOST_TEXTS", 2)
     with pytest.raises(DataError, match="the new id 'c'; expected at most 2 texts at once"):
         stream.push({"id": "c", "text": "dc"})
@@ -254,6 +255,13 @@ def test_wide_vectors_are_fewer_and_a_text_is_read_no_more_often_than_asked():
     assert _recipe.passes(10_000, 80, "full", twice, 128, 2) == 2
 
 
+def test_what_is_frequent_is_probable_before_anything_is_learned(made):
+    model, _ = made
+    fresh = model.task.network(model.network_options, model.width, seed=0)
+    counts = torch.tensor(model.task.counts) + 1.0
+    torch.testing.assert_close(fresh.logarithms(torch.zeros(1, model.width))[0], (counts / counts.sum()).log())
+
+
 def test_a_large_vocabulary_is_sampled_in_training_and_then_a_network_may_be_wider(tmp_path, monkeypatch):
     hour = Training(minutes=60)
     widths = [_recipe.width_for(1_000_000, 30_000, softmax, hour, 2) for softmax in ("full", "sampled")]
@@ -314,6 +322,17 @@ def test_the_command_writes_completes_and_compares(made, capsys):
     assert 0 <= found["memorised"]["10"] <= 1
     assert run([*given, "--candidates", "2"]) == 0
     assert len(json.loads(capsys.readouterr().out)["candidates"]) == 2
+
+
+def test_what_cannot_be_written_leaves_no_file(made, tmp_path, capsys):
+    given = ["generate", str(made[1] / "m"), "--length", "5", "--out", str(tmp_path / "a.txt")]
+    assert run([*given, "--prompt", "a"]) == 0
+    assert len((tmp_path / "a.txt").read_text()) == 6
+    assert run([*given, "--prompt", "a\udce4", "--force"]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert run([*given[:-1], str(tmp_path / "none" / "a.txt")]) == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert len((tmp_path / "a.txt").read_text()) == 6
 
 
 @pytest.mark.parametrize(

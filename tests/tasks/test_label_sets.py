@@ -1,11 +1,14 @@
 """Documents with any number of labels: a planted rule is found label by label, sets go in and come out as they were."""
 
+import io
+
 import numpy as np
 import polars as pl
 import pytest
 
 import saiki
 from saiki.baselines import tfidf_each
+from saiki.cli import run
 from saiki.errors import DataError, OptionError
 from saiki.metrics import micro_f1
 from saiki.modalities._sets import LabelSetCodec
@@ -56,6 +59,20 @@ def test_answers_beside_the_truth(made):
     exact = (found["truth"] == found["saiki"]).to_numpy()
     assert exact.mean() == pytest.approx(model.evaluate(table).scores["saiki"]["exact"])
     assert (np.diff(exact.astype(int)) >= 0).all()
+
+
+def test_lists_in_csv_are_read_back(made, tmp_path, capsys):
+    model, folder = made
+    table = planted(7, 40)
+    table.write_ndjson(tmp_path / "t.jsonl")
+    assert run(["predict", str(folder), str(tmp_path / "t.jsonl")]) == 0
+    shown = pl.read_csv(io.StringIO(capsys.readouterr().out))["saiki"].fill_null("")
+    expected = model.predict(table)["saiki"]
+    assert shown.to_list() == [" | ".join(one) for one in expected]
+    assert "late | wet" in shown
+    np.testing.assert_array_equal(model.task.label.encode(shown), model.task.label.encode(expected))
+    assert run(["evaluate", str(folder), str(tmp_path / "t.jsonl"), "--out", str(tmp_path / "a.csv")]) == 0
+    assert "late | wet" in pl.read_csv(tmp_path / "a.csv")["truth"]
 
 
 def test_text_with_a_separator():

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import saiki
+from saiki.data.labelled import labelled
 from saiki.errors import DataError, ModelError, OptionError
 from saiki.reporting.page import render
 from saiki.tasks import classify, regress
@@ -125,6 +126,25 @@ def test_what_is_static_is_told(table):
     assert not model.predict(older).equals(model.predict(told))
 
 
+def test_what_a_pandas_table_tells_on_one_row_of_a_series(table):
+    first = pl.int_range(pl.len()).over("unique_id") == 0
+    told = table.with_columns(
+        age=pl.col("unique_id").str.slice(1).cast(pl.Float64), y=pl.col("y").rank("dense").cast(pl.Float64)
+    )
+    once = told.with_columns(pl.when(first).then(pl.col("age", "y")).otherwise(float("nan")))
+    found = [labelled(frame, static=["age"], source=["a", "b"]) for frame in (told, once, once.to_pandas())]
+    assert len({data.fingerprint() for data in found}) == 1
+
+
+def test_few_groups_are_enough_and_a_single_one_is_one_line(table):
+    grouped = table.with_columns(one=pl.lit("a"), two=pl.col("unique_id").str.slice(1).cast(pl.Int64) % 2)
+    with pytest.raises(DataError, match="all series are of one group of column 'one', so nothing can be held out"):
+        saiki.train("classify", grouped, group="one", **QUICK)
+    assert saiki.train("classify", grouped, group="one", valid=grouped, **QUICK).validation.scores
+    few = saiki.train("classify", grouped, group="two", **QUICK | {"ensemble": 5})
+    assert few.validation.about.startswith("validation: 40 series")
+
+
 def test_groups_are_never_split(table):
     grouped = table.with_columns(patient=pl.col("unique_id").str.slice(1).cast(pl.Int64) // 4)
     model = saiki.train("classify", grouped, group="patient", **QUICK)
@@ -192,12 +212,15 @@ def test_answers_stand_beside_the_truth_the_worst_first(model, table):
         ({"y": pl.lit("one")}, "only 'one'"),
         ({"y": pl.lit(None)}, "0 of 40 series have an answer"),
         ({"y": pl.int_range(pl.len()) / 7}, "changes within"),
-        ({"a": pl.lit(float("inf"))}, "infinite"),
+        ({"a": pl.lit(float("inf"))}, "source column 'a' has infinite"),
+        ({"y": pl.lit(float("-inf"))}, "target column 'y' has infinite values, the first in row 1; expected numbers"),
+        ({"b": pl.lit(float("inf"))}, "static column 'b' has infinite"),
     ],
 )
 def test_bad_tables_are_one_line(table, change, says):
+    given = QUICK | ({"static": ["b"]} if "b" in change else {})
     with pytest.raises(DataError, match=says) as error:
-        saiki.train("classify", table.with_columns(**change), **QUICK)
+        saiki.train("classify", table.with_columns(**change), **given)
     assert "\n" not in str(error.value)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 import saiki
 from saiki.data.tagged import tagged
@@ -141,6 +142,43 @@ def test_steps_without_labels_are_left_out():
     assert "steps without a label" in model.evaluate(holes).notes[0]
     with pytest.raises(OptionError, match="--crf needs a label at every step; 40 have none"):
         saiki.train("tag", holes, steps=2, crf=True, **QUICK)
+
+
+def test_a_crf_is_validated_on_series_whose_labels_are_all_known():
+    valid = toy(1, 12)
+    first, second = pl.col("unique_id") == 0, (pl.col("unique_id") == 1) & (pl.col("ds") == 0)
+    holes = valid.with_columns(y=pl.when(first).then(pl.lit("new")).when(~second).then("y"))
+    model = saiki.train("tag", toy(0, 40), valid=holes, crf=True, steps=2, **QUICK)
+    assert "steps without a label that training knows" in model.validation.notes[0]
+    parts = holes, valid.filter(pl.col("unique_id") > 1), holes.filter(pl.col("unique_id") < 2)
+    with torch.no_grad():
+        found, expected, none = (model.task.problem(4, data).validate(model.network) for data in parts)
+    assert found == pytest.approx(expected)
+    assert np.isnan(none)
+
+
+def test_with_data_of_its_own_validation_holds_nothing_out(tmp_path):
+    model = saiki.train("tag", toy(0, 40), valid=toy(1, 10), steps=1, out=tmp_path / "m", **QUICK)
+    assert dict(model.understood)["held out"] == "nothing"
+    assert len(model.task._seen) == 40
+    assert saiki.load(tmp_path / "m").predict(toy(2, 3)).equals(model.predict(toy(2, 3)))
+    assert saiki.train("tag", toy(0, 40), holdout=0, steps=1, **QUICK).validation is None
+
+
+def test_a_missing_word_of_a_pandas_frame_is_no_fault(made):
+    model, _ = made
+    table = toy(3, 4).to_pandas()
+    table.loc[1, "word"] = np.nan
+    found = model.predict(table)
+    assert found["word"].isna().tolist() == [False, True, *[False] * (len(table) - 2)]
+
+
+def test_a_single_group_is_one_line():
+    alone = toy(0, 30).with_columns(who=pl.lit("a"))
+    asked = {"group": "who", "source": "word", "steps": 1}
+    with pytest.raises(DataError, match="all series are of one group of column 'who'"):
+        saiki.train("tag", alone, **asked, **QUICK)
+    assert saiki.train("tag", alone, valid=toy(1, 10), **asked, **QUICK).validation.scores
 
 
 def test_groups_are_not_divided():

@@ -45,8 +45,10 @@ class DoublingTask(Task):
     def fingerprint(self, data=None):
         return str((self.numbers if data is None else torch.tensor(data)).tolist())
 
+    default_width = 1
+
     def network_defaults(self):
-        return {"bidirectional": True, "dropout": 0.1}
+        return {"bidirectional": True, "dropout": 0.1, "layers": 1}
 
     def training_defaults(self):
         return {"batch": 3, "steps": 200, "learning_rate": 0.1, "patience": 99, "weight_decay": 0.0}

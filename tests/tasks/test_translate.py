@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import polars as pl
 import pytest
 
 import saiki
 from saiki.errors import DataError, OptionError
+from saiki.modalities.text import UNKNOWN, TextOptions, fit
 from saiki.tasks.translate import toy
 
 QUICK = {"steps": 4, "width": 16, "layers": 1, "batch": 16, "units": "words"}
@@ -77,6 +80,48 @@ def test_an_unknown_word_is_copied_from_where_it_was_read(model):
     assert text == ["ka", "to"][place]
 
 
+@pytest.mark.parametrize("split", [(True, True), (True, False), (False, True), (False, False)])
+def test_copied_words_stand_apart_however_both_sides_are_cut(model, split):
+    task, network = copy.copy(model.task), model.network
+    task.source, task.target = (
+        fit([f" {one}" for one in side], TextOptions(units="words", split=cut))
+        for side, cut in zip(zip(*toy(0, pairs=60), strict=True), split, strict=True)
+    )
+    words, said = ["ka", "zz", "to"], [UNKNOWN, 2, UNKNOWN]
+    row = task.source.encode(" ka zz to")
+    first, _, last = task._weights(network, row, said).argmax(1).tolist()
+    expected = [words[first], task.target.name(2).strip(), words[last]]
+    assert task._text(network, "ka zz to", row, said) == " ".join(expected)
+
+
+def test_answers_are_not_read_where_they_are_asked_for(model, tmp_path):
+    for side, place in (("en", 0), ("up", 1)):
+        lines = [pair[place] for pair in toy(0, pairs=40)]
+        (tmp_path / f"train.{side}").write_text("\n".join(lines), encoding="utf-8")
+    parallel = saiki.train("translate", tmp_path / "train", source="en", target="up", **QUICK)
+    (tmp_path / "test.en").write_text("ka to\n\nmi\n")
+    for given in ("test", "test.en"):
+        assert parallel.predict(tmp_path / given)["source"].to_list() == ["ka to", "", "mi"]
+    (tmp_path / "pairs.txt").write_text("".join(f"{one}\t{other}\n" for one, other in toy(0, pairs=40)))
+    (tmp_path / "new.txt").write_text("ka to\tTO KA\nmi\t\n")
+    columns = saiki.train("translate", tmp_path / "pairs.txt", **QUICK)
+    assert columns.predict(tmp_path / "new.txt")["source"].to_list() == ["ka to", "mi"]
+    assert model.predict(tmp_path / "new.txt")["source"].to_list() == ["ka to\tTO KA", "mi\t"]
+    with pytest.raises(DataError, match="no pair with text on both sides, and 2 with an empty side"):
+        model.evaluate([("ka", ""), ("", "KA")])
+
+
+def test_once_more_on_all_data_has_what_was_held_out_but_not_other_data():
+    model = saiki.train("translate", toy(0, pairs=60), **QUICK, holdout=0.2, refit=True)
+    task = model.task
+    assert model.run["refit"]
+    assert len(task.problem(8).train[0]) == len(task.training)
+    for valid in (None, toy(5, pairs=9)):
+        again = task.problem(8, valid, whole=True)
+        assert len(again.train[0]) == len(again.train[1]) == len(task.training) + len(task.held)
+        assert again.valid is None
+
+
 def test_attention_of_an_answer(model):
     ((source, answer, weights),) = model.attention(["ka to mi"])
     assert weights.shape == (len(answer), len(source)) == (len(answer), 3)
@@ -97,5 +142,10 @@ def test_what_is_wrong_is_one_line(tmp_path):
         saiki.train("translate", toy(0, pairs=20), **QUICK, attention="pool")
     with pytest.raises(OptionError, match="coverage needs attention"):
         saiki.train("translate", toy(0, pairs=20), **QUICK, attention="none", coverage=True)
+    with pytest.raises(
+        OptionError, match="--attention dot: got 16 numbers per step of the answer and 32 of the source"
+    ):
+        saiki.train("translate", toy(0, pairs=20), **QUICK, attention="dot")
+    saiki.train("translate", toy(0, pairs=20), **QUICK, attention="dot", merge="sum")
     with pytest.raises(OptionError, match="target: got 2 columns; translate reads one"):
         saiki.train("translate", pl.DataFrame({"a": ["x"], "b": ["y"]}), source="a", target=["a", "b"], **QUICK)

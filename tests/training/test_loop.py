@@ -123,6 +123,16 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         run(network(), problem(options), options, folder=tmp_path, identity={"data": "b"}, resume=True)
 
 
+def test_a_checkpoint_moved_aside_for_its_like_is_taken(tmp_path):
+    options = Training(steps=10, batch=8, checkpoint_every=5)
+    expected = run(whole := network(), problem(options), options, folder=tmp_path)
+    path = checkpoint.newest(tmp_path)
+    path.rename(tmp_path / f"{path.name}.old")  # as a crash between the two moves leaves it
+    resumed = run(net := network(5), problem(options), options, folder=tmp_path, resume=True)
+    assert resumed.curve == expected.curve
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), net.parameters(), strict=True))
+
+
 def test_a_half_written_checkpoint_is_not_taken(tmp_path):
     options = Training(steps=10, batch=8, checkpoint_every=5)
     run(network(), problem(options), options, folder=tmp_path)

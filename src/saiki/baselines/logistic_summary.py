@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from saiki.baselines._logistic import coefficients, probabilities
+from saiki.baselines._logistic import certain, coefficients, probabilities
 from saiki.baselines._summary import Standardised
 
 TASKS = ("classify",)
@@ -27,8 +27,10 @@ def fit(x: np.ndarray, truth: np.ndarray, classes: int) -> dict[str, Any]:
     z = standard(x)
     with warnings.catch_warnings(), threadpool_limits(1):  # many small products: threads would cost more than they save
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = LogisticRegression(C=_penalty(z, truth), max_iter=200).fit(z, truth)
-    weights, bias = coefficients(model, classes)
+        if len(np.unique(truth)) > 1:
+            weights, bias = coefficients(LogisticRegression(C=_penalty(z, truth), max_iter=200).fit(z, truth), classes)
+        else:
+            weights, bias = certain(truth, z.shape[1], classes)
     parts = {"mean": standard.mean, "spread": standard.spread, "weights": weights, "bias": bias}
     return {name: part.tolist() for name, part in parts.items()}
 

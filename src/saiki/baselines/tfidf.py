@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from saiki.baselines._logistic import coefficients, probabilities
+from saiki.baselines._logistic import certain, coefficients, probabilities
 
 #: the documents that the task classify reads from a column of text
 TASKS = ("documents",)
@@ -28,8 +28,10 @@ def fit(texts: Sequence[str], truth: np.ndarray, classes: int) -> dict[str, Any]
     except ValueError:  # no words at all
         share = np.bincount(truth, minlength=classes) / len(truth)
         return {"words": [], "idf": [], "weights": [[]] * classes, "bias": np.log(np.maximum(share, 1e-9)).tolist()}
-    model = _regression(x, truth)
-    weights, bias = coefficients(model, classes)
+    if len(np.unique(truth)) > 1:
+        weights, bias = coefficients(_regression(x, truth), classes)
+    else:
+        weights, bias = certain(truth, x.shape[1], classes)
     words = vectoriser.get_feature_names_out().tolist()
     parts = {"idf": vectoriser.idf_, "weights": weights, "bias": bias}
     return {"words": words} | {name: np.round(part, 6).tolist() for name, part in parts.items()}
@@ -47,10 +49,10 @@ def _regression(x: Any, truth: np.ndarray) -> Any:
     held, seen = order[: len(order) // 5], order[len(order) // 5 :]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        scores = {}
-        for penalty in PENALTIES if len(held) and len(np.unique(truth[seen])) > 1 else PENALTIES[1:2]:
-            model = LogisticRegression(C=penalty, max_iter=300)
-            scores[penalty] = model.fit(x[seen], truth[seen]).score(x[held], truth[held]) if len(held) else 0.0
+        scores = {PENALTIES[1]: 0.0}
+        if len(held) and len(np.unique(truth[seen])) > 1:
+            models = {penalty: LogisticRegression(C=penalty, max_iter=300) for penalty in PENALTIES}
+            scores = {c: m.fit(x[seen], truth[seen]).score(x[held], truth[held]) for c, m in models.items()}
         return LogisticRegression(C=max(scores, key=lambda c: scores[c]), max_iter=300).fit(x, truth)
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -34,6 +35,18 @@ class Console:
         elif not self.quiet:
             for line in lines:
                 typer.echo(line)
+
+
+def writable(out: Path | None, force: bool, *read: Path | None, option: str = "--out") -> None:
+    """OptionError for a file to write that is there already, unless `force` replaces it, and always for one that is read."""
+    from saiki.errors import OptionError
+
+    if out is None or not out.exists():
+        return
+    if any(path is not None and path.exists() and out.samefile(path) for path in read):
+        raise OptionError(f"{out} is read by the command, and would be lost; choose another {option}")
+    if not force:
+        raise OptionError(f"{out} is there already; choose another {option}, or replace it with --force")
 
 
 def as_json(data: Any) -> str:

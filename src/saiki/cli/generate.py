@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from saiki.cli._console import Console
+from saiki.cli._console import Console, writable
 
 
 def command(
@@ -30,7 +30,7 @@ def command(
     beam: Annotated[
         int | None, typer.Option(help="Search the most probable text, following so many; 1 is greedy.")
     ] = None,
-    block: Annotated[int, typer.Option(help="With --beam: no group of so many units comes twice.")] = 0,
+    block: Annotated[int, typer.Option(help="With --beam or --candidates: no group of so many units comes twice.")] = 0,
     candidates: Annotated[int | None, typer.Option(help="List so many completions with their probabilities.")] = None,
     against: Annotated[
         Path | None, typer.Option(help="Training text: say which share of what was written stands in it.")
@@ -42,8 +42,7 @@ def command(
 ) -> None:
     from saiki.errors import OptionError
 
-    if out and out.exists() and not force:
-        raise OptionError(f"{out} is there already; choose another --out, or replace it with --force")
+    writable(out, force, against)
     if against and candidates:
         raise OptionError("--against judges one text; leave out --candidates")
     import saiki
@@ -67,7 +66,10 @@ def command(
         shares = ", ".join(f"{share:.1%} of {n}" for n, share in facts["memorised"].items() if share == share)
         console.say(f"in {against}, word for word: {shares} units in a row")
     if out:
-        out.write_text("\n".join(lines), encoding="utf-8")
+        from saiki.storage import replacing_file
+
+        with replacing_file(out, UnicodeError) as beside:
+            beside.write_text("\n".join(lines), encoding="utf-8")
         console.answer([f"{out}: {sum(map(len, lines)):,} characters"], facts)
     else:
         Console(as_json=json).answer(lines, facts)

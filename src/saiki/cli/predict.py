@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from saiki.cli._console import Console
+from saiki.cli._console import Console, writable
 
 
 def command(
@@ -34,8 +34,7 @@ def command(
 ) -> None:
     from saiki.errors import OptionError
 
-    if out and out.exists() and not force:
-        raise OptionError(f"{out} is there already; choose another --out, or replace it with --force")
+    writable(out, force, data)
     if json and not out:
         raise OptionError("--json prints a summary, but the answers go to stdout; give --out FILE too")
     import saiki
@@ -47,11 +46,11 @@ def command(
         Console(quiet, json).say(
             f"{int(flags.sum()):,} of {found['saiki-score'].count():,} values are outside their interval"
         )
-    if out is None:
-        found.write_csv(sys.stdout.buffer)
-        return
-    from saiki.data.frames import write_frame
+    from saiki.data.frames import without_lists, write_frame
 
+    if out is None:
+        without_lists(found).write_csv(sys.stdout.buffer)
+        return
     write_frame(found, out)
     facts = {"out": str(out), "rows": len(found), "columns": list(found.columns)}
     Console(quiet, json).answer([f"{out}: {len(found):,} rows of {', '.join(found.columns)}"], facts)

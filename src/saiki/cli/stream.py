@@ -36,9 +36,14 @@ def answers(stream: Any, line: str, number: int) -> list[str]:
 
     try:
         found = stream.push(_row(line))
+        lines = [as_json(answer) for answer in (found if isinstance(found, list) else [found])]
+        "".join(lines).encode()
+        return lines
+    except UnicodeEncodeError:
+        told = "the row holds half of a character, such as \\ud800 alone; expected whole ones"
     except (ValueError, KeyError, TypeError) as error:
-        return [as_json({"error": str(error), "line": number})]
-    return [as_json(answer) for answer in (found if isinstance(found, list) else [found])]
+        told = str(error).encode(errors="backslashreplace").decode()
+    return [as_json({"error": told, "line": number})]
 
 
 def _row(line: str) -> dict[str, Any]:

@@ -158,8 +158,8 @@ def wide_rows(table: dict[str, pl.Series], layout: Layout) -> dict[str, Any]:
         "lengths": lengths,
         "source": Columns(names, (), steps[inside], nothing, ()),
         "gap": None,
-        "static": covariates(table, layout.static, size),
-        "answers": table.get(layout.target),
+        "static": _statics(table, layout, size),
+        "answers": _answers(table, layout.target),
         "group": identities(table[layout.group])[1] if layout.group and layout.group in table else None,
         "layout": layout,
         "notes": _notes(lengths),
@@ -173,9 +173,10 @@ def long_rows(table: dict[str, pl.Series], layout: Layout) -> dict[str, Any]:
     size = len(rows.at)
     source = covariates(table, layout.source, size).take(rows.at)
     _finite(source.numbers, source.numeric)
-    static = covariates(table, layout.static, size)
+    static = _statics(table, layout, size)
     first = {name: _constant(table[name], rows, layout.id) for name in layout.static}
-    answer, group = (name if name and name in table else None for name in (layout.target, layout.group))
+    answers = _answers(table, layout.target)
+    group = layout.group if layout.group in table else None
     places = np.column_stack([*first.values()]) if first else np.empty((len(rows.ids), 0), np.int64)
     return {
         "ids": rows.ids,
@@ -183,11 +184,27 @@ def long_rows(table: dict[str, pl.Series], layout: Layout) -> dict[str, Any]:
         "source": source,
         "gap": _gap(rows) if layout.time else None,
         "static": _static(static, layout.static, places),
-        "answers": table[answer].gather(_constant(table[answer], rows, layout.id)) if answer else None,
+        "answers": None if answers is None else answers.gather(_constant(answers, rows, layout.id)),
         "group": identities(table[group].gather(_constant(table[group], rows, layout.id)))[1] if group else None,
         "layout": layout,
         "notes": _notes(rows.lengths),
     }
+
+
+def _statics(table: dict[str, pl.Series], layout: Layout, size: int) -> Columns:
+    """The static columns of every row of the table."""
+    static = covariates(table, layout.static, size)
+    _finite(static.numbers, static.numeric, "static", "")
+    return static
+
+
+def _answers(table: dict[str, pl.Series], name: str) -> pl.Series | None:
+    """The column of answers, NaN as missing; None without one."""
+    column = table.get(name) if name else None
+    if column is None or not column.dtype.is_float():
+        return column
+    _finite(column.to_numpy()[:, None], (name,), "target", "")
+    return column.fill_nan(None)
 
 
 def _static(static: Columns, names: tuple[str, ...], places: np.ndarray) -> Columns:
@@ -202,6 +219,7 @@ def _static(static: Columns, names: tuple[str, ...], places: np.ndarray) -> Colu
 
 def _constant(column: pl.Series, rows: Rows, id: str) -> np.ndarray:
     """The row of the table that tells a column's one value in each series; DataError where there are two."""
+    column = column.fill_nan(None) if column.dtype.is_float() else column
     codes = column.rank("dense").fill_null(0).to_numpy().astype(np.int64)[rows.at]
     place = np.arange(len(codes))
     first = np.minimum.reduceat(np.where(codes > 0, place, len(codes)), rows.starts)
@@ -224,12 +242,14 @@ def _gap(rows: Rows) -> np.ndarray:
     return gap
 
 
-def _finite(values: np.ndarray, names: tuple[str, ...]) -> None:
+def _finite(
+    values: np.ndarray, names: tuple[str, ...], role: str = "source", order: str = " of the series in order"
+) -> None:
     infinite = np.isinf(values)
     if infinite.any():
         row, column = np.argwhere(infinite)[0]
         raise DataError(
-            f"source column {names[column]!r} has infinite values, the first in row {row + 1} of the series in order; "
+            f"{role} column {names[column]!r} has infinite values, the first in row {row + 1}{order}; "
             "expected numbers, empty where they are missing"
         )
 

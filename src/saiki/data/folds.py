@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from saiki.errors import DataError
+
 
 def folds(codes: np.ndarray, count: int, group: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
     """The fold of each series `[series]`, from 0 to `count` - 1; `codes [series]` are what every fold should hold alike.
@@ -27,6 +29,14 @@ def folds(codes: np.ndarray, count: int, group: np.ndarray | None = None, seed: 
         where[number] = np.lexsort((held.sum(1), held[:, code]))[0]
         held[where[number]] += table[number]
     return where[unit]
+
+
+def one_group(name: str | None) -> DataError:
+    """What to raise where a part would be left with nothing to learn from."""
+    return DataError(
+        f"all series are of one group of column {name!r}, so nothing can be held out; expected several groups: leave --group out, "
+        "or give other data with --valid"
+    )
 
 
 def strata(answers: np.ndarray, parts: int = 5) -> np.ndarray:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from saiki.data.panel import Panel
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".parquet", ".pq", ".jsonl", ".ndjson", ".arrow", ".feather", ".ipc")
+#: what stands between the parts of a list in CSV
+BETWEEN = " | "
 
 
 def forecast_frame(
@@ -100,6 +102,12 @@ def write_frame(frame: Any, path: str | Path) -> None:
         _write(polars, file, suffix)
 
 
+def without_lists(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same for CSV, which holds no lists: those are text with ` | ` between their parts, as sets of labels are read."""
+    lists = [column for column in frame if isinstance(column.dtype, pl.List | pl.Array)]
+    return frame.with_columns(column.cast(pl.List(pl.String)).list.join(BETWEEN) for column in lists)
+
+
 def _write(frame: pl.DataFrame, file: Any, suffix: str) -> None:
     if suffix in (".parquet", ".pq"):
         frame.write_parquet(file)
@@ -108,6 +116,6 @@ def _write(frame: pl.DataFrame, file: Any, suffix: str) -> None:
     elif suffix in (".arrow", ".feather", ".ipc"):
         frame.write_ipc(file)
     elif suffix == ".csv.gz":
-        file.write(gzip.compress(frame.write_csv().encode()))
+        file.write(gzip.compress(without_lists(frame).write_csv().encode()))
     else:
-        frame.write_csv(file, separator="\t" if suffix == ".tsv" else ",")
+        without_lists(frame).write_csv(file, separator="\t" if suffix == ".tsv" else ",")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from saiki.data.columns import as_polars
 from saiki.errors import DataError, near_misses
 from saiki.readers import read_frame, suffixes
 from saiki.readers import text as plain
@@ -44,18 +45,24 @@ class Pairs:
 
 
 def pairs(
-    data: Any, source: str | None = None, target: str | None = None, encoding: str | None = None, both: bool = True
+    data: Any,
+    source: str | None = None,
+    target: str | None = None,
+    encoding: str | None = None,
+    both: bool = True,
+    tabs: bool = False,
 ) -> Pairs:
     """The pairs of `data`.
 
     data    a table with two columns; text with two columns apart by tabs, of which source and target are numbers from 0;
             `train.en`, or `train`, with `train.de` beside it and the endings as source and target; a list of pairs
-    both    the target must be there; without it, a list of texts, a text file or one column is enough
+    both    the target must be there; without it, it is not read: a list of texts, a text file or one column is enough
+    tabs    without the target, a text has columns apart by tabs even where none are named
 
     Raises DataError for what holds no pairs, and for parallel files of different length, with both counts.
     """
     if isinstance(data, str | Path):
-        found = _of_path(Path(data), source, target, encoding, both)
+        found = _of_path(Path(data), source, target, encoding, both, tabs)
     elif isinstance(data, list | tuple):
         found = _of_list(data, both)
     else:
@@ -63,17 +70,17 @@ def pairs(
     return _filled(*found)
 
 
-def _of_path(path: Path, source: str | None, target: str | None, encoding: str | None, both: bool):
-    if beside := _parallel(path, source, target):
-        first, second = beside
-        return _parallel_lines(first, second, encoding)
+def _of_path(path: Path, source: str | None, target: str | None, encoding: str | None, both: bool, tabs: bool):
+    if beside := _parallel(path, source, target, both):
+        return _parallel_lines(beside, encoding)
     if not path.exists() and source and target:
-        raise DataError(f"no such files: {path}.{source} and {path}.{target}; expected parallel files, or a table")
-    if _is_table(path):
+        wanted = f"s: {path}.{source} and {path}.{target}" if both else f": {path} or {path}.{source}"
+        raise DataError(f"no such file{wanted}; expected parallel files, or a table")
+    if is_table(path):
         if _numbers(source, target):
             return _of_columns(path, int(source or 0), int(target or 1), encoding, both)
         return _of_table(path, source, target, both)
-    if both and _numbers(source, target, usual=True):
+    if _numbers(source, target, usual=both or tabs):
         return _of_columns(path, int(source or 0), int(target or 1), encoding, both)
     if both:
         raise DataError(
@@ -88,47 +95,49 @@ def _numbers(source: str | None, target: str | None, usual: bool = False) -> boo
     return all(name.isdigit() for name in given) and (usual or bool(given))
 
 
-def _parallel(path: Path, source: str | None, target: str | None) -> tuple[Path, Path] | None:
-    """Two files whose names differ by their endings, packed or not."""
+def _parallel(path: Path, source: str | None, target: str | None, both: bool) -> list[Path]:
+    """Two files whose names differ by their endings, packed or not, or the one with the source; none where there are no such."""
     name, packed = path.name.removesuffix(".gz"), ".gz" if path.name.endswith(".gz") else ""
     stem, _, own = name.rpartition(".")
-    source = source or (own if path.exists() and own else None)
+    source = source or (own if both and path.exists() and own else None)
     if not source or not target:
-        return None
+        return []
     stems = [name, *([stem] if stem and own in (source, target) else [])]
     for begin in stems:
         for end in (packed, "", ".gz"):
-            found = [path.with_name(f"{begin}.{side}{end}") for side in (source, target)]
+            found = [path.with_name(f"{begin}.{side}{end}") for side in (source, target)[: 1 + both]]
             if all(file.is_file() for file in found):
-                return found[0], found[1]
-    return None
+                return found
+    return []
 
 
-def _parallel_lines(first: Path, second: Path, encoding: str | None) -> tuple[list[str], list[str]]:
-    one, other = (list(plain.lines(file, encoding)) for file in (first, second))
-    if len(one) != len(other):
-        raise DataError(
-            f"{first} has {len(one):,} lines, {second} has {len(other):,}; expected as many: line k of one for line k of the other"
-        )
-    return one, other
+def _parallel_lines(files: list[Path], encoding: str | None) -> tuple[list[str], list[str] | None]:
+    sides = [list(plain.lines(file, encoding)) for file in files]
+    if len({len(side) for side in sides}) > 1:
+        one, other = (f"{file} has {len(side):,}" for file, side in zip(files, sides, strict=True))
+        raise DataError(f"{one} lines, {other}; expected as many: line k of one for line k of the other")
+    return sides[0], sides[1] if len(sides) > 1 else None
 
 
-def _is_table(path: Path) -> bool:
+def is_table(path: Path) -> bool:
+    """Whether the suffix of a file is that of a table."""
     name = path.name.lower()
     return any(name.endswith(s) for s, reader in suffixes().items() if reader != "text")
 
 
 def _of_columns(path: Path, source: int, target: int, encoding: str | None, both: bool):
-    """Lines of text cut at tabs."""
+    """Lines of text cut at tabs; without the target, a line without a tab is the source."""
     one, other = [], []
     for number, line in enumerate(plain.lines(path, encoding), 1):
         cells = line.split("\t")
+        if not both and len(cells) == 1:
+            cells = [line] * (source + 1)
         if len(cells) <= max(source, target if both else 0):
             raise DataError(
                 f"{path}, line {number}: got {len(cells)} columns apart by tabs; expected columns {source} and {target} (from 0)"
             )
         one.append(cells[source])
-        other.append(cells[target] if target < len(cells) else "")
+        other.append(cells[target] if both else "")
     return one, other if both else None
 
 
@@ -141,8 +150,8 @@ def _of_table(data: Any, source: str | None, target: str | None, both: bool):
                 f"no column called {name!r}{near_misses(name, frame.columns)} (there are: {', '.join(frame.columns)}); "
                 "name both with --source and --target"
             )
-    found = [_texts(frame[name].to_list(), name) for name in names if name in frame.columns]
-    return found[0], found[1] if len(found) > 1 else None
+    found = [_texts(as_polars(frame[name]).to_list(), name) for name in names[: 1 + both]]
+    return found[0], found[1] if both else None
 
 
 def _texts(values: list[Any], name: str) -> list[str]:
@@ -155,9 +164,10 @@ def _texts(values: list[Any], name: str) -> list[str]:
 def _of_list(data: Sequence[Any], both: bool):
     if all(isinstance(one, str) for one in data) and not both:
         return list(data), None
-    if not all(isinstance(p, list | tuple) and len(p) == 2 and all(isinstance(t, str) for t in p) for p in data):
+    read = slice(1 + both)
+    if not all(isinstance(p, list | tuple) and len(p) == 2 and all(isinstance(t, str) for t in p[read]) for p in data):
         raise DataError("the data is a list of something else; expected pairs of texts: [('a text', 'its answer'), …]")
-    return [p[0] for p in data], [p[1] for p in data]
+    return [p[0] for p in data], [p[1] for p in data] if both else None
 
 
 def _filled(source: list[str], target: list[str] | None) -> Pairs:

@@ -111,5 +111,8 @@ def documents(data: Any, layout: Layout, training: bool = False) -> Documents:
     group = table.get(layout.group) if layout.group else None
     ids = table[layout.id].to_numpy() if layout.id else np.arange(1, len(frame) + 1)
     codes = None if group is None else group.cast(pl.String).cast(pl.Categorical).to_physical().fill_null(0).to_numpy()
+    answers = table.get(layout.target)
+    if answers is not None and answers.dtype.is_float():
+        answers = answers.fill_nan(None)
     given = texts.cast(pl.String).fill_null("").to_list()
-    return Documents(ids, given, table.get(layout.target), codes, layout)
+    return Documents(ids, given, answers, codes, layout)

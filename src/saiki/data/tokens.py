@@ -15,6 +15,8 @@ from saiki.modalities.text import END, UNKNOWN, TextCodec
 
 #: one part of text, and whether a document ends after it
 Part = tuple[str, bool]
+#: units that are copied at once
+COPIED = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,18 @@ def tokens(parts: Iterable[Part], codec: TextCodec) -> Tokens:
         raise DataError("the text is empty; expected at least one character")
     file.flush()
     return Tokens(np.memmap(file, kind, mode="r", shape=(count,)), characters, unknown, digest.hexdigest())
+
+
+def together(first: Tokens, second: Tokens) -> Tokens:
+    """Two texts as one, the second after the first."""
+    file: Any = tempfile.TemporaryFile(prefix="saiki-")  # noqa: SIM115 (the map keeps it)
+    for text in (first, second):
+        for start in range(0, len(text), COPIED):
+            file.write(text.values[start : start + COPIED].tobytes())
+    file.flush()
+    values = np.memmap(file, first.values.dtype, mode="r", shape=(len(first) + len(second),))
+    digest = hashlib.sha256(f"{first.fingerprint} {second.fingerprint}".encode()).hexdigest()
+    return Tokens(values, first.characters + second.characters, first.unknown + second.unknown, digest)
 
 
 def cut(parts: Iterable[Part], start: int, end: int | None) -> Iterator[Part]:

@@ -39,7 +39,7 @@ def beam(
     Args:
         first: the token before each answer; `end`: the token that ends one, left out of it.
         length: tokens at most; what has not ended by then ends there.
-        block: no n-gram of so many tokens comes twice in an answer; 0 allows all.
+        block: no n-gram of so many tokens comes twice in an answer; 0 allows all. Where nothing may follow, answers end.
 
     Rows are independent, those that are done cost nothing; a width of 1 is greedy choice.
 
@@ -79,6 +79,8 @@ class _Search:
             self._block(chances)
         totals = (self.open[..., None] + chances).flatten(1)
         best, where = totals.topk(min(2 * self.width, totals.shape[1]), 1)  # at most `width` of them end
+        for row in (~best.isfinite().any(1)).nonzero().flatten().tolist():  # nothing may follow
+            self._stop(row)
         parent, token = where // kinds, where % kinds
         self._ended(best, parent, token)
         best = best.masked_fill(token == self.end, -torch.inf)
@@ -117,7 +119,11 @@ class _Search:
 
     def finish(self) -> None:
         """What is open when the length is reached ends there, where nothing better has ended."""
-        for row, beams in enumerate(self.tokens.tolist()):
-            for tokens, chance in zip(beams, self.open[row].tolist(), strict=True):
-                if chance > -torch.inf and len(self.found[int(self.rows[row])]) < self.width:
-                    self._found(row, tokens, chance, len(tokens))
+        for row in range(len(self.rows)):
+            self._stop(row)
+
+    def _stop(self, row: int) -> None:
+        """The open answers of a row end as they are, where nothing better has ended."""
+        for tokens, chance in zip(self.tokens[row].tolist(), self.open[row].tolist(), strict=True):
+            if chance > -torch.inf and len(self.found[int(self.rows[row])]) < self.width:
+                self._found(row, tokens, chance, len(tokens))

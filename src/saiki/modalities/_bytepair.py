@@ -35,7 +35,7 @@ def loaded(path: str | Path) -> str:
     """A tokenizer.json of the library; DataError for one that is none."""
     library = _library()
     try:
-        return library.Tokenizer.from_file(str(path)).to_str()
+        return _whole(library.Tokenizer.from_file(str(path))).to_str()
     except Exception as error:  # the library raises plain Exception
         what = " ".join(str(error).split())[:160]
         raise DataError(
@@ -45,4 +45,11 @@ def loaded(path: str | Path) -> str:
 
 def restored(text: str) -> Any:
     """The tokenizer of its JSON."""
-    return _library().Tokenizer.from_str(text)
+    return _whole(_library().Tokenizer.from_str(text))
+
+
+def _whole(tokenizer: Any) -> Any:
+    """The same, which neither cuts texts nor fills them up."""
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer

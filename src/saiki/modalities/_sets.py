@@ -67,11 +67,12 @@ class LabelSetCodec:
 
 
 def _sets(labels: pl.Series, separator: str | None) -> list[list[str] | None]:
-    """The labels of every row, without spaces around them; None where the row is missing."""
+    """The labels of every row, without spaces around them; None where the row is missing. Lists may come as text with `|`."""
     if isinstance(labels.dtype, pl.List | pl.Array):
         rows = labels.to_list()
     else:
-        rows = [None if v is None else str(v).split(separator) for v in labels.cast(pl.String).to_list()]
+        between = separator or SEPARATORS[0]
+        rows = [None if v is None else str(v).split(between) for v in labels.cast(pl.String).to_list()]
     return [
         None if row is None else [name for part in row if part is not None and (name := str(part).strip())]
         for row in rows

@@ -17,6 +17,8 @@ _BETWEEN_SPACES = re.compile(r"\n|[^\s]+")
 #: a sentence and what ends it: marks with what closes them, before a space or the end; marks of East Asia anywhere; line feeds
 _SENTENCE = re.compile(r"[^\n]*?(?:[.!?]+[\"'”’»)\]]*(?=\s|\Z)|[。！？]+[」』”’）]*|\n+|\Z)")
 _MARKS = re.compile(r"(\s?)[.,;:!?](?=\s|$)")
+#: those that never belong to a word, as full stops do to abbreviations
+_APART = re.compile(r"(\s?)[,;:!?](?=\s|$)")
 #: endings that English glues to words: its, isn't, they've
 _ENDINGS = re.compile(r"(\s?)(?:n['’]t|['’](?:s|re|ve|ll|d|m))(?=\s|$)")
 #: so many marks or endings, and this share of them after a space, make a text that is cut already
@@ -54,9 +56,17 @@ def joined(units: list[str], split: bool, spaces: bool) -> str:
 
 
 def is_split(text: str) -> bool:
-    """Whether nearly all marks of a text have a space in front of them, as tokenised texts have, or all endings ('s, n't)."""
-    found = (pattern.findall(text) for pattern in (_MARKS, _ENDINGS))
-    return any(len(some) >= _ENOUGH and sum(x != "" for x in some) >= _NEARLY_ALL * len(some) for some in found)
+    """Whether nearly all marks of a text have a space in front of them, as tokenised texts have.
+
+    Or nearly all endings ('s, n't), where full stops stand at words and other marks, if any, do not contradict.
+    """
+    marks, apart, endings = (pattern.findall(text) for pattern in (_MARKS, _APART, _ENDINGS))
+    return _spaced(marks, _ENOUGH) or (_spaced(endings, _ENOUGH) and _spaced(apart, 0))
+
+
+def _spaced(found: list[str], fewest: int) -> bool:
+    """Whether there are so many, and nearly all stand after a space."""
+    return len(found) >= fewest and sum(space != "" for space in found) >= _NEARLY_ALL * len(found)
 
 
 def without_spaces(text: str) -> bool:

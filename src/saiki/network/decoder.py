@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from saiki.errors import OptionError
 from saiki.network.attention import Attention, Memory
 from saiki.network.dropout import Dropout
 from saiki.network.options import Network
@@ -62,6 +63,11 @@ class Decoder(nn.Module):
         )
         self.first = Stack(size * (2 if input_feeding else 1), one, width)
         asks = self.first.output_width
+        if kind == "dot" and asks != memory_size:
+            raise OptionError(
+                f"--attention dot: got {asks} numbers per step of the answer and {memory_size} of the source; expected as many of "
+                "both: give --merge sum or --no-bidirectional, or --attention general"
+            )
         self.attention = Attention(asks, memory_size, kind, width if kind == "additive" else None) if kind else None
         self.coverage = nn.Parameter(torch.zeros(1)) if coverage and kind else None
         above = options.layers - 1

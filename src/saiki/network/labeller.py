@@ -43,8 +43,8 @@ class Labeller(nn.Module):
 
         h = stack(patches of x);   v = [pool_1(h), …, static];   y = W drop(v) + b
 
-    pool is the mean or the largest over valid steps, a weighted mean (see `AttentionPool`), or the state after the last step,
-    of a backward layer after the first. A sequence of length 0 pools to zeros.
+    pool is the mean or the largest over valid steps, a weighted mean (see `AttentionPool`), or the output of the last step,
+    where a backward direction wrote it that of the first. A sequence of length 0 pools to zeros.
 
     closed_form  whether W and b are found in closed form, from fixed reservoirs: in double precision
     """
@@ -111,9 +111,7 @@ class Labeller(nn.Module):
             return torch.where((lengths > 0).to(h.device)[:, None], least, 0)
         rows = torch.arange(len(h), device=h.device)
         last = h[rows, lengths.to(h.device).clamp_min(1) - 1]
-        if self.stack.directions == 2 and self.stack.merge == "concatenate":
-            half = h.shape[2] // 2
-            last = torch.cat([last[:, :half], h[:, 0, half:]], 1)
+        last = torch.where(self.stack.backward, h[:, 0], last)
         return torch.where((lengths > 0).to(h.device)[:, None], last, 0)
 
     def _washed(self, inside: Tensor, lengths: Tensor) -> Tensor:

@@ -37,12 +37,15 @@ class Stack(nn.Module):
     2016 (arXiv 1607.06450), on what goes from layer to layer.
     """
 
+    backward: Tensor  # [output_width], which numbers of the output a backward direction wrote
+
     def __init__(self, features: int, options: Network, width: int) -> None:
         super().__init__()
         self.merge, self.locked = options.merge, options.locked
         self.directions = 2 if options.bidirectional else 1
         self.drop = Dropout(options.dropout)
         layers, connections, norms = [], [], []
+        backward = [False] * features
         given = _by_cell(options)
         for number, name in enumerate(options.cells):
             cells = [make_cell(name, features, width, **given[name]) for _ in range(self.directions)]
@@ -52,6 +55,8 @@ class Stack(nn.Module):
             widths = [cell.output_width for cell in cells]
             out = sum(widths) if self.merge == "concatenate" else widths[0]
             connections.append(Connection(options.connection, features, out))
+            own = [False] * widths[0] + [self.merge == "concatenate"] * (out - widths[0])
+            backward = backward + own if connections[-1].kind == "dense" else own
             features = connections[-1].output_width
             if options.norm == "after":
                 norms.append(nn.LayerNorm(features))
@@ -59,6 +64,7 @@ class Stack(nn.Module):
         nothing = nn.ModuleList(nn.Identity() for _ in layers)
         norms = nn.ModuleList(norms) if norms else nothing
         self.before, self.after = (norms, nothing) if options.norm == "before" else (nothing, norms)
+        self.register_buffer("backward", torch.tensor(backward, dtype=torch.bool), persistent=False)
         self.output_width = features
         self.attention = None
         if options.attention in ACROSS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import glob
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,13 +29,18 @@ def check_file(path: Path) -> None:
         raise DataError(f"{path} is empty (0 bytes); expected a file with something in it")
 
 
+def literal(path: Path) -> str:
+    """The path for polars, which takes [ ] * ? for a pattern of many files."""
+    return glob.escape(str(path))
+
+
 def reading(path: Path, form: str, load: Callable[[], pl.DataFrame], where: Callable[[], str] = str) -> pl.DataFrame:
     """`load()`, with whatever goes wrong in it told as one line; `where` finds the position of the fault."""
     import polars as pl
 
     try:
         return load()
-    except (pl.exceptions.PolarsError, OSError, ValueError, EOFError) as error:
+    except (pl.exceptions.PolarsError, OSError, ValueError, EOFError, csv.Error) as error:
         raise DataError(f"{path}{where()}: not a readable {form} file ({_plain(error)})") from error
 
 

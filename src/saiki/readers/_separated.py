@@ -9,6 +9,8 @@ from pathlib import Path
 
 from saiki.readers._text import SAVE, decoded, lines
 
+csv.field_size_limit(2**31 - 1)  # documents are longer than the 128 KiB that it takes for a fault
+
 
 def separated(path: Path) -> bool:
     """Whether the first line of a file without a suffix is values between tabs or commas."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from saiki.errors import DataError, OptionError
+from saiki.readers._files import literal
 
 #: bytes looked at to find out how a file is written
 HEAD = 1 << 16
@@ -29,6 +30,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+#: encodings of which the mark at the start tells the order of the bytes
+_MARKED = ("utf-16", "utf-32")
 #: legacy encodings that can be told from their bytes
 _JAPANESE = ("euc_jp", "cp932")
 #: control characters that texts have: tab, line feed, vertical tab, form feed, carriage return, escape
@@ -56,8 +59,9 @@ def encoding_of(path: Path, given: str | None = None) -> str:
     """
     if given is not None:
         try:
+            "a".encode(given)  # not by codecs of bytes, such as hex
             return codecs.lookup(given).name
-        except LookupError:
+        except (LookupError, ValueError):
             raise OptionError(
                 f"unknown encoding {given!r}; expected one such as utf-8, latin-1, cp932 or utf-16"
             ) from None
@@ -77,16 +81,26 @@ def encoding_of(path: Path, given: str | None = None) -> str:
 
 
 def head(path: Path, encoding: str) -> str:
-    """The first lines, whole; a byte that does not fit is left to the reader proper."""
-    start = _start(path)
-    text = start.decode(encoding, errors="replace")
-    return text if len(start) < HEAD else text.rpartition("\n")[0]
+    """The first lines, whole, two at least; a byte that does not fit is left to the reader proper."""
+    try:
+        with opened(path) as file:
+            start, more = b"", file.read(HEAD)
+            while more:
+                start += more
+                text = start.decode(encoding, errors="replace")
+                end = "\n" if "\n" in text else "\r"
+                if len(start) >= HEAD and text.count(end) > 1:
+                    return text[: text.rindex(end) + 1]
+                more = file.read(len(start))
+    except BROKEN as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+    return start.decode(encoding, errors="replace")
 
 
-def in_utf8(path: Path, encoding: str) -> Path | io.BytesIO:
+def in_utf8(path: Path, encoding: str) -> str | io.BytesIO | io.BytesIO:
     """What a library reads that knows UTF-8 alone: the file itself, or else its text in UTF-8, line ends as they are."""
     if encoding == "utf-8":
-        return path
+        return literal(path)
     with opened(path) as file:
         return io.BytesIO(file.read().decode(encoding).encode())
 
@@ -103,6 +117,9 @@ def decoded(path: Path, encoding: str, advice: str = GIVE) -> Iterator[str]:
                     text = held + decoder.decode(raw, final=not raw)
                 except UnicodeDecodeError as error:
                     raise _bad(path, encoding, error, done, advice) from None
+                except UnicodeError as error:  # of no byte in particular: the mark is not there
+                    other = f"{encoding}-le or {encoding}-be" if encoding in _MARKED else "another one"
+                    raise DataError(f"{path} is not text in {encoding} ({error}); give --encoding {other}") from None
                 held = "\r" if text.endswith("\r") and raw else ""  # its line feed may be in the next part
                 text = text.removesuffix(held).replace("\r\n", "\n").replace("\r", "\n")
                 done += text.count("\n")

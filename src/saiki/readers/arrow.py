@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
-from saiki.readers._files import reading, records
+from saiki.readers._files import literal, reading, records
 from saiki.record import Record
 
 if TYPE_CHECKING:
@@ -32,14 +32,17 @@ class Reader:
         import polars as pl
 
         if _is_file(path):
-            return records(path, pl.scan_ipc(path), "Arrow")
+            return records(path, pl.scan_ipc(literal(path)), "Arrow")
         return records(path, self.frame(path).to_native().lazy(), "Arrow")
 
 
 def _load(path: Path) -> pl.DataFrame:
     import polars as pl
 
-    return pl.read_ipc(path) if _is_file(path) else pl.read_ipc_stream(path)
+    if _is_file(path):
+        return pl.read_ipc(literal(path))
+    with path.open("rb") as file:
+        return pl.read_ipc_stream(file)
 
 
 def _is_file(path: Path) -> bool:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 MISSING = ["", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "NaT", "?"]
+#: how numbers begin that are names, such as 007
+_ZEROS = r"^[-+]?0\d"
 
 
 class Reader:
@@ -44,9 +46,12 @@ class Reader:
 
         encoding = encoding_of(path)
         form = _form(path, encoding)
-        load = lambda: pl.read_csv(in_utf8(path, encoding), infer_schema_length=None, **form)  # noqa: E731
+
+        def load() -> pl.DataFrame:
+            frame = pl.read_csv(in_utf8(path, encoding), infer_schema_length=None, **form)
+            return _without_blank_lines(_with_zeros(frame, path, encoding, form), path, encoding, form)
+
         frame = reading(path, "CSV", load, lambda: _position(path, encoding, form["separator"]))
-        frame = _without_blank_lines(_with_zeros(frame, path, encoding, form), path, encoding, form)
         return nw.from_native(with_times(_named(_unpadded(_without_spaces(frame)), form)))
 
     def read(self, path: Path) -> Iterator[Record]:
@@ -80,7 +85,8 @@ def _unpadded(frame: pl.DataFrame) -> pl.DataFrame:
         for kind in (pl.Int64, pl.Float64):
             number = bare.cast(kind, strict=False)
             if number.null_count() == bare.null_count():
-                found[series.name] = number
+                named = kind == pl.Int64 and bare.str.contains(_ZEROS).any()
+                found[series.name] = bare if named else number
                 break
     return frame.with_columns(**found) if found else frame
 
@@ -90,13 +96,11 @@ def _with_zeros(frame: pl.DataFrame, path: Path, encoding: str, form: dict) -> p
     import polars as pl
 
     whole = [name for name, kind in frame.schema.items() if kind.is_integer()]
-    first = pl.read_csv(head(path, encoding).encode(), infer_schema=False, **form) if whole else frame
-    named = [name for name in whole if name in first.columns and first[name].str.contains(r"^[-+]?0\d").any()]
-    if not named:
+    if not whole or not re.search(rf'(^|[\r\n{re.escape(form["separator"])}])"?[-+]?0\d', head(path, encoding)):
         return frame
-    overrides = dict.fromkeys(named, pl.String)
-    texts = pl.read_csv(in_utf8(path, encoding), columns=named, schema_overrides=overrides, **form)
-    return frame.with_columns(*texts.iter_columns())
+    overrides = dict.fromkeys(whole, pl.String)
+    texts = pl.read_csv(in_utf8(path, encoding), columns=whole, schema_overrides=overrides, **form)
+    return frame.with_columns(s for s in texts.iter_columns() if s.str.contains(_ZEROS).any())
 
 
 def _without_blank_lines(frame: pl.DataFrame, path: Path, encoding: str, form: dict) -> pl.DataFrame:
@@ -118,7 +122,10 @@ def _without_spaces(frame: pl.DataFrame) -> pl.DataFrame:
         return frame
     bare = frame.with_columns(pl.selectors.string().str.strip_chars())
     bare.columns = [name.strip() for name in frame.columns]
-    return pl.read_csv(io.BytesIO(bare.write_csv().encode()), infer_schema_length=None, null_values=MISSING)
+    found = pl.read_csv(io.BytesIO(bare.write_csv().encode()), infer_schema_length=None, null_values=MISSING)
+    whole = [s for s in bare.iter_columns() if s.dtype == pl.String and found[s.name].dtype.is_integer()]
+    named = [s for s in whole if s.str.contains(_ZEROS).any()]
+    return found.with_columns(s.replace(dict.fromkeys(MISSING)) for s in named)
 
 
 def with_times(frame: pl.DataFrame) -> pl.DataFrame:

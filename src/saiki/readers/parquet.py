@@ -7,7 +7,7 @@ from pathlib import Path
 
 import narwhals as nw
 
-from saiki.readers._files import reading, records
+from saiki.readers._files import literal, reading, records
 from saiki.record import Record
 
 SUFFIXES = (".parquet", ".pq")
@@ -22,10 +22,10 @@ class Reader:
         """The whole table; DataError if the file is broken."""
         import polars as pl
 
-        return nw.from_native(reading(path, "Parquet", lambda: pl.read_parquet(path)))
+        return nw.from_native(reading(path, "Parquet", lambda: pl.read_parquet(literal(path))))
 
     def read(self, path: Path) -> Iterator[Record]:
         """The rows as records, lazily."""
         import polars as pl
 
-        return records(path, pl.scan_parquet(path), "Parquet")
+        return records(path, pl.scan_parquet(literal(path)), "Parquet")

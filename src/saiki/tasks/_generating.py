@@ -92,7 +92,9 @@ class GenerateTask(Task):
         if not isinstance(base.task, GenerateTask):
             raise ModelError(f"--from: a model of the task {base.name} cannot go on as generate")
         if options.vectors is not None:
-            raise OptionError("--vectors are where a model begins, and this one goes on from another; leave --vectors out")
+            raise OptionError(
+                "--vectors are where a model begins, and this one goes on from another; leave --vectors out"
+            )
         old = base.task.options
         kept = {n: getattr(old, n) for n in KEPT}
         if "counted" not in options.model_fields_set:
@@ -243,6 +245,9 @@ class GenerateTask(Task):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             made = LanguageModel(sizes, options, width)
+            if not adaptive:  # what is frequent is probable before anything is learned
+                counts = torch.tensor(self.counts, dtype=made.bias.dtype) + 1
+                made.bias.detach().copy_((counts / counts.sum()).log())
             if made.grams is not None and self.keys is not None:
                 made.grams.keys.copy_(torch.from_numpy(self.keys))
             if self.vectors is not None:

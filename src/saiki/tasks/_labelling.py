@@ -17,7 +17,7 @@ from saiki.baselines._summary import summaries
 from saiki.cells import cell_class
 from saiki.data._layout import Layout
 from saiki.data.audit import audit_labelled
-from saiki.data.folds import folds
+from saiki.data.folds import folds, one_group
 from saiki.data.frames import native
 from saiki.data.labelled import Labelled, labelled
 from saiki.data.roles import ID
@@ -215,6 +215,8 @@ class LabelTask(Task):
         everything, members = np.arange(len(self._own)), self.plan.members
         apart = valid is not None or whole
         seen = [everything if apart else np.flatnonzero(self._folds != k) for k in range(members)]
+        if not all(map(len, seen)):
+            raise one_group(self.options.group)
         judged, held = self._judged(valid, whole)
         changes = self.options.augment
         if changes is None:
@@ -290,14 +292,15 @@ class LabelTask(Task):
         """Each series held out, answered by the member that has not seen it and by baselines fitted without it."""
         if valid is not None:
             return self.evaluate(network, valid)
-        held = [np.flatnonzero(self._folds == k) for k in range(self.plan.members)]
+        # of few groups, some members have none left out
+        held = {k: rows for k in range(self.plan.members) if len(rows := np.flatnonzero(self._folds == k))}
         members = list(network.members)
-        scores = [answers(m, self._encoded, rows) for m, rows in zip(members, held, strict=True)]
+        scores = [answers(members[k], self._encoded, rows) for k, rows in held.items()]
         ours = self.decode((torch.cat(scores) / network.temperature).double().numpy())
         parts = [self._by_baselines(self._baselines(np.flatnonzero(self._folds != k)), self._own.select(rows))
-                 for k, rows in enumerate(held)]  # fmt: skip
+                 for k, rows in held.items()]  # fmt: skip
         theirs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        rows = np.concatenate(held)
+        rows = np.concatenate(list(held.values()))
         about = f"validation: {len(rows):,} series, each answered by a network that has not seen it"
         found = self.judge({"saiki": ours} | theirs, self._encoded.truth[rows], self._own.ids[rows], about)
         if len(members) > 1:

@@ -116,10 +116,15 @@ class TagProblem:
         return network.loss(batch)
 
     def validate(self, network: nn.Module) -> float:
-        """The mean surprise per step of labels held out, in nats; NaN without any."""
+        """The mean surprise per step of labels held out, in nats; NaN without any.
+
+        Where labels are judged together, a series with an unknown one has no surprise, and is left out.
+        """
         assert isinstance(network, Tagger)
         total, count = 0.0, 0
         order = np.argsort(self.held.lengths, kind="stable")
+        if network.crf is not None:
+            order = order[[self._known(row) for row in order]]
         for start in range(0, len(order), 64):
             rows = order[start : start + 64]
             batch = self.judged.batch(self.held.starts[rows], self.held.lengths[rows])
@@ -127,3 +132,8 @@ class TagProblem:
             if known:
                 total, count = total + float(network.loss(batch)) * known, count + known
         return total / count if count else float("nan")
+
+    def _known(self, row: int) -> bool:
+        """Whether training knows all labels of a held stretch."""
+        start, length = self.held.starts[row], self.held.lengths[row]
+        return bool((self.judged.truth[start : start + length] >= 0).all())

@@ -13,7 +13,8 @@ import torch
 
 from saiki import baselines, catalog
 from saiki.data._rows import ranges
-from saiki.data.folds import folds
+from saiki.data.columns import as_polars
+from saiki.data.folds import folds, one_group
 from saiki.data.frames import native
 from saiki.data.tagged import Tagged, TagLayout, tagged
 from saiki.errors import DataError, OptionError
@@ -117,8 +118,13 @@ class TagTask(Task):
         more = f", and {len(names) - 10} more" if len(names) > 10 else ""
         held = int(self._held.lengths.sum())
         how = "whole series" if len(self._own) >= FEW else "the end of every series"
-        rows = [("labels", f"{words}{more} in {self.layout.target}"), ("held out", f"{held:,} steps, {how}")]
+        told = f"{held:,} steps, {how}" if held else "nothing"
+        rows = [("labels", f"{words}{more} in {self.layout.target}"), ("held out", told)]
         return [*self._own.describe(), *rows]
+
+    @classmethod
+    def validated_apart(cls, options: Tag) -> Tag:
+        return options.model_copy(update={"holdout": 0.0})
 
     def fingerprint(self, data: Any = None) -> str:
         return (self._own if data is None else self.read(data)).fingerprint()
@@ -131,14 +137,16 @@ class TagTask(Task):
     @cached_property
     def _split(self) -> tuple[Part, Part]:
         """The stretches that are learned from, and those held out: whole series, or the ends of all where there are few."""
-        own = self._own
+        own, share = self._own, self.options.holdout
         starts, lengths = own.series.starts, own.lengths
+        if not share:
+            return Part(starts, lengths), Part(starts[:0], lengths[:0])
         if len(own) < FEW:
-            kept = np.maximum(
-                lengths - np.ceil(lengths * self.options.holdout).astype(np.int64), np.minimum(lengths, 1)
-            )
+            kept = np.maximum(lengths - np.ceil(lengths * share).astype(np.int64), np.minimum(lengths, 1))
             return Part(starts, kept), Part(starts + kept, lengths - kept)
-        parts = folds(np.zeros(len(own), np.int64), max(2, round(1 / self.options.holdout)), own.series.group)
+        parts = folds(np.zeros(len(own), np.int64), max(2, round(1 / share)), own.series.group)
+        if not parts.any():
+            raise one_group(self.options.group)
         return Part(starts[parts != 0], lengths[parts != 0]), Part(starts[parts == 0], lengths[parts == 0])
 
     @property
@@ -230,7 +238,7 @@ class TagTask(Task):
         label = self.label.decode(codes[back], "saiki")
         sure = pl.Series("saiki-p", p[np.arange(len(codes)), codes][back].astype(np.float64))
         names = filter(None, (self.layout.id, self.layout.time, self.layout.words))
-        kept = [pl.Series(name, source[name].to_list()) for name in names]
+        kept = [as_polars(source[name]) for name in names]
         path = isinstance(data, str | Path)
         return native(pl.DataFrame([*kept, label, sure]), None if path else source)
 
@@ -251,7 +259,7 @@ class TagTask(Task):
             raise DataError(f"no column {self.layout.target!r} with the labels; expected it beside the steps")
         found = self.predict(network, source)
         frame = found if isinstance(found, pl.DataFrame) else pl.DataFrame(found)
-        return frame.with_columns(truth=pl.Series(source[self.layout.target].to_list()))
+        return frame.with_columns(as_polars(source[self.layout.target]).alias("truth"))
 
     def validation(self, network: Tagger, valid: Any = None) -> Evaluation | None:
         if valid is not None:

@@ -94,7 +94,7 @@ class Task:
         return False
 
     def network(self, options: Network, width: int, seed: int) -> nn.Module:
-        """A fresh network, its weights drawn from `seed` alone."""
+        """A fresh network, its weights drawn from `seed` alone: for every layer as many numbers as it is wide, at least."""
         raise NotImplementedError
 
     def problem(self, batch: int, valid: Any = None, whole: bool = False) -> Problem:

@@ -14,13 +14,13 @@ import polars as pl
 import torch
 
 from saiki import baselines, catalog
-from saiki.data.pairs import Pairs, pairs
+from saiki.data.pairs import Pairs, is_table, pairs
 from saiki.decoding.beam import beam
 from saiki.decoding.greedy import greedy
 from saiki.errors import DataError, OptionError
 from saiki.metrics import bleu, chrf, exact
 from saiki.modalities import text as modality
-from saiki.modalities._words import is_split, without_spaces
+from saiki.modalities._words import is_split, joined, without_spaces
 from saiki.modalities._words import words as units_of
 from saiki.modalities.text import END, UNKNOWN, TextCodec
 from saiki.network.attention import KINDS
@@ -101,9 +101,15 @@ class TranslateTask(Task):
         return self.stored["fingerprint"] if data is None else _fingerprint(self.read(data))
 
     def read(self, data: Any, both: bool = True) -> Pairs:
-        """Pairs, or the source alone, read as the training data were."""
-        names = self.stored["names"]
-        return pairs(data, names["source"], names["target"], self.options.encoding, both)
+        """Pairs, or the source alone, read as the training data were; DataError where both are asked for and there is no pair."""
+        names, path = self.stored["names"], self.stored["path"]
+        tabs = path is not None and not is_table(Path(path))
+        found = pairs(data, names["source"], names["target"], self.options.encoding, both, tabs)
+        if both and not len(found):
+            raise DataError(
+                f"the data holds no pair with text on both sides, and {found.left_out:,} with an empty side; expected at least 1"
+            )
+        return found
 
     # The network and its training.
 
@@ -147,12 +153,12 @@ class TranslateTask(Task):
     def problem(self, batch: int, valid: Any = None, whole: bool = False) -> PairProblem:
         assert self.training is not None
         assert self.held is not None
-        train, held = self.training, self.held if valid is None else self.read(valid)
-        own = self.options
-        encoded = None if whole or not len(held) else self._encode(held)
-        return PairProblem(
-            self._encode(train), encoded, min(batch, len(train)), self.seed, own.smoothing, own.scheduled_sampling
-        )
+        own, held = self.options, self.held if valid is None or whole else self.read(valid)
+        (sources, targets), judged = self._encode(self.training), self._encode(held)
+        if whole:
+            sources, targets, judged = sources + judged[0], targets + judged[1], None
+        batch = min(batch, len(sources))
+        return PairProblem((sources, targets), judged, batch, self.seed, own.smoothing, own.scheduled_sampling)
 
     def _encode(self, texts: Pairs) -> tuple[list[np.ndarray], list[np.ndarray]]:
         assert texts.target is not None
@@ -191,17 +197,19 @@ class TranslateTask(Task):
 
     def _text(self, network: Translator, text: str, row: np.ndarray, said: list[int]) -> str:
         """The text of an answer; an unknown unit becomes the unit of the source that was looked at most."""
-        if UNKNOWN not in said or network.decoder.attention is None or not len(row):
-            return self.target.decode(said).strip()
-        weights = self._weights(network, row, said)
-        source = self.source
-        clean = source.clean(text if source.units == "characters" else f" {text.strip()}")
-        pieces = clean if source.units == "characters" else units_of(clean, source.split, source.spaces)
-        shown = [
-            pieces[int(weights[place].argmax())] if unit == UNKNOWN else self.target.decode([unit])
-            for place, unit in enumerate(said)
-        ]
-        return "".join(shown).strip()
+        source, target = self.source, self.target
+        if UNKNOWN not in said or target.tokenizer or network.decoder.attention is None or not len(row):
+            return target.decode(said).strip()
+        words = source.units == "words"
+        clean = source.clean(f" {text.strip()}" if words else text)
+        pieces = units_of(clean, source.split, source.spaces) if words else clean
+        copied = [pieces[place] for place in self._weights(network, row, said).argmax(1).tolist()]
+        if words and target.split:
+            copied = [piece.strip(" ") for piece in copied]
+        elif words and source.split:
+            copied = [f" {piece}" for piece in copied]
+        shown = [piece if unit == UNKNOWN else target.decode([unit]) for piece, unit in zip(copied, said, strict=True)]
+        return joined(shown, words and target.split, spaces=True).strip()
 
     def _weights(self, network: Translator, row: np.ndarray, said: list[int]) -> torch.Tensor:
         """Attention of every unit of an answer on the units of its source: `[answer, source]`."""

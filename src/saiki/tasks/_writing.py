@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -29,11 +29,13 @@ class Writing(Sampling):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     length: int = Field(500, ge=0, description="Units to write at most.")
-    stop: tuple[str, ...] = Field((), description="Text at which writing stops, and that is left out.")
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="Text at which writing stops, and that is left out."
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of what is drawn.")
     beam: int | None = Field(None, ge=1, le=1000, description="Answers that are followed side by side; 1 is greedy.")
     candidates: int | None = Field(None, ge=1, le=1000, description="Completions to give, with their probabilities.")
-    block: int = Field(0, ge=0, description="With beam: no group of so many units comes twice.")
+    block: int = Field(0, ge=0, description="With beam or candidates: no group of so many units comes twice.")
 
 
 class Pen:
@@ -94,6 +96,10 @@ def write(task: Any, network: Any, prompt: str | Sequence[str] = "", **options: 
         raise OptionError(
             f"option {name}: {first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"
         ) from None
+    if how.block and not (how.beam or how.candidates):
+        raise OptionError(
+            f"got block {how.block} for units that are drawn; give --beam or --candidates too, or leave --block out"
+        )
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     begun = [read_prompt(task, text) for text in prompts]
     if how.beam or how.candidates:
@@ -151,7 +157,7 @@ def _possible(task: Any, logarithms: np.ndarray) -> np.ndarray:
 
 def stopped(text: str, stop: Sequence[str]) -> str:
     """The text before the first of the stops."""
-    places = [place for s in stop if s and (place := text.find(s)) >= 0]
+    places = [place for s in stop if (place := text.find(s)) >= 0]
     return text[: min(places)] if places else text
 
 
@@ -221,22 +227,21 @@ class TextStream:
         text = row.get("text")
         if not isinstance(text, str):
             raise DataError(f"the row has text {text!r}; expected an object with the field 'text'")
-        key = row.get("id")
-        self.pen.state, self.pen.h = self._texts.pop(key, self._begin)
+        key, units = row.get("id"), self.task.codec.encode(text).tolist()
+        if key not in self._texts and len(self._texts) >= MOST_TEXTS:
+            raise DataError(
+                f"got a text with the new id {key!r}; expected at most {MOST_TEXTS:,} texts at once: begin another stream"
+            )
+        self.pen.state, self.pen.h = self._texts.get(key, self._begin)
         nats = []
-        for unit in self.task.codec.encode(text).tolist():
+        for unit in units:
             nats.append(-float(self.pen.logarithms()[unit]))
             self.pen.push(unit)
-        self._keep(key)
+        self._texts[key] = self._state()
         answer = {} if key is None else {"id": key}
         characters = len(self.task.codec.clean(text))
         answer |= {"nats": nats, "nats_per_character": sum(nats) / characters if characters else None}
         return answer | {"next": self._next()}
-
-    def _keep(self, key: Any) -> None:
-        self._texts[key] = self._state()
-        if len(self._texts) > MOST_TEXTS:
-            raise DataError(f"more than {MOST_TEXTS:,} texts at once; end the stream and begin another")
 
     def _next(self) -> list[dict[str, Any]]:
         p = np.exp(self.pen.logarithms())

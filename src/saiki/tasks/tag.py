@@ -35,7 +35,7 @@ class Tag(BaseModel):
     differences: bool | None = Field(
         None, description="Tell the change since the step before too (default: unless values are missing)."
     )
-    holdout: float = Field(0.1, gt=0, lt=1, description="Share of the series held out for validation.")
+    holdout: float = Field(0.1, ge=0, lt=1, description="Share of the series held out for validation.")
 
 
 def load_task():

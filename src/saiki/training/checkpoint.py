@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from saiki.errors import DataError, ModelError
-from saiki.storage import reason
+from saiki.storage import reason, sync
 from saiki.training.bptt import Carry
 
 
@@ -100,7 +100,11 @@ def write(folder: Path, run: Run, identity: dict[str, Any]) -> None:
         save_file(run.tensors(), part / "tensors.safetensors")
         text = json.dumps({"identity": identity, "progress": asdict(run.progress)})
         (part / "progress.json").write_text(text, encoding="utf-8")
-        shutil.rmtree(target, ignore_errors=True)
+        sync(part)
+        if target.exists():  # moved aside, so that there is a whole one at any moment
+            aside = folder / f"{target.name}.old"
+            shutil.rmtree(aside, ignore_errors=True)
+            target.rename(aside)
         part.rename(target)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(part, ignore_errors=True)

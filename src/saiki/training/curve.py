@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +40,21 @@ class CurveFile:
 
 
 class TensorBoard:
-    """The same curve for TensorBoard."""
+    """The same curve for TensorBoard, a run in a folder of its own for every network."""
 
     def __init__(self, folder: Path) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise MissingExtraError("tensorboard", "tensorboard", "--tensorboard") from error
-        self.writer: Any = SummaryWriter(str(folder))
+        self.folder, self.kind = folder, SummaryWriter
+        self.writer: Any = None
 
-    def started(self, progress: Progress) -> None: ...
+    def started(self, progress: Progress) -> None:
+        run = self.folder / re.sub(r"\W+", "-", progress.label)
+        self.writer = self.kind(
+            str(run), purge_step=progress.step + 1
+        )  # a run that was resumed writes some steps again
 
     def stepped(self, progress: Progress, loss: float) -> None: ...
 

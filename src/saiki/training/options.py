@@ -39,7 +39,9 @@ class Training(BaseModel):
     device: str = Field("cpu", description="Device that trains: cpu, cuda, … (devices other than cpu are untested).")
     devices: int = Field(1, ge=1, description="Number of devices, through lightning-fabric (untested).")
     precision: Literal["32", "bf16-mixed"] = Field("32", description="Arithmetic; mixed needs lightning-fabric.")
-    tensorboard: bool = Field(False, description="Write the learning curve for TensorBoard too.")
+    tensorboard: bool = Field(
+        False, description="Write the learning curve for TensorBoard too, beside the model, to OUT.tensorboard."
+    )
 
     @model_validator(mode="after")
     def _one_budget(self) -> Training:
