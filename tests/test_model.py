@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -270,15 +273,27 @@ def test_two_trainings_into_one_folder_are_kept_apart(tmp_path, table):
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
-def test_curves_for_tensorboard_stay_beside_the_model(tmp_path, table):
-    pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+def test_curves_for_tensorboard_stay_beside_the_model(tmp_path, table, monkeypatch):
+    written = {}
 
+    class Writer:
+        def __init__(self, folder, purge_step):
+            self.rows = written.setdefault(Path(folder), [])
+            assert purge_step == 1
+
+        def add_scalar(self, name, value, step):
+            self.rows.append((name, value, step))
+
+        def close(self):
+            self.rows.append("closed")
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
     with pytest.raises(OptionError, match="give out=FOLDER"):
         saiki.train("forecast", table, tensorboard=True, **QUICK)
     model = saiki.train("forecast", table, tensorboard=True, ensemble=2, out=tmp_path / "m", **QUICK)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "m.tensorboard"]
-    runs = sorted((tmp_path / "m.tensorboard").iterdir())
-    assert [run.name for run in runs] == ["training-network-1-of-2", "training-network-2-of-2"]
-    found = EventAccumulator(str(runs[0])).Reload().Scalars("loss")
-    assert [event.step for event in found] == [row["step"] for row in model.run["curve"]]
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+    runs = [tmp_path / "m.tensorboard" / f"training-network-{n}-of-2" for n in (1, 2)]
+    assert list(written) == runs
+    told = [("loss", row["loss"], row["step"]) for row in model.run["curve"]]
+    assert [row for row in written[runs[0]] if row[0] == "loss"] == told
+    assert all(rows[-1] == "closed" for rows in written.values())

@@ -52,9 +52,8 @@ class TensorBoard:
 
     def started(self, progress: Progress) -> None:
         run = self.folder / re.sub(r"\W+", "-", progress.label)
-        self.writer = self.kind(
-            str(run), purge_step=progress.step + 1
-        )  # a run that was resumed writes some steps again
+        # a run that was resumed writes some steps again
+        self.writer = self.kind(str(run), purge_step=progress.step + 1)
 
     def stepped(self, progress: Progress, loss: float) -> None: ...
 
