@@ -9,6 +9,7 @@ import torch
 
 import saiki
 from saiki.errors import DataError, ModelError, OptionError
+from saiki.network.scaling import window_scale
 from saiki.tasks.forecast import Forecast, toy
 
 QUICK = {"horizon": 6, "steps": 12, "width": 16, "layers": 1, "batch": 32}
@@ -405,3 +406,10 @@ def test_resuming_sees_corrected_covariates(tmp_path):
     saiki.train("forecast", table, out=tmp_path / "m", **given)
     with pytest.raises(DataError, match="data differs"):
         saiki.train("forecast", table.with_columns(pl.col("heat") + 1), out=tmp_path / "m", resume=True, **given)
+
+
+def test_a_missing_value_stays_missing_as_a_logarithm():
+    scale = window_scale(torch.tensor([[1.0, 2.0, 4.0]]), torch.ones(1, 3, dtype=torch.bool), log=True)
+    inward = scale.inward(torch.tensor([[torch.nan, 0.0, -1.0, 0.1, 2.0]]))[0]
+    assert inward[0].isnan()
+    assert inward[1] == inward[2] == inward[3] < inward[4]

@@ -47,7 +47,7 @@ class Scale(NamedTuple):
 
 
 def _log(y: Tensor, floor: Tensor) -> Tensor:
-    return torch.where(y > 0, y, floor).log()
+    return torch.where(y <= 0, floor, y).log()  # NaN stays NaN
 
 
 def no_scale(y: Float[Tensor, "batch time"]) -> Scale:
