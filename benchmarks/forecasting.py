@@ -160,7 +160,7 @@ def one(what: Set | None, data: Path, seed: int, peer: bool) -> dict[str, Any]:
 
 
 def page(rows: dict[str, dict[str, Any]], code: str) -> str:
-    """The table of the documentation: of every set the rows of these sources, else those of earlier ones, which it says."""
+    """The table of the documentation: of every set and seed the row of these sources, else that of earlier ones, which it says."""
     lines = [
         "# Forecasts in practice",
         "",
@@ -170,8 +170,11 @@ def page(rows: dict[str, dict[str, Any]], code: str) -> str:
     for name in [*SETS, STOCKS]:
         of_set = {key: row for key, row in rows.items() if row["set"] == name and not row.get("peer")}
         peers = [row for row in rows.values() if row["set"] == name and row.get("peer")]
-        present = [row for key, row in of_set.items() if key.endswith(code)]
-        found = sorted(present or of_set.values(), key=lambda r: r["seed"])
+        ordered = sorted(of_set.items(), key=lambda pair: pair[0].endswith(code))  # those of these sources last
+        earlier = sorted(
+            {row["seed"] for _, row in ordered} - {row["seed"] for key, row in ordered if key.endswith(code)}
+        )
+        found = [row for _, row in sorted({row["seed"]: row for _, row in ordered}.items())]
         if not found:
             continue
         what = SETS.get(name)
@@ -187,7 +190,8 @@ def page(rows: dict[str, dict[str, Any]], code: str) -> str:
             else f"classify … {' '.join(STOCK_OPTIONS)}"
         )
         seeds = ", ".join(str(r["seed"]) for r in found)
-        dated = "" if present else " Measured with earlier sources, and not again since."
+        which = "All" if len(earlier) == len(found) else f"Seeds {', '.join(map(str, earlier))}"
+        dated = f" {which} measured with earlier sources, and not again since." if earlier else ""
         lines += [f"## {title}", "", f"`saiki train {command} --seed S`, seeds {seeds}.{dated}", ""]
         lines += ["| | " + " | ".join(scores) + " |", "|---|" + "---:|" * len(scores)]
         for who in found[0]["scores"]:
@@ -197,7 +201,8 @@ def page(rows: dict[str, dict[str, Any]], code: str) -> str:
             cells = [_median([r["scores"][s] for r in peers]) for s in scores]
             lines.append(f"| {peers[0]['peer']}, {len(peers)} seed(s) | " + " | ".join(cells) + " |")
         facts = f"{statistics.median(r['seconds'] for r in found):.0f} s of training, {found[0]['machine']}, "
-        facts += f"{found[0]['threads']} thread(s), torch {found[0]['torch']}, commit {found[0]['commit']}"
+        facts += f"{found[0]['threads']} thread(s), torch {found[0]['torch']}, commit "
+        facts += ", ".join(dict.fromkeys(row["commit"] for row in found))
         said = [what.known] if what and what.known else []
         if not what:
             said += [

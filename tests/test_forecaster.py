@@ -28,6 +28,7 @@ def test_it_can_be_cloned_and_set():
     assert made.get_params() == {"horizon": 6, **GIVEN}
 
 
+@pytest.mark.slow
 def test_a_grid_search_and_a_pipeline_take_it():
     selection = pytest.importorskip("sklearn.model_selection")
     pipeline = pytest.importorskip("sklearn.pipeline")

@@ -73,6 +73,7 @@ def test_a_refit_sees_nothing_after_its_cutoff(model, table):
     assert not one[1]["saiki"].equals(other[1]["saiki"])
 
 
+@pytest.mark.slow
 def test_a_refit_does_not_even_settle_intervals_and_shares_on_what_comes_after(table):
     """Two models whose training data differ after the first cutoff say the same there, intervals included, once trained anew."""
     calm = toy(0, series=24, steps=100)  # so many that Theta may have a share
@@ -155,6 +156,7 @@ def test_without_held_out_errors_other_levels_are_refused(table):
         bare.predict(table, level=[90])
 
 
+@pytest.mark.slow
 def test_intervals_cover_what_they_promise():
     """Exchangeable noise around a known season: 80 and 95 % of what is to come lies inside, and most of 40 paths too."""
     rng = np.random.default_rng(3)

@@ -283,6 +283,7 @@ def test_a_torn_run_goes_on_from_its_best_weights_with_half_the_rate(monkeypatch
     assert left.curve[-1]["loss"] > progress.curve[-1]["loss"]
 
 
+@pytest.mark.slow
 def test_a_mended_run_resumes_bit_for_bit(tmp_path):
     options = Training(
         steps=800, batch=8, validations=8, patience=20, learning_rate=3e-3, checkpoint_every=50, average=0.9
@@ -319,6 +320,7 @@ class Noise:
         return self.score if self.left > 0 else float("nan")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", [1.0, float("nan")])
 def test_noise_is_not_mended(score):
     progress = run(nn.Linear(2, 1), Noise(score), Training(steps=2000, batch=4, validations=20, patience=100))
