@@ -194,6 +194,11 @@ def test_more_products_than_the_kernel_knows_are_left_to_the_loop():
         x, counts, state = torch.randn(5, 3), torch.tensor([2, 2, 1]), made.initial_state(2)
         assert "products" in kernels.find(made, x, state)
         torch.testing.assert_close(unroll(made, x, counts, state)[0], unroll_reference(made, x, counts, state)[0])
+    for cell, options in (("rhn", {"depth": 32}), ("gru", {"transition": 30})):  # as many as it knows
+        made = make_cell(cell, 3, 4, **options)
+        x, counts, state = torch.randn(5, 3), torch.tensor([2, 2, 1]), made.initial_state(2)
+        assert isinstance(kernels.find(made, x, state), kernels.Row)
+        torch.testing.assert_close(unroll(made, x, counts, state)[0], unroll_reference(made, x, counts, state)[0])
 
 
 @pytest.mark.slow

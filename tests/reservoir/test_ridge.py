@@ -135,3 +135,19 @@ def test_leverage_tells_the_error_of_a_row_left_out(strength):
         without = rest.solve(strength)
         expected = y[row] - x[row] @ without.weight - without.intercept
         torch.testing.assert_close(errors[row] / (1 - ridge.leverage(x[row : row + 1], strength)), expected)
+
+
+def test_rows_after_a_fit_count_as_if_they_had_been_in_it():
+    """Online from what a regression found is online from the beginning; the intercept's penalty is as good as none here."""
+    x, y = torch.randn(60, 4, dtype=torch.float64), torch.randn(60, 2, dtype=torch.float64)
+    ridge = Ridge(4, 2)
+    ridge.add(x[:40], y[:40])
+    late, early = (RecursiveLeastSquares(4, 2, 1e-9) for _ in range(2))
+    late.go_on(ridge.solve(1e-9), ridge.factor[:, :5])
+    for row in range(40):
+        early.learn(x[row], y[row])
+    torch.testing.assert_close(late.weights, early.weights, rtol=0, atol=1e-6)
+    for row in range(40, 60):
+        for online in (late, early):
+            online.learn(x[row], y[row])
+    torch.testing.assert_close(late.weights, early.weights, rtol=0, atol=1e-6)

@@ -10,7 +10,8 @@ import pytest
 
 import saiki
 from saiki.baselines import theta
-from saiki.tasks._theta_share import LEAST, SHARES, chosen
+from saiki.network.scaling import FLOOR
+from saiki.tasks._theta_share import SHARES, chosen
 from saiki.tasks.forecast import toy
 
 QUICK = {"horizon": 6, "steps": 10, "width": 8, "layers": 1, "batch": 16}
@@ -55,7 +56,7 @@ def test_it_has_a_share_of_series_that_wander(model, table):
     assert alone.task.theta.share == 0
     found = [np.log(m.predict(table)["saiki"].to_numpy().reshape(24, 6)) for m in (alone, model)]
     y = table["y"].to_numpy().reshape(24, 80)
-    answer = np.log(np.maximum(theta.rows(y, 6, model.task.season), LEAST * y.min(1, keepdims=True)))
+    answer = np.log(np.maximum(theta.rows(y, 6, model.task.season), FLOOR * y.min(1, keepdims=True)))
     share = model.task.theta.share
     np.testing.assert_allclose(found[1], found[0] + share * (answer - found[0]), rtol=1e-5, atol=1e-6)
     assert model.validation.scores["saiki"]["mase"] < alone.validation.scores["saiki"]["mase"]

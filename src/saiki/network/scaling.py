@@ -34,7 +34,8 @@ class Scale(NamedTuple):
         """Every row `times` times in a row."""
         if times == 1:
             return self
-        return Scale(*(None if part is None else part.repeat_interleave(times, 0) for part in self))  # type: ignore[arg-type]
+        floor = None if self.floor is None else self.floor.repeat_interleave(times, 0)
+        return Scale(self.center.repeat_interleave(times, 0), self.spread.repeat_interleave(times, 0), floor)
 
     def inward(self, y: Tensor) -> Tensor:
         """Data units to normalised units."""

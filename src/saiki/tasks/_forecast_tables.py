@@ -9,10 +9,14 @@ import numpy as np
 import polars as pl
 
 from saiki.data.frames import native
+from saiki.data.frequency import Frequency, infer
 from saiki.data.panel import Panel
 from saiki.data.roles import Roles
 from saiki.errors import DataError
 from saiki.readers import read_frame
+
+#: rows by which a series tells that its steps are others than the model's
+ENOUGH_ROWS = 4
 
 
 def as_table(data: Any) -> Any:
@@ -24,6 +28,28 @@ def as_table(data: Any) -> Any:
         raise DataError(f"the array has shape {data.shape}; expected [series, time]")
     series, time = np.indices(rows.shape)
     return read_frame(pl.DataFrame({"unique_id": series.ravel(), "ds": time.ravel(), "y": rows.ravel()}))
+
+
+def check_step(data: Panel, own: Frequency) -> None:
+    """DataError for a table whose rows keep to another step than the model's own."""
+    if data.frequency.regular or not (data.lengths > 2).any():
+        return
+    step = infer(data.times, data.lengths)
+    shorter = step.unit == own.unit and step.count < own.count
+    other = own.regular and (step.unit, step.count) != (own.unit, own.count)
+    if shorter or (other and _keeps(step, data)):
+        raise DataError(
+            f"the rows are {step.name} apart, the model was trained on steps of {own.name}; bring the data to that step first"
+        )
+
+
+def _keeps(step: Frequency, data: Panel) -> bool:
+    """Whether every row of series long enough to tell lies one such step after the row before it."""
+    some = data.select(np.flatnonzero(data.lengths > ENOUGH_ROWS))
+    if not len(some):
+        return False
+    place, exact = step.grid(some.times, np.repeat(some.times[some.starts], some.lengths))
+    return bool(exact.all() and (place == np.arange(len(place)) - np.repeat(some.starts, some.lengths)).all())
 
 
 def library(data: Any, source: Any) -> Any:

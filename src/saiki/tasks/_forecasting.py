@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from saiki.data.audit import audit_panel, marks
 from saiki.data.frames import forecast_frame
-from saiki.data.frequency import Frequency, infer
+from saiki.data.frequency import Frequency
 from saiki.data.panel import Panel, panel
 from saiki.data.roles import Roles
 from saiki.data.split import Split, by_id, by_time
@@ -28,7 +28,7 @@ from saiki.tasks import _anomalies, _backtest, _forecast_columns, _forecast_scor
 from saiki.tasks._calibration import Calibration, mirrored
 from saiki.tasks._clinical import Clinical
 from saiki.tasks._evaluation import Evaluation
-from saiki.tasks._forecast_tables import as_table, library, parse_time
+from saiki.tasks._forecast_tables import as_table, check_step, library, parse_time
 from saiki.tasks._insight import Insight, insight
 from saiki.tasks._plan import MANY_SERIES, default_width, make_plan, training_defaults
 from saiki.tasks._sampling import MOST_VALIDATED, ForecastProblem, held_out, make_network, validated_places
@@ -45,10 +45,6 @@ UNITS = {
     "last": "less the last value of their window",
     "none": "as they are",
 }
-
-
-#: rows by which a series tells that its steps are others than the model's
-ENOUGH_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -246,16 +242,7 @@ class ForecastTask(Task):
     def read(self, data: Any) -> Panel:
         """A table read as the training data was; DataError for one whose steps are others."""
         found = panel(as_table(data), roles=self.roles, freq=self.frequency.name, season=self.season)
-        if not found.frequency.regular and (found.lengths > 2).any():
-            step = infer(found.times, found.lengths)
-            own = self.frequency
-            shorter = step.unit == own.unit and step.count < own.count
-            other = own.regular and (step.unit, step.count) != (own.unit, own.count)
-            if shorter or (other and _keeps(step, found)):
-                raise DataError(
-                    f"the rows are {step.name} apart, the model was trained on steps of {own.name}; "
-                    "bring the data to that step first"
-                )
+        check_step(found, self.frequency)
         return found
 
     def windows(self, data: Panel) -> Windows:
@@ -475,15 +462,6 @@ class ForecastTask(Task):
 
 def _table_options(options: Forecast) -> table.TableOptions:
     return table.TableOptions(calendar=options.calendar, holidays=options.holidays)
-
-
-def _keeps(step: Frequency, data: Panel) -> bool:
-    """Whether every row of series long enough to tell lies one such step after the row before it."""
-    some = data.select(np.flatnonzero(data.lengths > ENOUGH_ROWS))
-    if not len(some):
-        return False
-    place, exact = step.grid(some.times, np.repeat(some.times[some.starts], some.lengths))
-    return bool(exact.all() and (place == np.arange(len(place)) - np.repeat(some.starts, some.lengths)).all())
 
 
 def _training_part(options: Forecast, everything: Panel) -> Panel:

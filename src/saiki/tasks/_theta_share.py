@@ -18,6 +18,7 @@ from saiki.data.panel import Panel
 from saiki.data.windows import WindowBatch, Windows
 from saiki.metrics import mase
 from saiki.network.forecaster import Outlook
+from saiki.network.scaling import FLOOR
 from saiki.tasks._linear_share import SHARES, costs
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 MEMORY = 500
 #: an error must be lower by so much, relatively, for the work to be worth it
 WORTH = 0.002
-#: with logarithms, the least that Theta may say, as a share of the least value in the window
-LEAST = 0.1
 
 
 @dataclass
@@ -67,8 +66,8 @@ def said(task: ForecastTask, found: Outlook, cut: WindowBatch) -> Tensor:
     y = cut.y if cut.further is None else cut.further
     answer = theta.rows(y, task.plan.horizon, task.plan.season)
     if task.plan.log:
-        least = np.min(np.where(cut.y > 0, cut.y, np.inf), 1, keepdims=True)  # values of 0 and below have no logarithm
-        answer = np.where(np.isfinite(least), np.maximum(answer, LEAST * least), np.nan)
+        least = np.min(np.where(cut.y > 0, cut.y, np.inf), 1, keepdims=True)  # Theta may say 0 and below
+        answer = np.where(np.isfinite(least), np.maximum(answer, FLOOR * least), np.nan)
     return found.scale.inward(torch.from_numpy(answer))
 
 
