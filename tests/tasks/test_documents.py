@@ -253,3 +253,65 @@ def test_a_report_shows_the_words_that_made_the_answer(made):
     strong = {word for share, word in shades if int(share) > 50}
     assert strong & {"good", "bad"}
     assert text.split()[0] in words
+
+
+def spoken(seed, rows):
+    """The label is whether a word of praise or one of blame stands in the text: a bag of words can tell, from few texts."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(2, size=rows).astype(bool)
+    said = np.where(labels, rng.choice(["fine", "great"], rows), rng.choice(["poor", "dull"], rows))
+    texts = [" ".join([*rng.choice(NOUNS, 6), word, *rng.choice(NOUNS, 6)]) for word in said]
+    return pl.DataFrame({"review": texts, "label": np.where(labels, "up", "down").tolist()})
+
+
+HARDLY = {"source": "review", "target": "label", "steps": 1, "width": 4, "embedding": 4, "seed": 1}
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"valid": True}, {"refit": True}, {"calibrate": False}, {"class_weight": "balanced"}], ids=str
+)
+def test_a_bag_of_words_has_the_share_that_held_out_documents_ask_for(more, tmp_path):
+    if "valid" in more:
+        more = {"valid": spoken(2, 60)}
+    model = saiki.train("classify", spoken(0, 120), **HARDLY, **more, out=tmp_path / "m")
+    assert model.task.beside > 0.5
+    found = model.evaluate(spoken(1, 200))
+    assert found.scores["saiki"]["accuracy"] == found.scores["tfidf"]["accuracy"] == 1
+    assert found.scores["saiki"]["log_loss"] < 0.25
+    (note,) = [n for n in found.notes if "alone" in n]
+    assert re.fullmatch(r"tfidf has a share in the answers; the network alone has accuracy 0\.\d{3}\.", note)
+    assert any(word == "baseline" and "tfidf has a share" in says for word, says in model.task.facts())
+    loaded = saiki.load(tmp_path / "m")
+    assert loaded.evaluate(spoken(1, 200)).to_json() == found.to_json()
+    assert loaded.predict(spoken(1, 9)).equals(model.predict(spoken(1, 9)))
+
+
+def test_without_a_share_the_network_is_alone():
+    model = saiki.train("classify", spoken(0, 60), **HARDLY, baseline_share=False)
+    assert model.task.beside == 0
+    found = model.evaluate(spoken(1, 200))
+    assert found.scores["tfidf"]["accuracy"] == 1
+    assert found.scores["saiki"]["accuracy"] < 0.9
+    assert not any("alone" in note for note in found.notes)
+
+
+def test_a_stream_of_text_knows_the_share_too():
+    model = saiki.train("classify", spoken(0, 60), **HARDLY, bidirectional=False)
+    assert model.task.beside > 0.5
+    stream, text = model.stream(), ""
+    for piece in ["the cat", " is gre", "at", " or po", "or, poor"]:
+        found = stream.push({"review": piece})
+        text += piece
+        assert found["saiki-up"] == pytest.approx(
+            model.predict(pl.DataFrame({"review": [text]}))["saiki-up"][0], abs=1e-6
+        )
+
+
+def test_texts_in_characters_are_known_by_runs_of_them():
+    ends = ("ov", "sen", "ini")
+    names = [
+        (f"{a}{b}{end}", kind) for a in ("mar", "pet", "kol", "ser") for b in "aeiou" for kind, end in enumerate(ends)
+    ]
+    texts, truth = [name for name, _ in names], np.array([kind for _, kind in names])
+    fitted = tfidf.fit(texts, truth, 3, characters=True)
+    assert tfidf.answer(fitted, ["dralov", "dralsen", "dralini"]).argmax(1).tolist() == [0, 1, 2]

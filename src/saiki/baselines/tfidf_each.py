@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from saiki.baselines.tfidf import HOW, MOST
+from saiki.baselines.tfidf import counted, reader
 
 #: documents with any number of labels
 TASKS = ("sets",)
@@ -17,30 +17,23 @@ PENALTY = 4.0
 
 
 def fit(
-    texts: Sequence[str], truth: np.ndarray, labels: int, thresholds_of: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    texts: Sequence[str],
+    truth: np.ndarray,
+    labels: int,
+    thresholds_of: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    characters: bool = False,
 ) -> dict[str, Any]:
     """From documents and 0 and 1 `[documents, labels]`: plain data. Thresholds are chosen from truth and probabilities."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    vectoriser = TfidfVectorizer(**HOW, max_features=MOST)
-    try:
-        x = vectoriser.fit_transform(texts)
-    except ValueError:  # no words at all
-        return {
-            "words": [],
-            "idf": [],
-            "weights": [[]] * labels,
-            "bias": _usual(truth).tolist(),
-            "thresholds": [0.5] * labels,
-        }
+    found, x = counted(texts, characters)
+    if x is None:
+        return found | {"weights": [[]] * labels, "bias": _usual(truth).tolist(), "thresholds": [0.5] * labels}
     order = np.random.default_rng(0).permutation(len(truth))
     held, seen = order[: len(order) // 5], order[len(order) // 5 :]
     weights, bias = _regressions(x[seen], truth[seen])
     thresholds = thresholds_of(truth[held], _sigmoid(x[held] @ weights.T + bias))
     weights, bias = _regressions(x, truth)
-    parts = {"idf": vectoriser.idf_, "weights": weights, "bias": bias, "thresholds": thresholds}
-    words = vectoriser.get_feature_names_out().tolist()
-    return {"words": words} | {name: np.round(part, 6).tolist() for name, part in parts.items()}
+    parts = {"weights": weights, "bias": bias, "thresholds": thresholds}
+    return found | {name: np.round(part, 6).tolist() for name, part in parts.items()}
 
 
 def _regressions(x: Any, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -69,11 +62,4 @@ def _sigmoid(scores: np.ndarray) -> np.ndarray:
 
 def answer(fitted: dict[str, Any], texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities `[documents, labels]`, and from which on each label is given."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    scores = np.tile(fitted["bias"], (len(texts), 1)).astype(float)
-    if fitted["words"] and len(texts):
-        vectoriser = TfidfVectorizer(**HOW, vocabulary=fitted["words"])
-        vectoriser.idf_ = np.array(fitted["idf"])
-        scores = scores + vectoriser.transform(texts) @ np.array(fitted["weights"]).T
-    return _sigmoid(scores), np.array(fitted["thresholds"])
+    return _sigmoid(reader(fitted)(texts)), np.array(fitted["thresholds"])

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from saiki.data.texts import Documents
 from saiki.errors import DataError, near_misses
 from saiki.network.labeller import Labeller, Labellers
 from saiki.tasks._documents import MOST_UNITS, DocumentTask
@@ -82,6 +83,9 @@ class DocumentStream:
         held.text, held.units, held.read = text, units, read
         self._texts[key] = held
         now = [one.after(int(units[-1])) for one in read] if len(units) else read
-        scores = self.network.together([one.scores() for one in now])
-        columns = self.task.columns(self.task.decode(scores.double().numpy()))
+        scores = self.network.together([one.scores() for one in now]).double().numpy()
+        columns = self.task.columns(self.task.decode(self.task.joined(scores, self._document(text))))
         return {self.id: key} | {column.name: column.to_list()[0] for column in columns}
+
+    def _document(self, text: str) -> Documents:
+        return Documents(np.zeros(1, np.int64), [text], None, None, self.task.layout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import polars as pl
 import torch
 
 from saiki.baselines import majority, tfidf
+from saiki.baselines._logistic import probabilities
 from saiki.data.texts import Documents, documents, layout_for
 from saiki.errors import OptionError
 from saiki.modalities import text as modality
@@ -44,8 +46,10 @@ SMALL, FEW_MEMBERS = 3000, 3
 class DocumentTask(ClassifyTask):
     """`ClassifyTask` whose series are documents. `codec` is that of the text."""
 
+    partner = "tfidf"
     closed_form = False  # the vectors of the units are learned
     text: TextCodec
+    _kept: Callable[[Sequence[str]], np.ndarray] | None = None
     vectors: tuple[torch.Tensor, torch.Tensor] | None = None
 
     @classmethod
@@ -139,13 +143,28 @@ class DocumentTask(ClassifyTask):
         truth, texts = self._encoded.truth[rows], [self._own.texts[k] for k in rows]  # type: ignore[attr-defined]
         return {
             "majority": majority.fit(np.zeros((len(rows), 0)), truth, self.plan.outputs),
-            "tfidf": tfidf.fit(texts, truth, self.plan.outputs),
+            "tfidf": tfidf.fit(
+                texts, truth, self.plan.outputs, self._characters, self.options.class_weight == "balanced"
+            ),
         }
+
+    @property
+    def _characters(self) -> bool:
+        """Whether the bag of words is one of characters, too."""
+        return self.text.units == "characters"
+
+    def _bag(self, fitted: dict[str, Any], name: str) -> Callable[[Sequence[str]], np.ndarray]:
+        """What gives the scores of the bag of words; the one of all training data is kept, a stream asks it often."""
+        if fitted is not self.fitted:
+            return tfidf.reader(fitted[name])
+        if self._kept is None:
+            self._kept = tfidf.reader(fitted[name])
+        return self._kept
 
     def _by_baselines(self, fitted: dict[str, Any], data: Any) -> dict[str, np.ndarray]:
         return {
             "majority": majority.answer(fitted["majority"], np.zeros((len(data), 0))),
-            "tfidf": tfidf.answer(fitted["tfidf"], data.texts),
+            "tfidf": probabilities(self._bag(fitted, "tfidf")(data.texts)),
         }
 
     def evaluate(self, network: Any, data: Any, history: Any = None) -> Evaluation:
@@ -197,6 +216,7 @@ class DocumentTask(ClassifyTask):
         return [
             ("units", self.text.describe()),
             ("answers", f"{several}pooled by {' and '.join(self.plan.pooling)}"),
+            *self.share_told(),
             ("stream", "text as it arrives, for networks in one direction, without --pooling attention"),
         ]
 
@@ -227,7 +247,7 @@ class DocumentTask(ClassifyTask):
     def to_json(self) -> dict[str, Any]:
         plan, text = asdict(self.plan), self.text.to_json()
         known = {"layout": self.layout.to_json(), "label": self.label.to_json(), "baselines": self.fitted}
-        return {**known, "plan": plan, "text": text}
+        return {**known, "plan": plan, "text": text, "beside": self.beside}
 
     @classmethod
     def from_json(cls, options: Any, stored: dict[str, Any]) -> DocumentTask:
@@ -236,4 +256,5 @@ class DocumentTask(ClassifyTask):
         label = cls.label_from_json(stored["label"])
         task = cls(options, layout, None, label, plan, stored["baselines"])  # type: ignore[arg-type]
         task.text = TextCodec.from_json(stored["text"])
+        task.beside = float(stored.get("beside", 0.0))
         return task

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 from torch import Tensor, nn
 
 from saiki.baselines import tfidf_each
@@ -14,6 +15,7 @@ from saiki.errors import DataError
 from saiki.metrics import micro_f1
 from saiki.modalities._sets import LabelSetCodec
 from saiki.network.labeller import Labellers
+from saiki.tasks import _baseline_share
 from saiki.tasks._class_tables import HEADER, as_numbers, counted
 from saiki.tasks._documents import DocumentTask
 from saiki.tasks._evaluation import Evaluation, Table
@@ -57,14 +59,27 @@ class LabelSetTask(DocumentTask):
         """Of every label the threshold with the best F1 on the documents left out."""
         if searched is not None:
             network.thresholds.copy_(searched.thresholds)
+            network.temperature.copy_(searched.temperature)
             return
-        network.eval()
-        scores, truth = self.problem(1, valid).left_out(network)
+        scores, truth = self._left_out(network, valid)
         if len(truth):
-            found = micro_f1.best_thresholds(truth.double().numpy(), scores.double().sigmoid().numpy())
+            found = micro_f1.best_thresholds(truth.astype(float), _sigmoid(scores))
             network.thresholds.copy_(network.thresholds.new_tensor(found))
 
+    def _heat(self, scores: np.ndarray, truth: Tensor) -> float:
+        return 1.0
+
+    def mean_loss(self, scores: np.ndarray, truth: Tensor, temperature: float) -> float:
+        z = torch.from_numpy(scores) / temperature
+        return float(nn.functional.binary_cross_entropy_with_logits(z, truth.double(), reduction="sum") / len(z))
+
+    def _partner(self, theirs: dict[str, np.ndarray]) -> np.ndarray:
+        return _baseline_share.logits(theirs["tfidf_each"][:, : self.plan.outputs])
+
     # Answers.
+
+    def tell_alone(self, told: Evaluation, scores: np.ndarray, truth: np.ndarray, ids: np.ndarray) -> None:
+        pass  # thresholds are those of the scores together
 
     def _known(self, data: Any) -> tuple[Documents, np.ndarray]:  # type: ignore[override]
         found = self.read(data)
@@ -76,9 +91,9 @@ class LabelSetTask(DocumentTask):
         assert found.answers is not None
         return found, self.truth(found.answers)
 
-    def _answers(self, network: Labellers, data: Any) -> np.ndarray:
+    def _scores(self, network: Labellers, data: Any) -> np.ndarray:
         self._thresholds = network.thresholds.double().numpy()
-        return super()._answers(network, data)
+        return super()._scores(network, data)
 
     def stream(self, network: Labellers) -> Any:
         self._thresholds = network.thresholds.double().numpy()
@@ -92,17 +107,17 @@ class LabelSetTask(DocumentTask):
         return found
 
     def decode(self, scores: np.ndarray) -> np.ndarray:
-        p = 1 / (1 + np.exp(-np.clip(scores, -50, 50)))
+        p = _sigmoid(scores)
         return np.concatenate([p, p >= self._thresholds], 1)
 
     def _baselines(self, rows: np.ndarray) -> dict[str, Any]:
         texts = [self._own.texts[k] for k in rows]  # type: ignore[attr-defined]
-        return {
-            "tfidf_each": tfidf_each.fit(texts, self._encoded.truth[rows], self.plan.outputs, micro_f1.best_thresholds)
-        }
+        known = (self._encoded.truth[rows], self.plan.outputs, micro_f1.best_thresholds, self._characters)
+        return {"tfidf_each": tfidf_each.fit(texts, *known)}
 
     def _by_baselines(self, fitted: dict[str, Any], data: Any) -> dict[str, np.ndarray]:
-        p, thresholds = tfidf_each.answer(fitted["tfidf_each"], data.texts)
+        p = _sigmoid(self._bag(fitted, "tfidf_each")(data.texts))
+        thresholds = np.array(fitted["tfidf_each"]["thresholds"])
         return {"tfidf_each": np.concatenate([p, p >= thresholds], 1)}
 
     def columns(self, found: np.ndarray) -> list[pl.Series]:
@@ -157,3 +172,7 @@ class LabelSetTask(DocumentTask):
         each = f"{self._encoded.truth.sum(1).mean():.2f} per document"
         found = ("labels", f"{words}{more} in {self.layout.target}, {each}")
         return [rows[0], found, *rows[1:], ("units", self.text.describe())]
+
+
+def _sigmoid(scores: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(scores, -50, 50)))

@@ -250,10 +250,21 @@ class LabelTask(Task):
     # Answers.
 
     def _answers(self, network: Labellers, data: Labelled) -> np.ndarray:
+        return self.joined(self._scores(network, data), data)
+
+    def _scores(self, network: Labellers, data: Labelled) -> np.ndarray:
+        """The network's scores."""
         network.eval()
         if not len(data):
             return np.empty((0, self.plan.outputs))
         return answers(network, self._encode(data), np.arange(len(data))).double().numpy()
+
+    def joined(self, scores: np.ndarray, data: Any, theirs: dict[str, np.ndarray] | None = None) -> np.ndarray:
+        """The scores of series with what else has a share in the answers; `theirs` are the baselines', where known already."""
+        return scores
+
+    def tell_alone(self, told: Evaluation, scores: np.ndarray, truth: np.ndarray, ids: np.ndarray) -> None:
+        """Add what the network's own scores come to, where something else has a share in the answers."""
 
     def predict(self, network: Labellers, data: Any) -> Any:
         """One row per series, in the order of ids (of rows, in a wide table): the answer, and how sure it is."""
@@ -270,10 +281,11 @@ class LabelTask(Task):
             raise OptionError("--history is for forecasts; a label or a number per series has none")
         found, truth = self._known(data)
         left = len(self.read(data)) - len(found)
-        ours = self.decode(self._answers(network, found))
-        evaluation = self.judge(
-            {"saiki": ours} | self._by_baselines(self.fitted, found), truth, found.ids, f"{len(found):,} series"
-        )
+        theirs = self._by_baselines(self.fitted, found)
+        scores = self._scores(network, found)
+        ours = self.decode(self.joined(scores, found, theirs))
+        evaluation = self.judge({"saiki": ours} | theirs, truth, found.ids, f"{len(found):,} series")
+        self.tell_alone(evaluation, scores, truth, found.ids)
         if left:
             evaluation.notes.append(
                 f"{left} series without an answer that training knows, or without a step, are left out."
@@ -292,22 +304,31 @@ class LabelTask(Task):
         """Each series held out, answered by the member that has not seen it and by baselines fitted without it."""
         if valid is not None:
             return self.evaluate(network, valid)
-        # of few groups, some members have none left out
-        held = {k: rows for k in range(self.plan.members) if len(rows := np.flatnonzero(self._folds == k))}
-        members = list(network.members)
-        scores = [answers(members[k], self._encoded, rows) for k, rows in held.items()]
-        ours = self.decode((torch.cat(scores) / network.temperature).double().numpy())
-        parts = [self._by_baselines(self._baselines(np.flatnonzero(self._folds != k)), self._own.select(rows))
-                 for k, rows in held.items()]  # fmt: skip
-        theirs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        members, held = list(network.members), self._held
+        parts = [answers(members[k], self._encoded, rows) for k, rows in held.items()]
+        scores, theirs = (torch.cat(parts) / network.temperature).double().numpy(), self._theirs
         rows = np.concatenate(list(held.values()))
+        truth, ids = self._encoded.truth[rows], self._own.ids[rows]
         about = f"validation: {len(rows):,} series, each answered by a network that has not seen it"
-        found = self.judge({"saiki": ours} | theirs, self._encoded.truth[rows], self._own.ids[rows], about)
+        found = self.judge({"saiki": self.decode(self.joined(scores, None, theirs))} | theirs, truth, ids, about)
+        self.tell_alone(found, scores, truth, ids)
         if len(members) > 1:
             found.notes.append(
                 f"Validation scores one of {len(members)} networks at a time; together they answer better."
             )
         return found
+
+    @cached_property
+    def _held(self) -> dict[int, np.ndarray]:
+        """The series that members are validated on; of few groups, some members have none."""
+        return {k: rows for k in range(self.plan.members) if len(rows := np.flatnonzero(self._folds == k))}
+
+    @cached_property
+    def _theirs(self) -> dict[str, np.ndarray]:
+        """The answers of baselines to these series, each fitted without them."""
+        parts = [self._by_baselines(self._baselines(np.flatnonzero(self._folds != k)), self._own.select(rows))
+                 for k, rows in self._held.items()]  # fmt: skip
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _baselines(self, rows: np.ndarray) -> dict[str, Any]:
         """Every baseline fitted to some of the training series, as plain data."""
