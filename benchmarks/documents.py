@@ -153,7 +153,7 @@ def page(rows: list[dict[str, Any]]) -> str:
         "",
         "Made by `python benchmarks/documents.py --data DIR`; one row alone: `--only mr --seeds 1`. The defaults of `saiki train",
         "classify`, `--minutes 3`, no vectors from elsewhere; medians over the seeds, each with a split of its own where none is",
-        "official. Nothing was chosen on a test part. The bag of words has a share in saiki's answers; the network alone is without.",
+        "official. Nothing was chosen on a test part. The bag of words has a share in the answers; the network alone is without.",
         "",
         "| texts | seeds | saiki: accuracy | macro F1 | network alone | words + logistic regression: accuracy | macro F1 "
         "| majority | elsewhere |",
