@@ -166,7 +166,7 @@ def test_a_number_per_series_comes_back_in_its_units():
 
 @pytest.mark.slow
 def test_the_temperature_is_saved_and_lowers_the_log_loss(table):
-    given = QUICK | {"steps": 60, "learning_rate": 0.02, "augment": ["none"]}
+    given = QUICK | {"steps": 60, "learning_rate": 0.02, "augment": ["none"], "baseline_share": False}
     plain = saiki.train("classify", table, calibrate=False, **given)
     model = saiki.train("classify", table, **given)
     assert float(plain.network.temperature) == 1
@@ -271,3 +271,43 @@ def test_on_the_command_line(tmp_path, capsys):
     assert "logistic_summary" in capsys.readouterr().out
     assert cli.run(["predict", str(tmp_path / "m"), str(tmp_path / "Toy_TRAIN.tsv")]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "unique_id,saiki,saiki-1,saiki-2"
+
+
+def level(seed, series, task):
+    """Series of noise around a level, which is the answer, or what side of 0 it is on."""
+    rng = np.random.default_rng(seed)
+    middle = rng.normal(size=series)
+    steps = {"unique_id": np.repeat(np.arange(series), 12), "ds": np.tile(np.arange(12), series)}
+    answer = middle if task == "regress" else np.where(middle > 0, "over", "under")
+    return pl.DataFrame(
+        steps | {"x": np.repeat(middle, 12) + 0.3 * rng.normal(size=12 * series), "y": np.repeat(answer, 12)}
+    )
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"valid": True}, {"robust": True}, {"refit": True}, {"cell": "echo_state"}], ids=str
+)
+@pytest.mark.parametrize(("task", "partner"), [("classify", "logistic_summary"), ("regress", "ridge_summary")])
+def test_a_linear_model_has_the_share_that_held_out_series_ask_for(task, partner, how, tmp_path):
+    if "robust" in how and (task == "classify" or "cell" in how):
+        how = {"class_weight": "balanced"}
+    if "valid" in how:
+        how = {"valid": level(2, 50, task)}
+    given = {"steps": 1} if "cell" not in how else {}
+    hardly = {"width": 4, "layers": 1, "ensemble": 2, "dropout": 0.0, **given, **how}
+    model = saiki.train(task, level(0, 80, task), **hardly, out=tmp_path / "m")
+    fresh = level(1, 200, task)
+    found = model.evaluate(fresh)
+    ours, linear, alone = found.scores["saiki"], found.scores[partner], found.details["alone"]
+    metric = found.ranked_by[0]
+    sign = -1 if metric in ("rmse", "mae") else 1
+    assert sign * ours[metric] >= sign * alone[metric]
+    assert sign * ours[metric] > sign * linear[metric] - 0.08
+    assert model.task.beside > 0.1
+    assert any(f"{partner} has a share in the answers" in note for note in found.notes)
+    loaded = saiki.load(tmp_path / "m")
+    assert loaded.predict(fresh).equals(model.predict(fresh))
+    assert loaded.evaluate(fresh).scores == found.scores
+    apart = saiki.train(task, level(0, 80, task), **hardly, baseline_share=False)
+    assert apart.task.beside == 0
+    assert "alone" not in apart.evaluate(fresh).details

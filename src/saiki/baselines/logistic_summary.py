@@ -17,8 +17,8 @@ PENALTIES, FOLDS = (0.003, 0.03, 0.3, 3.0), 3
 MOST = 1000
 
 
-def fit(x: np.ndarray, truth: np.ndarray, classes: int) -> dict[str, Any]:
-    """From summaries `[series, numbers]` and codes `[series]`: plain data."""
+def fit(x: np.ndarray, truth: np.ndarray, classes: int, balanced: bool = False) -> dict[str, Any]:
+    """From summaries `[series, numbers]` and codes `[series]`: plain data. `balanced`: every class weighs alike."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits  # comes with scikit-learn
@@ -28,7 +28,9 @@ def fit(x: np.ndarray, truth: np.ndarray, classes: int) -> dict[str, Any]:
     with warnings.catch_warnings(), threadpool_limits(1):  # many small products: threads would cost more than they save
         warnings.simplefilter("ignore", ConvergenceWarning)
         if len(np.unique(truth)) > 1:
-            weights, bias = coefficients(LogisticRegression(C=_penalty(z, truth), max_iter=200).fit(z, truth), classes)
+            weigh = "balanced" if balanced else None
+            model = LogisticRegression(C=_penalty(z, truth), max_iter=200, class_weight=weigh).fit(z, truth)
+            weights, bias = coefficients(model, classes)
         else:
             weights, bias = certain(truth, z.shape[1], classes)
     parts = {"mean": standard.mean, "spread": standard.spread, "weights": weights, "bias": bias}

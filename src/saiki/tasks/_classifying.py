@@ -9,11 +9,10 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from saiki import metrics
+from saiki import catalog, metrics
 from saiki.errors import OptionError
 from saiki.metrics._classes import chosen
 from saiki.modalities.label import LabelCodec
-from saiki.network.labeller import Labellers
 from saiki.readers import read_frame
 from saiki.tasks import _baseline_share
 from saiki.tasks._class_tables import as_numbers, confusions, per_class
@@ -40,9 +39,7 @@ class ClassifyTask(LabelTask):
     name = "classify"
     options: Classify
     label: LabelCodec
-    #: the baseline that may have a share in the answers, and the factor of its scores
-    partner: str | None = None
-    beside = 0.0
+    partner = "logistic_summary"
 
     @classmethod
     def fit(cls, options: Classify, data: Any, columns: dict[str, Any]) -> LabelTask:
@@ -64,12 +61,7 @@ class ClassifyTask(LabelTask):
         """As what was saved: series, or documents."""
         if "text" in stored:
             return _of_documents(options).from_json(options, stored)
-        task: Any = super().from_json(options, stored)
-        task.beside = float(stored.get("beside", 0.0))
-        return task
-
-    def to_json(self) -> dict[str, Any]:
-        return super().to_json() | {"beside": self.beside}
+        return super().from_json(options, stored)
 
     @classmethod
     def fit_label(cls, answers: pl.Series) -> LabelCodec:
@@ -107,67 +99,22 @@ class ClassifyTask(LabelTask):
             return self.objective(scores, truth)
         return scores.new_tensor(_loss(scores, truth, _temperature(scores, truth)))
 
-    def settle(self, network: Labellers, valid: Any = None, searched: Any = None) -> None:
-        """The share of the baseline, and the temperature that makes the probabilities of the series left out true."""
-        if searched is not None:
-            network.temperature.copy_(searched.temperature)
-        else:
-            self._left_out(network, valid)
-
-    def _left_out(self, network: Labellers, valid: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Scores of what is left out, with the share and the temperature that they ask for, and their truth."""
-        network.eval()
-        scores, truth = self.problem(1, valid).left_out(network)
-        network.temperature.fill_(1)
-        self.beside = 0.0
-        if not len(truth):
-            return scores.numpy(), truth.numpy()
-        own = (scores if network.apart else scores.log_softmax(1)).double().numpy()
-        factor, beside = 1 / self._heat(own, truth), np.zeros_like(own)
-        if self.partner is not None and self.options.baseline_share:
-            beside = self._partner(self._theirs if valid is None else self._tiled(valid))
-            loss = lambda z, heat: self.mean_loss(z, truth, heat)  # noqa: E731
-            factor, self.beside = _baseline_share.settle(own, beside, loss, lambda z: self._heat(z, truth))
-        network.temperature.fill_(1 / factor)
-        return factor * own + self.beside * beside, truth.numpy()
-
-    def _heat(self, scores: np.ndarray, truth: Tensor) -> float:
-        """The best temperature, where one is asked for."""
+    def heat(self, scores: np.ndarray, truth: Tensor) -> float:
         return _temperature(torch.from_numpy(scores), truth) if self.options.calibrate else 1.0
 
     def mean_loss(self, scores: np.ndarray, truth: Tensor, temperature: float) -> float:
-        """Nats per answer."""
         return _loss(torch.from_numpy(scores), truth, temperature)
 
-    def _tiled(self, valid: Any) -> dict[str, np.ndarray]:
-        """The answers of the baselines to what is validated, once for each network, as all networks answer it all."""
-        found = self._by_baselines(self.fitted, self._known(valid)[0])
-        return {name: np.tile(p, (self.plan.members, 1)) for name, p in found.items()}
+    def logarithms(self, scores: Tensor) -> np.ndarray:
+        return scores.double().log_softmax(1).numpy()
 
-    def _partner(self, theirs: dict[str, np.ndarray]) -> np.ndarray:
-        """The scores of the baseline that may have a share."""
-        assert self.partner is not None
+    def partner_scores(self, theirs: dict[str, np.ndarray]) -> np.ndarray:
         return _baseline_share.logarithms(theirs[self.partner])
 
-    def joined(self, scores: np.ndarray, data: Any, theirs: dict[str, np.ndarray] | None = None) -> np.ndarray:
-        if not self.beside:
-            return scores
-        return scores + self.beside * self._partner(self._by_baselines(self.fitted, data) if theirs is None else theirs)
-
-    def share_told(self) -> list[tuple[str, str]]:
-        """What is said of the share of the baseline."""
-        if not self.beside:
-            return []
-        return [("baseline", f"{self.partner} has a share in every answer: its scores count {self.beside:.2f} times")]
-
-    def tell_alone(self, told: Evaluation, scores: np.ndarray, truth: np.ndarray, ids: np.ndarray) -> None:
-        if self.beside:
-            alone = self.judge({"saiki": self.decode(scores)}, truth, ids, "").scores["saiki"]
-            (name, found), *_ = alone.items()
-            told.details["alone"] = alone
-            told.notes.append(
-                f"{self.partner} has a share in the answers; the network alone has {metrics.label(name)} {found:.3f}."
-            )
+    def fit_baseline(self, name: str, x: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+        """Where classes weigh alike, they do so for the baseline that has a share in the answers, too."""
+        balanced = {"balanced": True} if name == self.partner and self.options.class_weight == "balanced" else {}
+        return catalog.load("baselines", name).fit(x, truth, self.plan.outputs, **balanced)
 
     def decode(self, scores: np.ndarray) -> np.ndarray:
         """Probabilities."""

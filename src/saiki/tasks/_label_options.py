@@ -58,6 +58,11 @@ class LabelOptions(BaseModel):
         description="Networks that are averaged; each is validated on a part that it has not seen [5, of many series 3 or 1].",
     )
 
+    baseline_share: bool = Field(
+        True,
+        description="A linear model has a share in the answers, as what is held out says: of documents on their words.",
+    )
+
     @field_validator("static", "pooling", "augment", mode="before")
     @classmethod
     def _listed(cls, value):

@@ -31,6 +31,7 @@ HEAVIEST = 20.0
 class LabelSetTask(DocumentTask):
     """Answers are probabilities of all labels, and behind them 1 for each label that is given: `[documents, 2 · labels]`."""
 
+    partner = "tfidf_each"
     label: LabelSetCodec  # type: ignore[assignment]
     _thresholds: np.ndarray  # of the network that answers
 
@@ -61,20 +62,23 @@ class LabelSetTask(DocumentTask):
             network.thresholds.copy_(searched.thresholds)
             network.temperature.copy_(searched.temperature)
             return
-        scores, truth = self._left_out(network, valid)
+        scores, truth = self.left_out(network, valid)
         if len(truth):
             found = micro_f1.best_thresholds(truth.astype(float), _sigmoid(scores))
             network.thresholds.copy_(network.thresholds.new_tensor(found))
 
-    def _heat(self, scores: np.ndarray, truth: Tensor) -> float:
+    def heat(self, scores: np.ndarray, truth: Tensor) -> float:
         return 1.0
 
     def mean_loss(self, scores: np.ndarray, truth: Tensor, temperature: float) -> float:
         z = torch.from_numpy(scores) / temperature
         return float(nn.functional.binary_cross_entropy_with_logits(z, truth.double(), reduction="sum") / len(z))
 
-    def _partner(self, theirs: dict[str, np.ndarray]) -> np.ndarray:
-        return _baseline_share.logits(theirs["tfidf_each"][:, : self.plan.outputs])
+    def logarithms(self, scores: Tensor) -> np.ndarray:
+        return scores.double().numpy()
+
+    def partner_scores(self, theirs: dict[str, np.ndarray]) -> np.ndarray:
+        return _baseline_share.logits(theirs[self.partner][:, : self.plan.outputs])
 
     # Answers.
 

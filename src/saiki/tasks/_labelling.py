@@ -12,7 +12,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from saiki import baselines, catalog
+from saiki import baselines, catalog, metrics
 from saiki.baselines._summary import summaries
 from saiki.cells import cell_class
 from saiki.data._layout import Layout
@@ -26,6 +26,7 @@ from saiki.errors import DataError, OptionError
 from saiki.modalities._channels import ChannelCodec
 from saiki.network.labeller import Labellers, LabelPlan
 from saiki.readers import read_frame
+from saiki.tasks import _baseline_share
 from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._label_options import LabelOptions
 from saiki.tasks._label_problem import Encoded, LabelProblem, answers
@@ -60,6 +61,9 @@ class LabelTask(Task):
 
     answer = "answers"
     closed_form = True
+    #: the baseline that may have a share in the answers, and the factor of its scores
+    partner: str
+    beside = 0.0
     name: str
     options: LabelOptions
 
@@ -113,6 +117,14 @@ class LabelTask(Task):
 
     def targets(self, truth: np.ndarray) -> tuple[Tensor, Tensor | None]:
         """The scores that a readout in closed form should give, `[series, outputs]`, and what each series weighs."""
+        raise NotImplementedError
+
+    def mean_loss(self, scores: np.ndarray, truth: Tensor, temperature: float) -> float:
+        """Nats per answer, of scores at a temperature."""
+        raise NotImplementedError
+
+    def partner_scores(self, theirs: dict[str, np.ndarray]) -> np.ndarray:
+        """What the partner says, as scores `[series, outputs]`."""
         raise NotImplementedError
 
     def decode(self, scores: np.ndarray) -> np.ndarray:
@@ -247,6 +259,64 @@ class LabelTask(Task):
             raise DataError(f"no series has an answer in column {self.layout.target!r} that training knows")
         return found.select(some), truth[some]
 
+    # The share of a baseline, and the temperature.
+
+    def settle(self, network: Labellers, valid: Any = None, searched: Any = None) -> None:
+        """The share of the baseline, and the temperature that makes probabilities of the series left out true."""
+        if searched is not None:
+            network.temperature.copy_(searched.temperature)
+        else:
+            self.left_out(network, valid)
+
+    def left_out(self, network: Labellers, valid: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of what is left out, with the share and the temperature that they ask for, and their truth."""
+        network.eval()
+        scores, truth = self.problem(1, valid).left_out(network)
+        network.temperature.fill_(1)
+        self.beside = 0.0
+        if not len(truth):
+            return scores.numpy(), truth.numpy()
+        own, factor = self.logarithms(scores), 1.0
+        if self.options.baseline_share:
+            beside = self.partner_scores(self._theirs if valid is None else self._repeated(valid))
+            loss = lambda z, heat: self.mean_loss(z, truth, heat)  # noqa: E731
+            factor, self.beside = _baseline_share.settle(own, beside, loss, lambda z: self.heat(z, truth))
+            found = factor * own + self.beside * beside
+        else:
+            factor = 1 / self.heat(own, truth)
+            found = factor * own
+        network.temperature.fill_(1 / factor)
+        return found, truth.numpy()
+
+    def logarithms(self, scores: Tensor) -> np.ndarray:
+        """Scores of networks as they are averaged and joined."""
+        return scores.double().numpy()
+
+    def heat(self, scores: np.ndarray, truth: Tensor) -> float:
+        """The best temperature, where one is asked for."""
+        return 1.0
+
+    def _repeated(self, valid: Any) -> dict[str, np.ndarray]:
+        """The answers of the baselines to what is validated, once for each network, as all networks answer it all."""
+        found = self._by_baselines(self.fitted, self._known(valid)[0])
+        return {name: np.concatenate([answer] * self.plan.members) for name, answer in found.items()}
+
+    def share_told(self) -> list[tuple[str, str]]:
+        """What is said of the share of the baseline."""
+        if not self.beside:
+            return []
+        return [("baseline", f"{self.partner} has a share in every answer: its scores count {self.beside:.2f} times")]
+
+    def tell_alone(self, told: Evaluation, scores: np.ndarray, truth: np.ndarray, ids: np.ndarray) -> None:
+        """Add what the network's own scores come to, where the baseline has a share in the answers."""
+        if self.beside:
+            alone = self.judge({"saiki": self.decode(scores)}, truth, ids, "").scores["saiki"]
+            name = next(metric for metric in told.ranked_by if metric in alone)
+            told.details["alone"] = alone
+            told.notes.append(
+                f"{self.partner} has a share in the answers; the network alone has {metrics.label(name)} {alone[name]:.4g}."
+            )
+
     # Answers.
 
     def _answers(self, network: Labellers, data: Labelled) -> np.ndarray:
@@ -260,11 +330,11 @@ class LabelTask(Task):
         return answers(network, self._encode(data), np.arange(len(data))).double().numpy()
 
     def joined(self, scores: np.ndarray, data: Any, theirs: dict[str, np.ndarray] | None = None) -> np.ndarray:
-        """The scores of series with what else has a share in the answers; `theirs` are the baselines', where known already."""
-        return scores
-
-    def tell_alone(self, told: Evaluation, scores: np.ndarray, truth: np.ndarray, ids: np.ndarray) -> None:
-        """Add what the network's own scores come to, where something else has a share in the answers."""
+        """The scores of series with the share of the baseline; `theirs` are the baselines' answers, where known already."""
+        if not self.beside:
+            return scores
+        theirs = self._by_baselines(self.fitted, data) if theirs is None else theirs
+        return scores + self.beside * self.partner_scores(theirs)
 
     def predict(self, network: Labellers, data: Any) -> Any:
         """One row per series, in the order of ids (of rows, in a wide table): the answer, and how sure it is."""
@@ -334,7 +404,11 @@ class LabelTask(Task):
         """Every baseline fitted to some of the training series, as plain data."""
         x, truth = self._summaries[rows], self._encoded.truth[rows]
         names = baselines.names(self.name)
-        return {n: catalog.load("baselines", n).fit(x, truth, self.plan.outputs) for n in names}
+        return {name: self.fit_baseline(name, x, truth) for name in names}
+
+    def fit_baseline(self, name: str, x: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+        """A baseline fitted to summaries of series and their truth, as plain data."""
+        return catalog.load("baselines", name).fit(x, truth, self.plan.outputs)
 
     @cached_property
     def _summaries(self) -> np.ndarray:
@@ -356,6 +430,7 @@ class LabelTask(Task):
         patch = f"patches of {plan.patch} steps, " if plan.patch > 1 else ""
         return [
             ("answers", f"{several}{patch}pooled by {' and '.join(plan.pooling)}"),
+            *self.share_told(),
             ("values", f"units: {self.codec.scale}" + ("; changes too" if self.codec.differences else "")),
             ("stream", "no: the answer is pooled over the whole series"),
         ]
@@ -377,13 +452,16 @@ class LabelTask(Task):
             "label": self.label.to_json(),
             "plan": asdict(self.plan),
             "baselines": self.fitted,
+            "beside": self.beside,
         }
 
     @classmethod
     def from_json(cls, options: Any, stored: dict[str, Any]) -> LabelTask:
         plan = LabelPlan(**stored["plan"] | {"pooling": tuple(stored["plan"]["pooling"])})
         layout, codec = Layout.from_json(stored["layout"]), ChannelCodec.from_json(stored["codec"])
-        return cls(options, layout, codec, cls.label_from_json(stored["label"]), plan, stored["baselines"])
+        task = cls(options, layout, codec, cls.label_from_json(stored["label"]), plan, stored["baselines"])
+        task.beside = float(stored.get("beside", 0.0))
+        return task
 
     @classmethod
     def label_from_json(cls, stored: dict[str, Any]) -> Any:

@@ -26,6 +26,7 @@ class RegressTask(LabelTask):
     """Scores are numbers in units of the training data's spread."""
 
     answer = "numbers"
+    partner = "ridge_summary"
     name = "regress"
     options: Regress
     label: NumberCodec
@@ -52,6 +53,17 @@ class RegressTask(LabelTask):
         if self.options.robust:
             raise OptionError("robust has no closed form; leave --robust out, or take another --cell than echo_state")
         return torch.from_numpy(truth)[:, None].double(), None
+
+    def mean_loss(self, scores: np.ndarray, truth: Tensor, temperature: float) -> float:
+        """Of errors that are normal (robust: Laplace) with the spread that they have."""
+        errors = scores[:, 0] - truth.numpy()
+        least = np.finfo(np.float32).tiny
+        if self.options.robust:
+            return float(np.log(max(np.abs(errors).mean(), least)))
+        return float(np.log(max((errors**2).mean(), least)) / 2)
+
+    def partner_scores(self, theirs: dict[str, np.ndarray]) -> np.ndarray:
+        return self.label.encode(theirs[self.partner])[:, None]
 
     def decode(self, scores: np.ndarray) -> np.ndarray:
         return self.label.decode(scores[:, 0])

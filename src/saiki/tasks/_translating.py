@@ -139,7 +139,7 @@ class TranslateTask(Task):
         self.seed = seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return Translator(
+            made = Translator(
                 self.source.size,
                 self.target.size,
                 options,
@@ -149,6 +149,18 @@ class TranslateTask(Task):
                 input_feeding=own.input_feeding,
                 coverage=own.coverage,
             )
+        if self.training is not None:  # what is frequent is probable before anything is learned
+            made.decoder.bias.detach().copy_(torch.from_numpy(self._logarithms()))
+        return made
+
+    def _logarithms(self) -> np.ndarray:
+        """How probable every unit of an answer is, and its end, whatever the source: logarithms."""
+        assert self.training is not None
+        assert self.training.target is not None
+        units = [_encoded(self.target, text) for text in self.training.target]
+        counts = np.bincount(np.concatenate(units), minlength=self.target.size) + 1.0
+        counts[END] += len(units)
+        return np.log(counts / counts.sum())
 
     def problem(self, batch: int, valid: Any = None, whole: bool = False) -> PairProblem:
         assert self.training is not None

@@ -19,10 +19,6 @@ class Classify(LabelOptions, TextOptions):
     calibrate: bool = Field(
         True, description="Fit a temperature on validation, so that probabilities mean what they say."
     )
-    baseline_share: bool = Field(
-        True,
-        description="Of documents: the bag of words has a share in the answers, as documents held out say.",
-    )
     multi_label: bool = Field(
         False, description="A document has any number of labels: the target is a list, or text with a separator in it."
     )
