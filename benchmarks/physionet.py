@@ -35,7 +35,7 @@ COMMANDS: dict[str, list[str]] = {
 }
 #: what a score depends on
 CODE = [
-    "src/saiki/tasks/_labelling.py", "src/saiki/tasks/_label_problem.py", "src/saiki/tasks/_classifying.py",
+    "src/saiki/baselines/logistic_summary.py", "src/saiki/tasks/_baseline_share.py", "src/saiki/tasks/_labelling.py", "src/saiki/tasks/_label_problem.py", "src/saiki/tasks/_classifying.py",
     "src/saiki/modalities/_channels.py", "src/saiki/data/labelled.py", "src/saiki/network/labeller.py",
     "src/saiki/cells/gru.py", "src/saiki/cells/gru_d.py", "src/saiki/training/loop.py",
 ]  # fmt: skip
@@ -75,7 +75,8 @@ def measure(table: pl.DataFrame, options: list[str], fold: int) -> dict[str, Any
         began = time.perf_counter()
         saiki("train", "classify", train, *COLUMNS, *options, "--seed", str(fold), "--out", model, "--quiet")
         seconds = time.perf_counter() - began
-        scores = json.loads(saiki("evaluate", model, test, "--json"))["scores"]
+        found = json.loads(saiki("evaluate", model, test, "--json"))
+        scores = found["scores"] | ({"network alone": found["details"]["alone"]} if "alone" in found["details"] else {})
         steps = json.loads(Path(model, "config.json").read_text())["run"]["step"]
     return {"fold": fold, "seconds": round(seconds, 1), "steps": steps, "scores": scores, **about()}
 
