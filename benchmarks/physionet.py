@@ -35,7 +35,8 @@ COMMANDS: dict[str, list[str]] = {
 }
 #: what a score depends on
 CODE = [
-    "src/saiki/baselines/logistic_summary.py", "src/saiki/tasks/_baseline_share.py", "src/saiki/tasks/_labelling.py", "src/saiki/tasks/_label_problem.py", "src/saiki/tasks/_classifying.py",
+    "src/saiki/baselines/logistic_summary.py", "src/saiki/tasks/_baseline_share.py", "src/saiki/tasks/_labelling.py",
+    "src/saiki/tasks/_label_problem.py", "src/saiki/tasks/_classifying.py",
     "src/saiki/modalities/_channels.py", "src/saiki/data/labelled.py", "src/saiki/network/labeller.py",
     "src/saiki/cells/gru.py", "src/saiki/cells/gru_d.py", "src/saiki/training/loop.py",
 ]  # fmt: skip
