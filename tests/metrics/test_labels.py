@@ -74,6 +74,18 @@ def test_summaries_of_a_series_do_not_depend_on_others():
         assert np.array_equal(summaries(data.select([k]))[0], whole[k], equal_nan=True)
 
 
+def test_a_place_where_nothing_was_observed_tells_the_last_value_of_the_series():
+    x = [7.0, None, 3.0, None, None, None, 5.0, 5.0]
+    data = labelled(pl.DataFrame({"unique_id": ["a"] * 4 + ["b"] * 4, "x": x, "y": ["u"] * 4 + ["v"] * 4}))
+    mean, spread, low, high, change, often, *places, length = summaries(data)[0]
+    assert (mean, low, high, often, length) == (5, 3, 7, np.log(3), np.log(5))
+    assert spread == 2
+    assert np.isnan(change)  # never seen at two steps in a row
+    assert places == [7, 7, 7, 7, 3, 3, 3, 3]
+    assert np.isnan(summaries(data)[1][6])  # nothing of the series before
+    assert summaries(data)[1][-2] == 5
+
+
 @pytest.mark.parametrize("task", ["classify", "regress"])
 def test_baselines_of_labels_are_plain_data_and_finite(task):
     data = series()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from saiki.data._rows import carried
+
 if TYPE_CHECKING:
     from saiki.data.labelled import Labelled
 
@@ -14,8 +16,9 @@ PLACES = 8
 
 
 def summaries(data: Labelled) -> np.ndarray:
-    """`[series, numbers]`: of each channel mean, spread, least, largest, mean change, share observed, and values at 8 places;
-    the length; the static numbers; every category as 0 or 1, of channels their share. NaN where nothing was observed."""
+    """`[series, numbers]`: of each channel mean, spread, least, largest, mean change, how often it was observed (a logarithm) and
+    the last values seen by 8 places; the length; the static numbers; every category as 0 or 1, of channels their share. NaN where
+    nothing was observed."""
     values, steps = data.source.numbers, np.repeat(np.arange(len(data)), data.lengths)
     parts = [*_moments(values, steps, len(data)), *_places(data), np.log1p(data.lengths)[:, None]]
     shares = _one_hot(data.source.codes, data.source.values)
@@ -42,18 +45,16 @@ def _moments(values: np.ndarray, steps: np.ndarray, series: int) -> list[np.ndar
     moved = ~np.isnan(change)
     moves = _sums(moved, steps[1:], series)
     mean_change = _sums(np.where(moved, change, 0), steps[1:], series) / np.where(moves > 0, moves, np.nan)
-    share = count / np.maximum(np.bincount(steps, minlength=series), 1)[:, None]
-    return [mean, spread, low, high, mean_change, share]
+    return [mean, spread, low, high, mean_change, np.log1p(count)]
 
 
 def _places(data: Labelled) -> list[np.ndarray]:
-    """The values nearest to evenly spaced places: one array per place."""
-    last = np.maximum(data.lengths - 1, 0)
-    found = []
+    """The last values seen by evenly spaced places: one array per place."""
+    values, last, found = data.source.numbers, np.maximum(data.lengths - 1, 0), []
+    seen = np.append(carried(values, np.isnan(values), data.begins), np.full((1, values.shape[1]), np.nan), 0)
     for k in range(PLACES):
         step = data.starts + np.round(last * k / (PLACES - 1)).astype(np.int64)
-        step = np.where(data.lengths > 0, step, -1)
-        found.append(data.source.take(step).numbers)
+        found.append(seen[np.where(data.lengths > 0, step, -1)])
     return found
 
 
@@ -81,6 +82,6 @@ class Standardised:
         spread = np.sqrt((np.where(seen, x - mean, 0) ** 2).sum(0) / count)
         return cls(mean, np.where(spread > 1e-9 * np.maximum(np.abs(mean), 1e-300), spread, 1.0))
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
+    def __call__(self, x: np.ndarray, limit: float = 10.0) -> np.ndarray:
         z = (x - self.mean) / self.spread
-        return np.clip(np.where(np.isnan(z), 0, z), -10, 10)
+        return np.clip(np.where(np.isnan(z), 0, z), -limit, limit)

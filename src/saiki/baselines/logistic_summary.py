@@ -13,6 +13,8 @@ from saiki.baselines._summary import Standardised
 TASKS = ("classify",)
 #: inverse penalties that are tried, and folds to choose between them
 PENALTIES, FOLDS = (0.003, 0.03, 0.3, 3.0), 3
+#: spreads from the mean that a number counts for at most: what is far off says no more than that
+LIMIT = 4.0
 #: series that the penalty is chosen on, at most
 MOST = 1000
 
@@ -24,7 +26,7 @@ def fit(x: np.ndarray, truth: np.ndarray, classes: int, balanced: bool = False) 
     from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
     standard = Standardised.fit(x)
-    z = standard(x)
+    z = standard(x, LIMIT)
     with warnings.catch_warnings(), threadpool_limits(1):  # many small products: threads would cost more than they save
         warnings.simplefilter("ignore", ConvergenceWarning)
         if len(np.unique(truth)) > 1:
@@ -55,5 +57,5 @@ def _penalty(z: np.ndarray, truth: np.ndarray) -> float:
 
 def answer(fitted: dict[str, Any], x: np.ndarray) -> np.ndarray:
     """Probabilities `[series, classes]`."""
-    z = Standardised(np.array(fitted["mean"]), np.array(fitted["spread"]))(x)
+    z = Standardised(np.array(fitted["mean"]), np.array(fitted["spread"]))(x, LIMIT)
     return probabilities(z @ np.array(fitted["weights"]).T + np.array(fitted["bias"]))

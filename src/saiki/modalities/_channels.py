@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from saiki.data._rows import carried
 from saiki.modalities.table import RoleCodec
 from saiki.sequence import Ragged
 
@@ -53,8 +54,7 @@ class ChannelCodec:
     def encode(self, data: Labelled) -> tuple[Ragged, np.ndarray]:
         """Steps as float32 `[steps, features]` with gap and observed, and static numbers `[series, static]`."""
         z, missing, codes = self._source(data)
-        first = np.zeros(len(z), bool)
-        first[data.starts[data.lengths > 0]] = True
+        first = data.begins
         parts = [z]
         if self.scale in ("series", "both"):
             own = _own_scale(z, missing, data.lengths)
@@ -142,10 +142,8 @@ def _own_scale(z: np.ndarray, missing: np.ndarray, lengths: np.ndarray) -> np.nd
 
 def _forward(z: np.ndarray, missing: np.ndarray, first: np.ndarray) -> np.ndarray:
     """The last value seen in the series where one is missing; 0, the mean, before there is one."""
-    rows = np.arange(len(z))[:, None]
-    start = np.maximum.accumulate(np.where(first[:, None], rows, 0), 0)
-    last = np.maximum.accumulate(np.where(missing, -1, rows), 0)
-    return np.where(last >= start, np.take_along_axis(z, np.maximum(last, 0), 0), 0) if len(z) else z
+    found = carried(z, missing, first)
+    return np.where(np.isnan(found), 0, found)
 
 
 def _changes(values: np.ndarray, first: np.ndarray) -> np.ndarray:
