@@ -142,7 +142,7 @@ def measure(name: str, data: Path, seed: int) -> dict[str, Any]:
         seconds = time.perf_counter() - began
         found = json.loads(saiki("evaluate", model, files["test"], "--json"))
     facts = {"set": name, "seed": seed, "seconds": round(seconds, 1), "sentence": found["sentence"]}
-    alone = {"network": found["details"]["alone"]} if "alone" in found["details"] else {}
+    alone = {"network": found["details"]["alone"]} if "alone" in found.get("details", {}) else {}
     return facts | {"scores": found["scores"] | alone, **about()}
 
 

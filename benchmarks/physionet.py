@@ -77,7 +77,9 @@ def measure(table: pl.DataFrame, options: list[str], fold: int) -> dict[str, Any
         saiki("train", "classify", train, *COLUMNS, *options, "--seed", str(fold), "--out", model, "--quiet")
         seconds = time.perf_counter() - began
         found = json.loads(saiki("evaluate", model, test, "--json"))
-        scores = found["scores"] | ({"network alone": found["details"]["alone"]} if "alone" in found["details"] else {})
+        scores = found["scores"] | (
+            {"network alone": found["details"]["alone"]} if "alone" in found.get("details", {}) else {}
+        )
         steps = json.loads(Path(model, "config.json").read_text())["run"]["step"]
     return {"fold": fold, "seconds": round(seconds, 1), "steps": steps, "scores": scores, **about()}
 
@@ -95,7 +97,7 @@ def page(rows: list[dict[str, Any]]) -> str:
     lines += [
         "mean over the folds ± their standard deviation; other scores are means. saiki is the network and the linear model on"
     ]
-    lines += ["summaries together, as held-out stays ask for, which the network alone is without.", ""]
+    lines += ["summaries together, as held-out stays ask for; `network alone` is without the latter.", ""]
     lines += ["| row | AUC | average precision | log loss | minutes | folds |", "|---|---:|---:|---:|---:|---:|"]
     for name in COMMANDS:
         found = [r for r in rows if r["row"] == name]
