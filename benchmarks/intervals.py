@@ -41,9 +41,9 @@ class Set:
 
 SETS = {
     "planted": Set(
-        "Planted: 600 series, a known season and exchangeable normal noise of spread 1, 6 steps ahead",
+        "Planted: 600 series, a known season and exchangeable normal noise of spread 1, the next season of 12 steps",
         (),
-        ("--horizon", "6", "--season", "12", "--steps", "300"),
+        ("--horizon", "12", "--season", "12", "--steps", "300"),
         (),
         "widths of the true intervals: 2.563 and 3.920",
     ),
@@ -70,10 +70,10 @@ def parts(name: str, data: Path, folder: Path, seed: int) -> tuple[list[str], li
         train, test = (str(data / file) for file in SETS[name].files)
         return [train], [test, "--history", train]
     if name == "planted":
-        rng, t = np.random.default_rng(seed), np.arange(96)
-        y = 20 + 5 * np.sin(2 * np.pi * t / 12) + rng.normal(size=(600, 96))
-        whole = pl.DataFrame({"unique_id": np.repeat(np.arange(600), 96), "ds": np.tile(t, 600), "y": y.ravel()})
-        known = whole.filter(pl.col("ds") < 90)
+        rng, t = np.random.default_rng(seed), np.arange(108)
+        y = 20 + 5 * np.sin(2 * np.pi * t / 12) + rng.normal(size=(600, 108))
+        whole = pl.DataFrame({"unique_id": np.repeat(np.arange(600), 108), "ds": np.tile(t, 600), "y": y.ravel()})
+        known = whole.filter(pl.col("ds") < 96)
     else:
         frame = pl.read_csv(data / SETS[name].files[0], try_parse_dates=True)[: KNOWN + TEST]
         whole = frame.unpivot(index="date", variable_name="unique_id", value_name="y").rename({"date": "ds"})

@@ -21,6 +21,10 @@ class OptionError(SaikiError, ValueError):
     """An option has a name or a value that has no meaning."""
 
 
+class SaikiWarning(UserWarning):
+    """What a user should know of an answer that came all the same; the command line prints it as a note."""
+
+
 class ModelError(SaikiError):
     """A saved model is damaged, incomplete, of a newer format, or cannot do what is asked of it."""
 

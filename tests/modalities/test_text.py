@@ -159,3 +159,13 @@ def test_vectors_made_elsewhere_are_found(tmp_path):
 def test_sentences(whole, expected):
     assert sentences(whole) == expected
     assert "".join(expected) == whole
+
+
+def test_vowel_signs_belong_to_their_word():
+    assert words("हिन्दी में, مَرْحَبًا!", False, False) == ["हिन्दी", "में", ",", "مَرْحَبًا", "!"]
+    assert words("ภาษา", False, False) == list("ภาษา")  # without spaces between words every sign is a unit
+
+
+def test_marks_of_japanese_tell_that_it_is_cut_already():
+    assert is_split("これ は 本 です 。 それ は 、 ペン です 。 " * 5)
+    assert not is_split("これは本です。それは、ペンです。" * 5)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+import torch.nn.utils.prune
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -149,3 +150,38 @@ def test_feedback_of_several_numbers():
     assert y.shape == (4, 5, 4)
     with pytest.raises(DataError, match=r"feedback: got shape \(4, 5, 1\); expected \(4, 5, 3\)"):
         layer(torch.randn(4, 5, 2), feedback=torch.randn(4, 5, 1))
+
+
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm", "slstm", "rhn", "cfc", "gru_d"])
+def test_a_bias_that_is_parametrized_counts_all_the_same(cell):
+    layer, x = saiki.nn.Recurrent(cell, 3, 4), torch.randn(5, 2, 3)
+    given = {"gap": torch.ones(5, 2, 1)} if cell in ("cfc", "gru_d") else {}
+    given |= {"observed": torch.ones(5, 2, 3)} if cell == "gru_d" else {}
+    before = layer(x, **given)[0]
+    for name in [n for n, p in layer.cells[0].named_parameters(recurse=False) if n.startswith("bias")]:
+        torch.nn.utils.parametrize.register_parametrization(layer.cells[0], name, torch.nn.Identity())
+    torch.testing.assert_close(layer(x, **given)[0], before)
+
+
+@pytest.mark.parametrize("how", ["weight_norm", "pruned"])
+def test_weights_that_are_dropped_may_be_parametrized_or_pruned(how):
+    layer, x = saiki.nn.Recurrent("lstm", 3, 4, weight_drop=0.5), torch.randn(5, 2, 3)
+    if how == "pruned":
+        torch.nn.utils.prune.identity(layer.cells[0], "weight_hh")
+    else:
+        torch.nn.utils.parametrizations.weight_norm(layer.cells[0], "weight_hh")
+    assert not torch.equal(layer(x)[0], layer(x)[0])
+    layer(x)[0].sum().backward()
+    layer.eval()
+    torch.testing.assert_close(layer(x)[0], layer(x)[0])
+
+
+def test_states_may_be_plain_tensors_and_lengths_a_list():
+    x = torch.randn(5, 2, 3)
+    for cell in ("lstm", "gru", "mingru"):
+        layer = saiki.nn.Recurrent(cell, 3, 4)
+        _, states = layer(x)
+        torch.testing.assert_close(layer(x, [tuple(part) for part in states])[0], layer(x, states)[0])
+        with pytest.raises(DataError, match=r"expected . tensor"):
+            layer(x, [(*states[0], *states[0])])
+        torch.testing.assert_close(layer(x, lengths=[5, 2])[0], layer(x, lengths=torch.tensor([5, 2]))[0])

@@ -32,7 +32,32 @@ from saiki.readers import parse_times
 def test_understood(text, expected):
     times = parse_times(pl.Series([text, None]))
     assert times is not None
-    assert times.to_list() == [expected, None]
+    assert (
+        times.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if times.dtype.time_zone else times
+    ).to_list() == [
+        expected,
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "zone", "first"),
+    [
+        (["2024-01-01 10:00+02:00", "2024-01-01 11:00+02:00"], "Etc/GMT-2", 10),
+        (["2024-01-01 10:00-05:00", "2024-01-01 11:00-05:00"], "Etc/GMT+5", 10),
+        (["2024-03-31 01:00+01:00", "2024-03-31 03:00+02:00"], "UTC", 0),
+        (["2024-01-01 10:00+05:30", "2024-01-01 11:00+05:30"], "UTC", 4),
+        (["2024-01-01 10:00Z", "2024-01-01 11:00Z"], "UTC", 10),
+        (["2024-03-31 00:00+01:00", "2024-04-01 00:00+02:00"], None, 0),
+    ],
+)
+def test_offsets_are_kept_and_days_are_days_of_the_local_clock(texts, zone, first):
+    times = parse_times(pl.Series(texts))
+    assert times.dtype.time_zone == zone
+    assert times[0].hour == first
+    if zone is None:
+        assert (times[1] - times[0]).days == 1
+        assert parse_times(pl.Series(texts), wall=False).dtype.time_zone == "UTC"
 
 
 @pytest.mark.parametrize("text", ["spring", "1-01", "12", "2021-13-01", "2021-02-30", "H1", "", "03/04/2021"])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 import torch
 
 import saiki
-from saiki.errors import DataError, ModelError, OptionError
+from saiki.cli import run
+from saiki.data.frames import write_frame
+from saiki.errors import DataError, ModelError, OptionError, SaikiWarning
 from saiki.network.scaling import window_scale
 from saiki.tasks.forecast import Forecast, toy
 
@@ -105,7 +110,7 @@ def test_a_stream_equals_predict_on_the_prefix(missing):
         (answer,) = found[rows - 1]
         assert answer["ds"] == expected["ds"].to_list()
         for column in ("saiki", "saiki-lo-80", "saiki-hi-80"):
-            assert np.allclose(answer[column], expected[column], rtol=1e-6, atol=1e-9)
+            assert np.allclose(answer[column], expected[column], rtol=1e-6, atol=1e-9, equal_nan=True)
 
 
 def test_streams_of_several_ids_do_not_mix(model, table):
@@ -308,7 +313,7 @@ def test_sparse_rows_and_a_first_row_off_the_grid_stream_as_they_are_predicted(m
         rows = [{"unique_id": "a", "ds": t, "y": 3.0 + t % 4} for t in times]
         for count, (answer,) in enumerate(push_all(model.stream(), rows), 1):
             expected = model.predict(pl.DataFrame(rows[:count]))
-            np.testing.assert_allclose(answer["saiki"], expected["saiki"], rtol=1e-6)
+            np.testing.assert_allclose(answer["saiki"], expected["saiki"], rtol=1e-5)
     days = pl.Series([d for w in range(20) for d in range(7 * w, 7 * w + 5)]) * 86_400_000_000
     dated = pl.DataFrame({"ds": days.cast(pl.Datetime("us")), "y": np.random.default_rng(0).random(100) + 1})
     dated = dated.with_columns(pl.col("ds") + pl.duration(days=4))  # from a Monday on
@@ -346,15 +351,15 @@ def test_a_zero_among_positive_values_is_a_low_value(table):
     model = saiki.train("forecast", positive, season=12, **QUICK)
     assert model.task.plan.log
     last = pl.col("ds") == 140
-    forecasts = [
-        model.predict(positive.with_columns(y=pl.when(last).then(value).otherwise(pl.col("y"))))["saiki"].to_numpy()
-        for value in (0.0, -3.0)
-    ]
-    plain = model.predict(positive)["saiki"].to_numpy()
-    np.testing.assert_array_equal(forecasts[0], forecasts[1])
-    away = np.log(forecasts[0] / plain).reshape(4, 6)
+    given = lambda value: positive.with_columns(y=pl.when(last).then(value).otherwise(pl.col("y")))  # noqa: E731
+    found, plain = (model.predict(data)["saiki"].to_numpy() for data in (given(0.0), positive))
+    away = np.log(found / plain).reshape(4, 6)
     assert (np.abs(away[:, [0, 1, 3, 4, 5]]) < 0.5).all()
     assert (np.abs(away[:, 2]) < 3).all()  # a season after the zero
+    with pytest.raises(DataError, match=r"reads logarithms.*some are below 0 \(-3 for one\)"):
+        model.predict(given(-3.0))
+    with pytest.raises(DataError, match="reads logarithms"):
+        [model.stream().push(row) for row in [{"unique_id": "a", "ds": 1, "y": -2.0}]]
 
 
 def test_a_season_longer_than_the_window_has_no_linear_forecast():
@@ -413,3 +418,74 @@ def test_a_missing_value_stays_missing_as_a_logarithm():
     inward = scale.inward(torch.tensor([[torch.nan, 0.0, -1.0, 0.1, 2.0]]))[0]
     assert inward[0].isnan()
     assert inward[1] == inward[2] == inward[3] < inward[4]
+
+
+def daily(days, values):
+    first = pl.date(2024, 1, 1)
+    return pl.DataFrame({"ds": pl.date_range(first, first + pl.duration(days=days - 1), eager=True), "y": values})
+
+
+def test_a_short_history_has_no_interval_and_a_series_without_values_no_forecast(table, tmp_path, capsys):
+    model = saiki.train("forecast", table, season=12, level=[80], **QUICK)
+    least = model.task.calibration.least
+    assert least > 20
+    short = table.filter((pl.col("unique_id") != "series-0") | (pl.col("ds") > 145))
+    short = short.with_columns(y=pl.when(pl.col("unique_id") == "series-1").then(None).otherwise(pl.col("y")))
+    with pytest.warns(SaikiWarning) as told:
+        found = model.predict(short)
+    assert [str(w.message).partition(" (")[0] for w in told] == ["1 series", "1 series"]
+    assert "'series-1') of 4 have no known value" in str(told[0].message)
+    assert "'series-0') of 4 have too few rows for intervals" in str(told[1].message)
+    columns = ["saiki", "saiki-lo-80", "saiki-hi-80"]
+    known = {id: np.isfinite(part[columns].to_numpy()).all(0) for (id,), part in found.group_by("unique_id")}
+    assert known["series-0"].tolist() == [True, False, False]
+    assert not known["series-1"].any()
+    assert known["series-2"].all()
+    model.save(tmp_path / "m")
+    assert saiki.load(tmp_path / "m").task.calibration.least == least
+    short.write_csv(tmp_path / "short.csv")
+    assert run(["predict", str(tmp_path / "m"), str(tmp_path / "short.csv"), "--out", str(tmp_path / "o.csv")]) == 0
+    assert "note: 1 series (the first is 'series-0') of 4 have too few rows" in capsys.readouterr().err
+
+
+def test_hours_of_a_zone_stream_across_midnight_as_they_are_predicted():
+    times = pl.datetime_range(
+        pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 8), "1h", eager=True, time_zone="Europe/Berlin"
+    )
+    frame = pl.DataFrame({"ds": times, "y": 10 + np.sin(np.arange(len(times)) / 4)})
+    model = saiki.train("forecast", frame, season=24, **QUICK)
+    stream = model.stream()
+    for count, row in enumerate(frame.iter_rows(named=True), 1):
+        (answer,) = stream.push(row)
+        if count in (1, 25, 26, len(frame)):
+            expected = model.predict(frame.head(count))
+            assert answer["ds"] == [str(t) for t in expected["ds"]]
+            np.testing.assert_allclose(answer["saiki"], expected["saiki"], rtol=1e-5)
+
+
+def test_a_day_without_midnight_is_a_day():
+    days = pl.datetime_range(pl.datetime(2017, 6, 17), pl.datetime(2017, 10, 20), "1d", eager=True)
+    local = days.dt.replace_time_zone("America/Sao_Paulo", non_existent="null")
+    local = local.zip_with(local.is_not_null(), days.dt.offset_by("1h").dt.replace_time_zone("America/Sao_Paulo"))
+    frame = pl.DataFrame({"ds": local, "y": np.random.default_rng(0).normal(size=len(days)) + 50})
+    model = saiki.train("forecast", frame, **QUICK)
+    assert model.task.frequency.name == "D"
+    ahead = model.predict(frame.filter(pl.col("ds").dt.date() < pl.date(2017, 10, 14)))["ds"]
+    assert ahead.null_count() == 0
+    assert ahead.dt.date().diff().drop_nulls().unique().to_list() == [timedelta(days=1)]
+    assert ahead[1].hour == 1  # on the 15th the clock was put forward at midnight
+
+
+def test_days_are_written_as_days(tmp_path):
+    model = saiki.train("forecast", daily(80, np.arange(80) % 7 + 5.0), **QUICK)
+    write_frame(model.predict(daily(80, np.arange(80) % 7 + 5.0)), tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text().split("\n")[1].startswith("y,2024-03-21,")
+    hours = pl.DataFrame({"ds": [datetime(2024, 1, 1, 5), datetime(2024, 1, 1, 6)]})
+    write_frame(hours, tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_text() == "ds\n2024-01-01T05:00:00\n2024-01-01T06:00:00\n"
+
+
+def test_periods_of_pandas_are_times():
+    index = pd.period_range("2014-01", periods=60, freq="M")
+    model = saiki.train("forecast", pd.DataFrame({"y": np.arange(60.0) + 5}, index=index), **QUICK)
+    assert model.task.frequency.name == "MS"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from saiki.baselines._logistic import certain, coefficients, probabilities
+from saiki.data._signs import COMBINING
 
 #: the documents that the task classify reads from a column of text
 TASKS = ("documents",)
@@ -20,7 +21,7 @@ PENALTIES = (1.0, 4.0, 16.0)
 #: words and pairs kept at most, the most frequent
 MOST = 40_000
 #: what is counted
-WORDS: dict[str, Any] = {"ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b|[^\w\s]"}
+WORDS: dict[str, Any] = {"ngram_range": (1, 2), "token_pattern": rf"[\w{COMBINING}]+|[^\w\s{COMBINING}]"}
 CHARACTERS: dict[str, Any] = {"ngram_range": (1, 4), "analyzer": "char_wb"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,8 +29,13 @@ def norm(x: Tensor, gain: Tensor, shift: Tensor | None = None) -> Tensor:
 
 def twin(cell: Cell, **parameters: Tensor | None) -> Cell:
     """A cell that shares everything with this one but the parameters given; nothing is copied and no key renamed."""
-    other = object.__new__(type(cell))
-    other.__dict__.update(cell.__dict__, _parameters={**cell._parameters, **parameters})
+    kind, shared = type(cell), dict(cell._parameters)
+    if nn.utils.parametrize.is_parametrized(cell):  # as what they are now, in the class that the cell had before
+        kind = kind.__mro__[1]
+        shared |= {name: getattr(cell, name) for name in cast("nn.ModuleDict", cell.parametrizations)}
+    other = object.__new__(kind)
+    own = {name: value for name, value in cell.__dict__.items() if name not in parameters}  # pruned ones stand there
+    other.__dict__.update(own, _parameters=shared | parameters)
     return other
 
 

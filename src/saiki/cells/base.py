@@ -106,7 +106,7 @@ class RecurrentCell(Cell):
 
     def see(self, x: Float[Tensor, "steps features"]) -> Float[Tensor, "steps gates"]:
         """The product of the input and its weight: W_ih x + b_ih."""
-        bias = self._parameters.get("bias_ih")
+        bias = getattr(self, "bias_ih", None)
         if not self.layer_norm:
             return nn.functional.linear(x, self.weight_ih, bias)
         gates = norm(nn.functional.linear(x, self.weight_ih), self.gain_ih)
@@ -132,7 +132,7 @@ class RecurrentCell(Cell):
         """The product of the past and the recurrent weight, or of a part of its rows: W_hh h + b_hh."""
         if self._mask is not None:
             h = h * self._mask[: len(h)]
-        bias = self._parameters.get("bias_hh")
+        bias = getattr(self, "bias_hh", None)
         bias = None if bias is None else bias[part]
         if not self.layer_norm:
             return nn.functional.linear(h, self.weight_hh[part], bias)

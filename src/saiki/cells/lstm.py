@@ -75,7 +75,7 @@ class LSTM(GatedCell):
     def reset_parameters(self) -> None:
         """As of every gated cell; then the biases of the forget and input gates as asked for."""
         super().reset_parameters()
-        if self._parameters.get("shift_c") is not None:
+        if getattr(self, "shift_c", None) is not None:
             nn.init.zeros_(self.shift_c)
         forget = 0 if self.coupled else 1
         if self.forget_bias is not None:

@@ -8,6 +8,7 @@ import os
 import pkgutil
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ import typer
 
 import saiki
 from saiki.cli._arguments import expand
-from saiki.errors import OptionError, SaikiError, near_misses
+from saiki.errors import OptionError, SaikiError, SaikiWarning, near_misses
 
 #: the folder listing is the list of commands
 COMMANDS = tuple(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
@@ -36,6 +37,25 @@ def main() -> None:
 def run(argv: Sequence[str]) -> int:
     """Run one command line; the exit code. Users' mistakes are one line on stderr."""
     debug = "--debug" in argv
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SaikiWarning)
+        warnings.showwarning = _noted(warnings.showwarning)
+        return _run(argv, debug)
+
+
+def _noted(usual: Any) -> Any:
+    """Warnings of saiki as a line on stderr, others as usual."""
+
+    def show(message: Any, category: Any, *where: Any, **more: Any) -> None:
+        if issubclass(category, SaikiWarning):
+            print(f"note: {message}", file=sys.stderr)
+        else:
+            usual(message, category, *where, **more)
+
+    return show
+
+
+def _run(argv: Sequence[str], debug: bool) -> int:
     try:
         code = _dispatch([a for a in argv if a != "--debug"])
         sys.stdout.flush()

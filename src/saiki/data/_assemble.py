@@ -9,7 +9,7 @@ import polars as pl
 
 from saiki.data._notes import remarks
 from saiki.data._rows import Rows, frequency_of, on_grid, ranges, sorted_rows
-from saiki.data.columns import LARGEST, SMALLEST, Columns, as_polars, covariates, numbers
+from saiki.data.columns import LARGEST, SMALLEST, Columns, as_polars, covariates, numbers, plain
 from saiki.data.roles import Roles, resolve
 from saiki.data.season import find_season
 from saiki.errors import DataError, OptionError
@@ -92,7 +92,7 @@ def _static_rows(static: Columns, rows: Rows, roles: Roles) -> np.ndarray:
             if where[:, k].any():
                 series = np.searchsorted(rows.starts, where[:, k].argmax(), side="right") - 1
                 raise DataError(
-                    f"static column {name!r} changes within {roles.id or 'the series'} {rows.ids[series]!r}; "
+                    f"static column {name!r} changes within {roles.id or 'the series'} {plain(rows.ids[series])!r}; "
                     "expected one value per series; give a column that changes with --past or --future"
                 )
     return rows.at[first]

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from saiki.data._rows import Rows, sorted_rows
-from saiki.data.columns import Columns, covariates, identities, numbers
+from saiki.data.columns import Columns, counts_rows, covariates, identities, numbers, plain
 from saiki.data.roles import ID, TARGET, TIME, Roles
 from saiki.errors import DataError, OptionError, near_misses
 
@@ -103,7 +103,9 @@ def layout_of(
     taken = {answer, id, time, group, *static}
     named = (source,) if isinstance(source, str) else tuple(source or ())
     found = named or tuple(
-        n for n, s in table.items() if n not in taken and (s.dtype.is_numeric() or s.dtype == pl.Boolean)
+        n
+        for n, s in table.items()
+        if n not in taken and (s.dtype.is_numeric() or s.dtype == pl.Boolean) and not counts_rows(s)
     )
     layout = Layout(found, answer, id, time, tuple(static), group, channels)
     for name in (
@@ -228,7 +230,7 @@ def _constant(column: pl.Series, rows: Rows, id: str) -> np.ndarray:
     if differs.any():
         series = np.searchsorted(rows.starts, differs.argmax(), side="right") - 1
         raise DataError(
-            f"column {column.name!r} changes within {id} {rows.ids[series]!r}; expected one value per series "
+            f"column {column.name!r} changes within {id} {plain(rows.ids[series])!r}; expected one value per series "
             "(an answer for every step is another task)"
         )
     return rows.at[first]

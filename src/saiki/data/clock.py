@@ -31,10 +31,13 @@ class Clock:
     wall: bool = False
 
 
-def times(series: pl.Series) -> tuple[np.ndarray, Clock]:
-    """A time column as datetime64[us] or int64; DataError if it holds no times or misses some."""
+def times(series: pl.Series, wall: bool | None = None) -> tuple[np.ndarray, Clock]:
+    """A time column as datetime64[us] or int64; DataError if it holds no times or misses some.
+
+    wall  whether times with a zone are taken as local wall time; None: where all are midnights
+    """
     if series.dtype == pl.String:
-        parsed = parse_times(series)
+        parsed = parse_times(series, wall)
         series = series if parsed is None else parsed
     kind = str(series.dtype)
     if series.dtype.is_numeric() and not fits_int64(series.fill_nan(None) if series.dtype.is_float() else series):
@@ -60,20 +63,30 @@ def times(series: pl.Series) -> tuple[np.ndarray, Clock]:
         return found, Clock("integer", kind)
     if series.dtype == pl.Date:
         return series.to_numpy().astype("datetime64[us]"), Clock("date")
-    return _datetimes(series)
+    return _datetimes(series, wall)
 
 
-def _datetimes(series: pl.Series) -> tuple[np.ndarray, Clock]:
+def _datetimes(series: pl.Series, wall: bool | None) -> tuple[np.ndarray, Clock]:
     assert isinstance(series.dtype, pl.Datetime)
     unit, zone = series.dtype.time_unit, series.dtype.time_zone
     if zone is None:
         return series.to_numpy().astype("datetime64[us]"), Clock("datetime", unit)
     # Days, weeks and months are regular on the local clock, hours are regular in UTC (summer time).
-    local = series.dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
-    if (local == local.astype("datetime64[D]")).all():
-        return local, Clock("datetime", unit, zone, wall=True)
+    days = series.dt.replace_time_zone(None).dt.truncate("1d")
+    if (_zoned(days, zone) == series).all() if wall is None else wall:
+        local = days if wall is None else series.dt.replace_time_zone(None)
+        return local.to_numpy().astype("datetime64[us]"), Clock("datetime", unit, zone, wall=True)
     utc = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return utc.to_numpy().astype("datetime64[us]"), Clock("datetime", unit, zone)
+
+
+def _zoned(local: pl.Series, zone: str) -> pl.Series:
+    """Wall time in a zone; where the clock was put forward past it, the same an hour later."""
+    found = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    if not found.null_count():
+        return found
+    later = local.dt.offset_by("1h").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    return found.zip_with(found.is_not_null(), later)
 
 
 def _not_times(series: pl.Series) -> None:
@@ -98,5 +111,5 @@ def unclock(times: np.ndarray, clock: Clock, name: str) -> pl.Series:
     if clock.zone is None:
         return column
     if clock.wall:
-        return column.dt.replace_time_zone(clock.zone, ambiguous="earliest", non_existent="null")
+        return _zoned(column, clock.zone)
     return column.dt.replace_time_zone("UTC").dt.convert_time_zone(clock.zone)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -14,6 +16,10 @@ from saiki.errors import DataError
 LARGEST = 1e140
 #: and numbers smaller than this are zero: a part of them leaves float64
 SMALLEST = 1e-300
+
+
+#: names that pandas gives an index without a name, in CSV, read again, and in Parquet
+NAMELESS = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
 
 
 @dataclass(frozen=True)
@@ -147,3 +153,15 @@ def fits_int64(series: pl.Series) -> bool:
 def first_null(series: pl.Series) -> int:
     """The number of the first row without a value, counted from 1."""
     return int(series.is_null().to_numpy().argmax()) + 1
+
+
+def counts_rows(column: pl.Series) -> bool:
+    """Whether a column is the index that pandas wrote beside the data: without a name of its own, 0, 1, 2, …"""
+    if not NAMELESS.fullmatch(column.name) or not column.dtype.is_integer() or column.null_count():
+        return False
+    return column.to_list() == list(range(len(column)))
+
+
+def plain(value: Any) -> Any:
+    """A number of NumPy as one of Python, for a message."""
+    return value.item() if isinstance(value, np.generic) else value

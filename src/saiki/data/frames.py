@@ -103,9 +103,23 @@ def write_frame(frame: Any, path: str | Path) -> None:
 
 
 def without_lists(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same for CSV, which holds no lists: those are text with ` | ` between their parts, as sets of labels are read."""
+    """The same for CSV, which holds no lists: those are text with ` | ` between their parts, as sets of labels are read.
+
+    Times are as short as they can be, so that days look like the days that were read.
+    """
     lists = [column for column in frame if isinstance(column.dtype, pl.List | pl.Array)]
-    return frame.with_columns(column.cast(pl.List(pl.String)).list.join(BETWEEN) for column in lists)
+    joined = frame.with_columns(column.cast(pl.List(pl.String)).list.join(BETWEEN) for column in lists)
+    return joined.with_columns(
+        _short(c) for c in joined if isinstance(c.dtype, pl.Datetime) and c.dtype.time_zone is None
+    )
+
+
+def _short(times: pl.Series) -> pl.Series:
+    """Days as dates, and no parts of seconds where there are none."""
+    known = times.drop_nulls()
+    if (known == known.dt.truncate("1d")).all():
+        return times.cast(pl.Date)
+    return times.dt.to_string("%Y-%m-%dT%H:%M:%S") if (known == known.dt.truncate("1s")).all() else times
 
 
 def _write(frame: pl.DataFrame, file: Any, suffix: str) -> None:

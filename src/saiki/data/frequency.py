@@ -43,6 +43,11 @@ class Frequency:
     working: bool = False
     regular: bool = True
 
+    @property
+    def days(self) -> bool:
+        """Whether a step is a day or whole days, or longer: regular on the local clock, not in UTC."""
+        return self.unit in ("month", "business") or (self.unit == "time" and self.count % DAY == 0)
+
     @classmethod
     def parse(cls, text: str | int) -> Frequency:
         """From `h`, `15min`, `D`, `B`, `W`, `MS`, `ME`, `QS`, `YS`, `2`, … (the names of pandas, polars' too)."""

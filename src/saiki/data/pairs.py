@@ -78,16 +78,24 @@ def _of_path(path: Path, source: str | None, target: str | None, encoding: str |
         raise DataError(f"no such file{wanted}; expected parallel files, or a table")
     if is_table(path):
         if _numbers(source, target):
-            return _of_columns(path, int(source or 0), int(target or 1), encoding, both)
+            return _of_columns(path, *_sides(source, target), encoding, both)
         return _of_table(path, source, target, both)
     if _numbers(source, target, usual=both or tabs):
-        return _of_columns(path, int(source or 0), int(target or 1), encoding, both)
+        return _of_columns(path, *_sides(source, target), encoding, both)
     if both:
         raise DataError(
             f"{path}: got one file of text; expected a table, or its other half beside it "
             "(saiki train translate train --source en --target de reads train.en and train.de)"
         )
     return list(plain.lines(path, encoding)), None
+
+
+def _sides(source: str | None, target: str | None) -> tuple[int, int]:
+    """The numbers of both columns; of one that is named alone, the first other one is the other side."""
+    if source is None and target is None:
+        return 0, 1
+    one, other = (None if side is None else int(side) for side in (source, target))
+    return int(other == 0) if one is None else one, int(one == 0) if other is None else other
 
 
 def _numbers(source: str | None, target: str | None, usual: bool = False) -> bool:

@@ -11,7 +11,7 @@ import polars as pl
 
 from saiki.data._layout import Layout, long_rows, present
 from saiki.data._rows import ranges, sorted_rows
-from saiki.data.columns import as_polars, is_text
+from saiki.data.columns import as_polars, counts_rows, is_text
 from saiki.data.labelled import Labelled
 from saiki.data.roles import ID, TARGET, TIME, Roles
 from saiki.errors import DataError, OptionError
@@ -136,7 +136,7 @@ def tag_layout(
 
 def _found(table: dict[str, pl.Series], taken: list[str]) -> tuple[str, ...]:
     """The columns that go in where none are named."""
-    rest = [name for name in table if name not in taken]
+    rest = [name for name in table if name not in taken and not counts_rows(table[name])]
     if word := next((name for name in WORDS if name in rest and is_text(table[name])), None):
         return (word,)
     numbers = tuple(name for name in rest if table[name].dtype.is_numeric() or table[name].dtype == pl.Boolean)

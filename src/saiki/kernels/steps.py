@@ -199,7 +199,7 @@ def _product(plan: Plan, weight: Tensor, bias: Tensor | None, gain: Tensor | Non
 def _recurrent(cell: Any, step: Callable[..., State], parts: Sequence[tuple[Rows, int]], **how: Any) -> Plan:
     """The plan of a cell with a recurrent matrix, in parts: (rows of it, column of the gates that they share)."""
     plan = Plan(type(cell).__module__.rpartition(".")[2], cell.width, cell.see, step, **how)
-    bias = cell._parameters.get("bias_ih")
+    bias = getattr(cell, "bias_ih", None)
     plan.input = _product(plan, cell.weight_ih, bias, cell.gain_ih if cell.layer_norm else None)
     whole = _product(plan, cell.weight_hh, cell.bias_hh, cell.gain_hh if cell.layer_norm else None)
     plan.products = [replace(whole, part=part, shared=shared) for part, shared in parts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def load(path: Path, codec: TextCodec) -> tuple[np.ndarray, np.ndarray]:
     vectors: list[list[float]] = []
     width = None
     for number, line in enumerate(lines(path, None), start=1):
-        unit, *numbers = line.rstrip().split(" ")
+        unit, *numbers = re.split("[ \t]", line.rstrip())
         if number == 1 and len(numbers) == 1:  # word2vec begins with how many there are, and how long
             continue
         width = width or len(numbers)
@@ -33,6 +34,8 @@ def load(path: Path, codec: TextCodec) -> tuple[np.ndarray, np.ndarray]:
                 values = [float(n) for n in numbers]
             except ValueError:
                 raise DataError(f"{path}, line {number}: not all of it is numbers behind {unit!r}") from None
+            if not np.isfinite(values).all():
+                raise DataError(f"{path}, line {number}: not all numbers behind {unit!r} are finite")
             for place in wanted[unit]:
                 places.append(place)
                 vectors.append(values)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 
+from saiki.data._signs import COMBINING
+
 #: letters of scripts that put no spaces between words: every one is a unit; katakana spells words, so a run is one
 _SIGNS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u3096\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _KATAKANA = "\u30a0-\u30ff"
-_LETTER = f"(?:(?![{_SIGNS}{_KATAKANA}])\\w)"
+_LETTER = f"(?:(?![{_SIGNS}{_KATAKANA}])[\\w{COMBINING}])"
 _WORD = f"{_LETTER}+(?:['’]{_LETTER}+)*"
 #: line feeds are units of their own, further spaces too
 _UNITS = re.compile(f" ?<{_LETTER}+>| ?{_WORD}| ?[{_KATAKANA}]+| ?[{_SIGNS}]| ?[^\\w\\s]|\\n|\\s")
 _BETWEEN_SPACES = re.compile(r"\n|[^\s]+")
 #: a sentence and what ends it: marks with what closes them, before a space or the end; marks of East Asia anywhere; line feeds
 _SENTENCE = re.compile(r"[^\n]*?(?:[.!?]+[\"'”’»)\]]*(?=\s|\Z)|[。！？]+[」』”’）]*|\n+|\Z)")
-_MARKS = re.compile(r"(\s?)[.,;:!?](?=\s|$)")
+_MARKS = re.compile(r"(\s?)[.,;:!?。、！？](?=\s|$)")
 #: those that never belong to a word, as full stops do to abbreviations
-_APART = re.compile(r"(\s?)[,;:!?](?=\s|$)")
+_APART = re.compile(r"(\s?)[,;:!?。、！？](?=\s|$)")
 #: endings that English glues to words: its, isn't, they've
 _ENDINGS = re.compile(r"(\s?)(?:n['’]t|['’](?:s|re|ve|ll|d|m))(?=\s|$)")
 #: so many marks or endings, and this share of them after a space, make a text that is cut already

@@ -146,11 +146,25 @@ class Recurrent(nn.Module):
     def _checked_states(self, states: Sequence[State], usual: list[State]) -> Sequence[State]:
         if len(states) != len(usual):
             raise DataError(f"states: got {len(states)}; expected {len(usual)}, one per layer and direction")
+        states = [
+            state if isinstance(state, type(like)) else self._as(like, state)
+            for state, like in zip(states, usual, strict=True)
+        ]
         for number, (state, like) in enumerate(zip(states, usual, strict=True)):
             got, expected = ([tuple(part.shape) for part in parts] for parts in (state, like))
             if got != expected:
                 raise DataError(f"states: got shapes {got} for number {number}; expected {expected}")
         return states
+
+    @staticmethod
+    def _as(like: State, state: Any) -> State:
+        """Plain tensors as the state of a cell."""
+        parts = [state] if isinstance(state, Tensor) else list(state)
+        if len(parts) != len(like) or not all(isinstance(part, Tensor) for part in parts):
+            raise DataError(
+                f"states: got {type(state).__name__} of {len(parts)}; expected {len(like)} tensor(s) per layer and direction"
+            )
+        return type(like)(*parts)
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}"

@@ -96,6 +96,7 @@ def packing(
 
     `lengths [batch]` may be on any device, in any order, and 0; a length below 0 or above `time` is an error.
     """
+    lengths = torch.as_tensor(lengths) if isinstance(lengths, list | tuple) else lengths
     if lengths is None:
         return Packing(torch.full((time if batch else 0,), batch), batch, time, batch_first)
     return _ragged_packing(lengths, batch, time, device, batch_first)  # pyright: ignore[reportCallIssue]

@@ -83,6 +83,8 @@ def _with_index(source: Any) -> Any:
     if not hasattr(source, "columns"):  # a pandas Series
         source = source.to_frame(source.name or "y")
     index = source.index
+    if type(index).__name__ == "PeriodIndex":
+        source, index = source.set_axis(index.to_timestamp(), axis=0), index.to_timestamp()
     if index.names == [None] and type(index).__name__ == "DatetimeIndex" and "ds" not in source.columns:
         return source.rename_axis("ds").reset_index()
     if any(name is not None for name in index.names):

@@ -23,13 +23,16 @@ _FORMATS = (
     (re.compile(r"\d\d?/\d\d?/\d{4}$"), ("%m/%d/%Y", "%d/%m/%Y")),
     (re.compile(r"\d\d?/\d\d?/\d{4} \d\d?:\d\d$"), ("%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M")),
 )
+#: whole hours from UTC that have a zone, whose name has the other sign
+HOURS = range(-12, 15)
 _ZONE = r"(Z|[+-]\d\d:?\d\d)$"
 
 
-def parse_times(text: pl.Series) -> pl.Series | None:
-    """Datetimes (microseconds, no zone) from text, or None when not every value is a time in one format.
+def parse_times(text: pl.Series, wall: bool | None = None) -> pl.Series | None:
+    """Datetimes (microseconds) from text, or None when not every value is a time in one format.
 
-    A value with an offset (`Z`, `+01:00`) is turned into UTC. Day and month of `03/04/2021` are told apart by the
+    Values with offsets (`Z`, `+01:00`) are times of the zone of that offset, of UTC where offsets differ; all at midnight (or with
+    `wall`) they are days of the local clock, without a zone. Day and month of `03/04/2021` are told apart by the
     other values of the column; where they cannot be, the answer is None: guessing would move every time.
     """
     import polars as pl
@@ -40,7 +43,7 @@ def parse_times(text: pl.Series) -> pl.Series | None:
     first = known[0].strip()
     for pattern, formats in _FORMATS:
         if pattern.match(first):
-            parsed = [p for p in (_parse(text.str.strip_chars(), f, pattern) for f in formats) if p is not None]
+            parsed = [p for p in (_parse(text.str.strip_chars(), f, pattern, wall) for f in formats) if p is not None]
             return parsed[0] if len(parsed) == 1 else None
     return None
 
@@ -61,7 +64,7 @@ def first_odd(text: pl.Series) -> int | None:
     return first
 
 
-def _parse(text: pl.Series, form: str, pattern: re.Pattern) -> pl.Series | None:
+def _parse(text: pl.Series, form: str, pattern: re.Pattern, wall: bool | None) -> pl.Series | None:
     import polars as pl
 
     times, offset = _moments(text, form, pattern)
@@ -71,7 +74,13 @@ def _parse(text: pl.Series, form: str, pattern: re.Pattern) -> pl.Series | None:
         return times
     if offset.null_count() != text.null_count():
         return None  # some values with an offset and some without: not one clock
-    return times - _offsets(offset).cast(pl.Duration("us"))
+    if (times.drop_nulls() == times.drop_nulls().dt.truncate("1d")).all() if wall is None else wall:
+        return times
+    away = _offsets(offset)
+    hours, rest = divmod(int(away.drop_nulls()[0]), 3_600_000_000)
+    one = away.drop_nulls().n_unique() == 1 and rest == 0 and hours in HOURS
+    utc = (times - away.cast(pl.Duration("us"))).dt.replace_time_zone("UTC")
+    return utc.dt.convert_time_zone(f"Etc/GMT{-hours:+d}") if one and hours else utc
 
 
 def _moments(text: pl.Series, form: str, pattern: re.Pattern) -> tuple[pl.Series, pl.Series | None]:

@@ -49,7 +49,8 @@ class Reader:
 
         def load() -> pl.DataFrame:
             frame = pl.read_csv(in_utf8(path, encoding), infer_schema_length=None, **form)
-            return _without_blank_lines(_with_zeros(frame, path, encoding, form), path, encoding, form)
+            frame = _with_words(_with_zeros(frame, path, encoding, form), path, encoding, form)
+            return _without_blank_lines(frame, path, encoding, form)
 
         frame = reading(path, "CSV", load, lambda: _position(path, encoding, form["separator"]))
         return nw.from_native(with_times(_named(_unpadded(_without_spaces(frame)), form)))
@@ -101,6 +102,26 @@ def _with_zeros(frame: pl.DataFrame, path: Path, encoding: str, form: dict) -> p
     overrides = dict.fromkeys(whole, pl.String)
     texts = pl.read_csv(in_utf8(path, encoding), columns=whole, schema_overrides=overrides, **form)
     return frame.with_columns(s for s in texts.iter_columns() if s.str.contains(_ZEROS).any())
+
+
+def _with_words(frame: pl.DataFrame, path: Path, encoding: str, form: dict) -> pl.DataFrame:
+    """In text, `None` and `?` are words like any other: there, only what is empty is missing. Not so among times."""
+    import polars as pl
+
+    some = [
+        s.name for s in frame.iter_columns() if s.dtype == pl.String and s.null_count() > 0 and parse_times(s) is None
+    ]
+    if not some or not all(some):
+        return frame
+    given: dict[str, Any] = form | {"null_values": None}
+    texts = pl.read_csv(in_utf8(path, encoding), columns=some, schema_overrides=dict.fromkeys(some, pl.String), **given)
+    return frame.with_columns(s for s in texts.iter_columns() if _said(s))
+
+
+def _said(texts: pl.Series) -> bool:
+    """Whether a column holds text, and not numbers among marks for missing ones."""
+    bare = texts.str.strip_chars().replace(dict.fromkeys(MISSING))
+    return bare.cast(float, strict=False).null_count() > bare.null_count()
 
 
 def _without_blank_lines(frame: pl.DataFrame, path: Path, encoding: str, form: dict) -> pl.DataFrame:

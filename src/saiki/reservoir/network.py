@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from saiki.cells.echo_state import EchoState, EchoStateState
-from saiki.errors import DataError, OptionError, SaikiError
+from saiki.errors import DataError, ModelError, OptionError, SaikiError
 from saiki.network.unroll import unroll
 from saiki.reservoir.ridge import RecursiveLeastSquares, Ridge, RidgeSolution
 from saiki.shapes import Float
@@ -219,6 +219,11 @@ class EchoStateNetwork(nn.Module):
         if not len(self.cells):
             self.build(len(x), len(y))
         if self._online is None:
+            if self.solution is not None and self._factor is None:
+                raise ModelError(
+                    "learn goes on from a readout that this network was fitted with, but this one was loaded; "
+                    "call fit first, or set solution to None to learn from nothing"
+                )
             self._online = RecursiveLeastSquares(self.columns, self.outputs, strength, forgetting)
             self._memory = self.initial_memory()
             if self.solution is not None and self._factor is not None:
@@ -314,6 +319,7 @@ class EchoStateNetwork(nn.Module):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         if state:
             self.solution = RidgeSolution(state["weight"], state["intercept"], state["strength"].item())
+            self._factor = self._online = self._memory = None
 
 
 def _per_layer(name: str, value: float | Sequence[float], layers: int) -> list[float]:

@@ -12,6 +12,8 @@ from saiki.errors import ModelError
 
 #: errors that an end of an interval is taken from; where a step has fewer, those of the steps beside it join in
 ENOUGH = 400
+#: share of the rows that calibrated windows had before them, below which there is no interval
+SHARE = 0.75
 
 
 @dataclass
@@ -22,10 +24,18 @@ class Calibration:
     (1 without trained quantiles). Of n exchangeable errors, the interval between the ⌊(n + 1) α/2⌋-th and the
     ⌈(n + 1) (1 - α/2)⌉-th holds the next one with probability 1 - α at least; it always holds the point.
 
+    `least` is how many rows these windows had before them at least. An interval after much fewer would promise what nothing here
+    has shown.
+
     Source: split conformal: Lei et al. 2018 (arXiv 1604.04173), here with both tails apart and with scaled errors.
     """
 
     errors: np.ndarray | None = None
+    least: int = 0
+
+    def too_few(self, rows: np.ndarray) -> np.ndarray:
+        """Whether so many rows of history are too few for an interval: `[windows]`."""
+        return rows < (SHARE * self.least if self.errors is not None else 0)
 
     def ends(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """How far the interval reaches below and above the point, in those widths: `[horizon]`, signed."""
@@ -68,10 +78,10 @@ class Calibration:
         return {"calibration.npy": beside.getvalue()}
 
     @classmethod
-    def read(cls, files: dict[str, bytes]) -> Calibration:
-        """From those files."""
+    def read(cls, files: dict[str, bytes], least: int) -> Calibration:
+        """From those files, and how many rows they had before them."""
         data = files.get("calibration.npy")
-        return cls(None if data is None else np.load(io.BytesIO(data), allow_pickle=False).astype(float))
+        return cls(None if data is None else np.load(io.BytesIO(data), allow_pickle=False).astype(float), least)
 
 
 def mirrored(errors: np.ndarray) -> np.ndarray:

@@ -129,7 +129,7 @@ class ClassifyTask(LabelTask):
     def judge(self, found: dict[str, np.ndarray], truth: np.ndarray, ids: np.ndarray, about: str) -> Evaluation:
         scores = {name: metrics.label_scores(truth, p) for name, p in found.items()}
         shares = np.bincount(truth, minlength=len(self.label.classes)) / len(truth)
-        rare = len(shares) == 2 and shares.min() < RARE
+        rare = len(shares) == 2 and 0 < shares.min() < RARE
         notes = (
             [f"{shares.min():.1%} of the series are of the rarer class: answerers are ranked by AUC."] if rare else []
         )

@@ -182,6 +182,10 @@ class DocumentTask(ClassifyTask):
         given = self.columns(self.decode(self._answers(network, cast(Any, data))))[0].to_list()
         return [one if isinstance(one, str) else ", ".join(map(str, one)) for one in given]
 
+    def likeliest(self, network: Any, data: Documents) -> np.ndarray:
+        """The answer with the highest score, of network and baseline together: `[documents]`."""
+        return self._answers(network, cast(Any, data)).argmax(1)
+
     @torch.no_grad()
     def attention(self, network: Any, data: Any) -> list[tuple[list[str], np.ndarray]]:
         """Of every document its units as they were read, and how much each counts, the mean over networks."""

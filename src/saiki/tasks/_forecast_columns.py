@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from saiki import metrics
 from saiki.data.panel import Panel
 from saiki.data.windows import WindowBatch
-from saiki.errors import OptionError
+from saiki.errors import DataError, OptionError
 from saiki.network.forecaster import Outlook
+from saiki.shapes import Float, Int
 from saiki.tasks import _theta_share
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ def held_out_errors(task: ForecastTask, network: nn.Module, panel: Panel, series
 
 def look(task: ForecastTask, network: nn.Module, cut: WindowBatch) -> Outlook:
     """What the model says of these windows: the network, and Theta with its share."""
+    if task.plan.log and (cut.y < 0).any():
+        raise DataError(
+            "the model reads logarithms, since all values were positive in training, but here some are below 0 "
+            f"({float(np.nanmin(cut.y)):g} for one); train anew on data that has such values, or with --no-log"
+        )
     network.eval()
     with torch.no_grad():
         return _theta_share.beside(task, network(task.tensors(cut)), cut)
@@ -54,8 +60,40 @@ def of_batch(
     """Columns `saiki`, `saiki-lo-80`, …, `saiki-sample-1`, … as `[windows, horizon]`; NaN where nothing was observed."""
     found = look(task, network, cut)
     known = np.isfinite(cut.y).any(1, keepdims=True)
-    columns = {"saiki": found.points().double().numpy()} | bands(task, found, levels) | paths(task, found, samples)
+    apart = bands(task, found, levels)
+    few = task.calibration.too_few(rows_before(cut.y))[:, None]
+    columns = {"saiki": found.points().double().numpy()} | {
+        name: np.where(few, np.nan, end) for name, end in apart.items()
+    }
+    columns |= paths(task, found, samples)
     return {name: np.where(known, values, np.nan) for name, values in columns.items()}
+
+
+def rows_before(y: Float[np.ndarray, "windows time"]) -> Int[np.ndarray, "windows"]:
+    """Rows of each window from the first that was observed on."""
+    seen = np.isfinite(y)
+    return np.where(seen.any(1), y.shape[1] - seen.argmax(1), 0)
+
+
+def notes(task: ForecastTask, panel: Panel, columns: dict[str, np.ndarray]) -> list[str]:
+    """What a user should know of the forecasts of these series: which have none, and which have no intervals."""
+    nothing = np.asarray(np.isnan(columns["saiki"]).all(1))
+    low = next((values for name, values in columns.items() if name.startswith("saiki-lo-")), columns["saiki"])
+    bare = np.asarray(~nothing & np.isnan(low).all(1))
+    told, count = [], len(panel)
+    if nothing.any():
+        told.append(f"{_some(panel, nothing)} of {count:,} have no known value, and no forecast.")
+    if bare.any():
+        told.append(
+            f"{_some(panel, bare)} of {count:,} have too few rows for intervals: they were calibrated on at least "
+            f"{task.calibration.least} rows before a forecast."
+        )
+    return told
+
+
+def _some(panel: Panel, which: np.ndarray) -> str:
+    """How many series, and the first of them."""
+    return f"{int(which.sum()):,} series (the first is {str(panel.ids[int(which.argmax())])!r})"
 
 
 def bands(task: ForecastTask, outlook: Outlook, levels: Sequence[float]) -> dict[str, np.ndarray]:

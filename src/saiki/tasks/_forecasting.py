@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from saiki.data.panel import Panel, panel
 from saiki.data.roles import Roles
 from saiki.data.split import Split, by_id, by_time
 from saiki.data.windows import WindowBatch, Windows
-from saiki.errors import DataError, OptionError
+from saiki.errors import DataError, OptionError, SaikiWarning
 from saiki.modalities import table
 from saiki.network.ensemble import Ensemble
 from saiki.network.forecaster import Plan
@@ -284,6 +285,7 @@ class ForecastTask(Task):
         errors = _forecast_columns.held_out_errors(self, network, panel, series[some], ends[some])
         few = len(np.unique(series)) < MANY_SERIES
         self.calibration.errors = mirrored(errors) if few and errors is not None else errors
+        self.calibration.least = int(np.minimum(ends[some], self.plan.history).min())
 
     def forecast_batch(
         self, network: nn.Module, cut: WindowBatch, levels: Sequence[float] | None = None, samples: int = 0
@@ -340,6 +342,8 @@ class ForecastTask(Task):
             return _anomalies.frame(history, _anomalies.mark(self, network, history, by), library(data, source))
         self._check_future(history)
         columns = self.forecasts(network, history, self.levels_for(level), _forecast_columns.count(samples))
+        for note in _forecast_columns.notes(self, history, columns):
+            warnings.warn(note, SaikiWarning, stacklevel=3)
         return forecast_frame(history, history.future_times(self.plan.horizon), columns, like=library(data, source))
 
     def back_test(
@@ -424,6 +428,7 @@ class ForecastTask(Task):
             "until": None if self.until is None else str(self.until),
             "known": sorted(self.known),
             "theta": asdict(self.theta),
+            "least": self.calibration.least,
         }
 
     def files(self) -> dict[str, bytes]:
@@ -432,7 +437,7 @@ class ForecastTask(Task):
     @classmethod
     def restore(cls, options: Any, stored: dict[str, Any], files: dict[str, bytes]) -> ForecastTask:
         """From plain data, the options and the errors on held-out windows."""
-        return replace(cls.from_json(options, stored), calibration=Calibration.read(files))
+        return replace(cls.from_json(options, stored), calibration=Calibration.read(files, int(stored.get("least", 0))))
 
     @classmethod
     def from_json(cls, options: Forecast, stored: dict[str, Any]) -> ForecastTask:

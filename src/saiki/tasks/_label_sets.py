@@ -117,6 +117,7 @@ class LabelSetTask(DocumentTask):
     def _baselines(self, rows: np.ndarray) -> dict[str, Any]:
         texts = [self._own.texts[k] for k in rows]  # type: ignore[attr-defined]
         known = (self._encoded.truth[rows], self.plan.outputs, micro_f1.best_thresholds, self._characters)
+        known += (self.options.class_weight == "balanced",)
         return {"tfidf_each": tfidf_each.fit(texts, *known)}
 
     def _by_baselines(self, fitted: dict[str, Any], data: Any) -> dict[str, np.ndarray]:

@@ -28,7 +28,9 @@ def passages(task: DocumentTask, network: TextLabellers, data: Documents) -> lis
     some, answered = data.select(rows), task.answer_names(network, data.select(rows))
     encoded = task._encode(some)
     for row in range(len(some)):
-        moved = contributions(network, encoded.batch(np.array([row]))).numpy()
+        moved = contributions(
+            network, encoded.batch(np.array([row])), int(task.likeliest(network, some.select([row]))[0])
+        ).numpy()
         says = f"{some.ids[row]}: answered {answered[row]}, in truth {_truth(some, row)}"
         shown = [piece for part in task.parts(some.texts[row]) for piece in pieces(task.text, part)]
         shown = [piece.replace("\n", "↵") for piece in shown[len(shown) - len(moved) :]]
@@ -37,8 +39,10 @@ def passages(task: DocumentTask, network: TextLabellers, data: Documents) -> lis
     return found
 
 
-def contributions(network: TextLabellers, batch: dict[str, Tensor], points: int = POINTS) -> Tensor:
-    """How far each unit of one document moved the score of the likeliest answer: `[units]`.
+def contributions(
+    network: TextLabellers, batch: dict[str, Tensor], answer: int | None = None, points: int = POINTS
+) -> Tensor:
+    """How far each unit of one document moved the network's score of an answer, by default of its likeliest: `[units]`.
 
         a_t = x_t · ∫₀¹ ∂F / ∂x_t (s x) ds       x_t: the vector of unit t;  F: the score, the mean over networks
 
@@ -49,7 +53,7 @@ def contributions(network: TextLabellers, batch: dict[str, Tensor], points: int 
     network.eval()
     members = cast("list[TextLabeller]", list(network.members))
     with torch.no_grad():
-        answer = int(network(batch).argmax(1))
+        answer = int(network(batch).argmax(1)) if answer is None else answer
         vectors = [member.embedding(batch["values"][..., 0]) for member in members]
     total, at_once = torch.zeros(batch["values"].shape[1]), max(1, TOGETHER // max(1, batch["values"].shape[1]))
     for shares in ((torch.arange(points) + 0.5) / points).split(at_once):

@@ -256,6 +256,13 @@ class TranslateTask(Task):
         found = self.read(data)
         return self._judge(network, found, f"{len(found):,} pairs")
 
+    def answered(self, network: Any, data: Any) -> pl.DataFrame:
+        """Every text with its true answer and ours, in their order."""
+        texts = self.read(data)
+        return pl.DataFrame(
+            {"source": texts.source, "truth": texts.target, "saiki": self.translate(network, texts.source)}
+        )
+
     def validation(self, network: Any, valid: Any = None) -> Evaluation | None:
         held = self.held if valid is None else self.read(valid)
         if held is None or not len(held):
