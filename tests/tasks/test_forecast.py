@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -15,6 +16,7 @@ from saiki.cli import run
 from saiki.data.frames import write_frame
 from saiki.errors import DataError, ModelError, OptionError, SaikiWarning
 from saiki.network.scaling import window_scale
+from saiki.tasks import _forecast_columns
 from saiki.tasks.forecast import Forecast, toy
 
 QUICK = {"horizon": 6, "steps": 12, "width": 16, "layers": 1, "batch": 32}
@@ -489,3 +491,22 @@ def test_periods_of_pandas_are_times():
     index = pd.period_range("2014-01", periods=60, freq="M")
     model = saiki.train("forecast", pd.DataFrame({"y": np.arange(60.0) + 5}, index=index), **QUICK)
     assert model.task.frequency.name == "MS"
+
+
+def test_after_a_refit_intervals_are_as_wide_as_held_out_errors_said(table):
+    """A refit network may give other widths than the one that the errors were counted in."""
+    model = saiki.train("forecast", table, level=[80], season=12, refit=False, **QUICK)
+    wider = copy.deepcopy(model.network)
+    with torch.no_grad():
+        wider.offsets.bias += 1.0
+    width = lambda answer: answer["saiki-hi-80"] - answer["saiki-lo-80"]  # noqa: E731
+    before = model.predict(table)
+    own, other = (
+        _forecast_columns.usual_widths(model.task, n, model.task.training_data, np.arange(4), np.full(4, 100))
+        for n in (model.network, wider)
+    )
+    assert (other[0] > 1.2 * own[0]).all()
+    model.task.settle(wider, searched=model.network)
+    after = model.task.predict(wider, table)
+    np.testing.assert_allclose(after["saiki"], before["saiki"], rtol=1e-5)
+    assert float((width(after) / width(before)).median()) == pytest.approx(1, abs=0.1)

@@ -42,6 +42,18 @@ def held_out_errors(task: ForecastTask, network: nn.Module, panel: Panel, series
     return together if np.isfinite(together).any() else None
 
 
+def usual_widths(
+    task: ForecastTask, network: nn.Module, panel: Panel, series: np.ndarray, ends: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The median widths below and above the point that the network gives these windows, in their units: `[horizon]` each."""
+    windows, low, high = task.windows(panel), [], []
+    for part in np.array_split(np.arange(len(series)), -(-len(series) // TOGETHER)):
+        _, below, above = look(task, network, windows.cut(series[part], ends[part])).widths(task.plan.levels)
+        low.append(below.numpy())
+        high.append(above.numpy())
+    return np.median(np.concatenate(low), 0), np.median(np.concatenate(high), 0)
+
+
 def look(task: ForecastTask, network: nn.Module, cut: WindowBatch) -> Outlook:
     """What the model says of these windows: the network, and Theta with its share."""
     if task.plan.log and (cut.y < 0).any():

@@ -273,6 +273,7 @@ class ForecastTask(Task):
         """The share of the linear forecast, and the errors on held-out windows, of the network that had not seen them."""
         if searched is not None:
             _linear_share.copy(searched, network)
+            self._in_widths_of(network, searched)
             return
         if (found := self._validation(valid)) is None:
             return
@@ -286,6 +287,19 @@ class ForecastTask(Task):
         few = len(np.unique(series)) < MANY_SERIES
         self.calibration.errors = mirrored(errors) if few and errors is not None else errors
         self.calibration.least = int(np.minimum(ends[some], self.plan.history).min())
+
+    def _in_widths_of(self, network: nn.Module, searched: nn.Module) -> None:
+        """The errors of held-out windows, which count widths of the network before a refit, in those of the one after it."""
+        errors, found = self.calibration.errors, self._validation(None)
+        if errors is None or found is None:
+            return
+        panel, series, ends = found
+        some = np.linspace(0, len(series) - 1, min(len(series), MOST_VALIDATED)).astype(np.int64)
+        old, new = (
+            _forecast_columns.usual_widths(self, one, panel, series[some], ends[some]) for one in (searched, network)
+        )
+        low, high = (before / after for before, after in zip(old, new, strict=True))
+        self.calibration.errors = (errors * np.where(errors < 0, low, high)).astype(np.float32).astype(float)
 
     def forecast_batch(
         self, network: nn.Module, cut: WindowBatch, levels: Sequence[float] | None = None, samples: int = 0
