@@ -127,7 +127,8 @@ def page(rows: list[dict[str, Any]]) -> str:
         told = dict.fromkeys(
             f"{r['machine']}, {r['threads']} thread(s), torch {r['torch']}, commit {r['commit']}" for r in found
         )
-        lines += ["", f"{how.units[0].upper()}{how.units[1:]}. {'; '.join(told)}."]
+        notes = "".join(f" {note}" for note in dict.fromkeys(r["note"] for r in found if "note" in r))
+        lines += ["", f"{how.units[0].upper()}{how.units[1:]}. {'; '.join(told)}.{notes}"]
     return "\n".join([*lines, ""])
 
 
