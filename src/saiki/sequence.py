@@ -126,3 +126,15 @@ def padding_mask(lengths: torch.Tensor, time: int) -> torch.Tensor:
     import torch
 
     return torch.arange(time, device=lengths.device) < lengths[:, None]
+
+
+def carried(values: np.ndarray, missing: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """`values [steps, n]` where a missing one is the last that the series has shown, NaN before there is one.
+
+    first  [steps] which step begins a series
+    """
+    rows = np.arange(len(values))[:, None]
+    start = np.maximum.accumulate(np.where(first[:, None], rows, 0), 0)
+    last = np.maximum.accumulate(np.where(missing, -1, rows), 0)
+    found = np.take_along_axis(values, np.maximum(last, 0), 0) if len(values) else values
+    return np.where(last >= start, found, np.nan)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saiki.data._rows import carried
+from saiki.sequence import carried
 
 if TYPE_CHECKING:
     from saiki.data.labelled import Labelled

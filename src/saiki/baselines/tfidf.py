@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from saiki.baselines._logistic import certain, coefficients, probabilities
-from saiki.data._signs import COMBINING
+from saiki.modalities._signs import COMBINING
 
 #: the documents that the task classify reads from a column of text
 TASKS = ("documents",)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saiki.data._rows import carried
 from saiki.modalities.table import RoleCodec
-from saiki.sequence import Ragged
+from saiki.sequence import Ragged, carried
 
 if TYPE_CHECKING:
     from saiki.data.labelled import Labelled

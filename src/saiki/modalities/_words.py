@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from saiki.data._signs import COMBINING
+from saiki.modalities._signs import COMBINING
 
 #: letters of scripts that put no spaces between words: every one is a unit; katakana spells words, so a run is one
 _SIGNS = (
