@@ -180,3 +180,10 @@ def test_the_back_test_baselines_are_those_of_the_history(model, table):
     one = frame.filter(pl.col("unique_id") == "series-1")["seasonal_naive"].to_numpy()
     history = table.filter((pl.col("unique_id") == "series-1") & (pl.col("ds") < 144))["y"].to_numpy()
     np.testing.assert_allclose(one, seasonal_naive.forecast(history, 6, 12))
+
+
+def test_series_too_short_for_a_back_test_are_told_of(model, table):
+    short = table.filter((pl.col("unique_id") != "series-1") | (pl.col("ds") < 4))
+    found = model.evaluate(short, windows=2, step=1, baselines=["last_value"])
+    assert any("1 of" in note and "too short for any window" in note for note in found.notes)
+    assert not any("too short for any window" in note for note in model.evaluate(table, windows=2, step=1).notes)

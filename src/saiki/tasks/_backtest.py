@@ -194,7 +194,9 @@ def evaluation(found: Found, rolling: Rolling, until: Any = None) -> Evaluation:
     count = len(cutoffs)
     about = f"{count} cutoff{'s' if count > 1 else ''}, {rolling.step} steps apart, {truth.shape[1]} steps ahead"
     missing = int(np.isnan(truth).sum())
+    short, every = len(found.panel) - len(ids), len(found.panel)
     said = [
+        (short > 0, f"{short:,} of {every:,} series are too short for any window and are left out."),
         (count < rolling.windows, f"The series are long enough for {count} of {rolling.windows} windows."),
         (bool(np.isnan(scale).any()), f"MASE leaves out {int(np.isnan(scale).sum())} rows: too short or constant."),
         (missing > 0, f"The truth is missing in {missing:,} of {truth.size:,} steps."),
