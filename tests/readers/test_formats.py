@@ -233,3 +233,14 @@ def test_labelled_series_of_the_archives(tmp_path):
     path.write_text("@classLabel true a b\n@data\n1,2,x:4,5,6:a\n")
     with pytest.raises(DataError, match="line 3"):
         readers.read_frame(path)
+
+
+@pytest.mark.parametrize("space", ["", " "])
+def test_in_text_what_looks_missing_is_a_word(tmp_path, space):
+    lines = [("a", "b", "c"), ("None", "1", "2024-01-01"), ("?", "NA", ""), ("", "3", "NA"), ("so", "4", "2024-01-02")]
+    (tmp_path / "t.csv").write_text("".join(f",{space}".join(line) + "\n" for line in lines))
+    found = readers.read_frame(tmp_path / "t.csv").to_native()
+    assert found["a"].to_list() == ["None", "?", None, "so"]
+    assert found["b"].to_list() == [1, None, 3, 4]
+    assert found["c"].dtype == pl.Datetime
+    assert found["c"].null_count() == 2

@@ -57,7 +57,7 @@ def test_offsets_are_kept_and_days_are_days_of_the_local_clock(texts, zone, firs
     assert times[0].hour == first
     if zone is None:
         assert (times[1] - times[0]).days == 1
-        assert parse_times(pl.Series(texts), wall=False).dtype.time_zone == "UTC"
+        assert parse_times(pl.Series(texts), midnights=False).dtype.time_zone == "UTC"
 
 
 @pytest.mark.parametrize("text", ["spring", "1-01", "12", "2021-13-01", "2021-02-30", "H1", "", "03/04/2021"])

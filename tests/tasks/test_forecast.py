@@ -485,6 +485,8 @@ def test_days_are_written_as_days(tmp_path):
     hours = pl.DataFrame({"ds": [datetime(2024, 1, 1, 5), datetime(2024, 1, 1, 6)]})
     write_frame(hours, tmp_path / "b.csv")
     assert (tmp_path / "b.csv").read_text() == "ds\n2024-01-01T05:00:00\n2024-01-01T06:00:00\n"
+    write_frame(hours.with_columns(pl.col("ds").dt.replace_time_zone("Etc/GMT-2")), tmp_path / "c.csv")
+    assert (tmp_path / "c.csv").read_text() == "ds\n2024-01-01T05:00:00+02:00\n2024-01-01T06:00:00+02:00\n"
 
 
 def test_periods_of_pandas_are_times():
@@ -510,3 +512,11 @@ def test_after_a_refit_intervals_are_as_wide_as_held_out_errors_said(table):
     after = model.task.predict(wider, table)
     np.testing.assert_allclose(after["saiki"], before["saiki"], rtol=1e-5)
     assert float((width(after) / width(before)).median()) == pytest.approx(1, abs=0.1)
+
+
+def test_negative_validation_data_are_refused_before_training(table):
+    positive = table.with_columns(pl.col("y") - table["y"].min() + 5)
+    with pytest.raises(DataError, match="reads logarithms"):
+        saiki.train(
+            "forecast", positive, valid=positive.with_columns(-pl.col("y")), season=12, **QUICK | {"steps": 10**6}
+        )

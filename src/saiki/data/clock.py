@@ -31,13 +31,13 @@ class Clock:
     wall: bool = False
 
 
-def times(series: pl.Series, wall: bool | None = None) -> tuple[np.ndarray, Clock]:
+def times(series: pl.Series, midnights: bool = True) -> tuple[np.ndarray, Clock]:
     """A time column as datetime64[us] or int64; DataError if it holds no times or misses some.
 
-    wall  whether times with a zone are taken as local wall time; None: where all are midnights
+    midnights  whether times that are all midnights of their zone are days of the local clock; no: hours, which are regular in UTC
     """
     if series.dtype == pl.String:
-        parsed = parse_times(series, wall)
+        parsed = parse_times(series, midnights)
         series = series if parsed is None else parsed
     kind = str(series.dtype)
     if series.dtype.is_numeric() and not fits_int64(series.fill_nan(None) if series.dtype.is_float() else series):
@@ -63,19 +63,18 @@ def times(series: pl.Series, wall: bool | None = None) -> tuple[np.ndarray, Cloc
         return found, Clock("integer", kind)
     if series.dtype == pl.Date:
         return series.to_numpy().astype("datetime64[us]"), Clock("date")
-    return _datetimes(series, wall)
+    return _datetimes(series, midnights)
 
 
-def _datetimes(series: pl.Series, wall: bool | None) -> tuple[np.ndarray, Clock]:
+def _datetimes(series: pl.Series, midnights: bool) -> tuple[np.ndarray, Clock]:
     assert isinstance(series.dtype, pl.Datetime)
     unit, zone = series.dtype.time_unit, series.dtype.time_zone
     if zone is None:
         return series.to_numpy().astype("datetime64[us]"), Clock("datetime", unit)
     # Days, weeks and months are regular on the local clock, hours are regular in UTC (summer time).
     days = series.dt.replace_time_zone(None).dt.truncate("1d")
-    if (_zoned(days, zone) == series).all() if wall is None else wall:
-        local = days if wall is None else series.dt.replace_time_zone(None)
-        return local.to_numpy().astype("datetime64[us]"), Clock("datetime", unit, zone, wall=True)
+    if midnights and (_zoned(days, zone) == series).all():
+        return days.to_numpy().astype("datetime64[us]"), Clock("datetime", unit, zone, wall=True)
     utc = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return utc.to_numpy().astype("datetime64[us]"), Clock("datetime", unit, zone)
 

@@ -109,17 +109,18 @@ def without_lists(frame: pl.DataFrame) -> pl.DataFrame:
     """
     lists = [column for column in frame if isinstance(column.dtype, pl.List | pl.Array)]
     joined = frame.with_columns(column.cast(pl.List(pl.String)).list.join(BETWEEN) for column in lists)
-    return joined.with_columns(
-        _short(c) for c in joined if isinstance(c.dtype, pl.Datetime) and c.dtype.time_zone is None
-    )
+    return joined.with_columns(_short(c) for c in joined if isinstance(c.dtype, pl.Datetime))
 
 
 def _short(times: pl.Series) -> pl.Series:
     """Days as dates, and no parts of seconds where there are none."""
     known = times.drop_nulls()
-    if (known == known.dt.truncate("1d")).all():
-        return times.cast(pl.Date)
-    return times.dt.to_string("%Y-%m-%dT%H:%M:%S") if (known == known.dt.truncate("1s")).all() else times
+    if not (known == known.dt.truncate("1s")).all():
+        return times
+    if times.dtype.time_zone is not None:  # type: ignore[attr-defined]
+        return times.dt.to_string("%Y-%m-%dT%H:%M:%S%:z")
+    days = (known == known.dt.truncate("1d")).all()
+    return times.cast(pl.Date) if days else times.dt.to_string("%Y-%m-%dT%H:%M:%S")
 
 
 def _write(frame: pl.DataFrame, file: Any, suffix: str) -> None:

@@ -28,12 +28,12 @@ HOURS = range(-12, 15)
 _ZONE = r"(Z|[+-]\d\d:?\d\d)$"
 
 
-def parse_times(text: pl.Series, wall: bool | None = None) -> pl.Series | None:
+def parse_times(text: pl.Series, midnights: bool = True) -> pl.Series | None:
     """Datetimes (microseconds) from text, or None when not every value is a time in one format.
 
-    Values with offsets (`Z`, `+01:00`) are times of the zone of that offset, of UTC where offsets differ; all at midnight (or with
-    `wall`) they are days of the local clock, without a zone. Day and month of `03/04/2021` are told apart by the
-    other values of the column; where they cannot be, the answer is None: guessing would move every time.
+    Values with offsets (`Z`, `+01:00`) are times of the zone of that offset, of UTC where offsets differ; where all are midnights
+    they are days of the local clock, without a zone (not so without `midnights`). Day and month of `03/04/2021` are told apart by
+    the other values of the column; where they cannot be, the answer is None: guessing would move every time.
     """
     import polars as pl
 
@@ -43,7 +43,9 @@ def parse_times(text: pl.Series, wall: bool | None = None) -> pl.Series | None:
     first = known[0].strip()
     for pattern, formats in _FORMATS:
         if pattern.match(first):
-            parsed = [p for p in (_parse(text.str.strip_chars(), f, pattern, wall) for f in formats) if p is not None]
+            parsed = [
+                p for p in (_parse(text.str.strip_chars(), f, pattern, midnights) for f in formats) if p is not None
+            ]
             return parsed[0] if len(parsed) == 1 else None
     return None
 
@@ -64,7 +66,7 @@ def first_odd(text: pl.Series) -> int | None:
     return first
 
 
-def _parse(text: pl.Series, form: str, pattern: re.Pattern, wall: bool | None) -> pl.Series | None:
+def _parse(text: pl.Series, form: str, pattern: re.Pattern, midnights: bool) -> pl.Series | None:
     import polars as pl
 
     times, offset = _moments(text, form, pattern)
@@ -74,7 +76,8 @@ def _parse(text: pl.Series, form: str, pattern: re.Pattern, wall: bool | None) -
         return times
     if offset.null_count() != text.null_count():
         return None  # some values with an offset and some without: not one clock
-    if (times.drop_nulls() == times.drop_nulls().dt.truncate("1d")).all() if wall is None else wall:
+    known = times.drop_nulls()
+    if midnights and (known == known.dt.truncate("1d")).all():
         return times
     away = _offsets(offset)
     hours, rest = divmod(int(away.drop_nulls()[0]), 3_600_000_000)

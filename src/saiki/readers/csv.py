@@ -108,14 +108,19 @@ def _with_words(frame: pl.DataFrame, path: Path, encoding: str, form: dict) -> p
     """In text, `None` and `?` are words like any other: there, only what is empty is missing. Not so among times."""
     import polars as pl
 
-    some = [
-        s.name for s in frame.iter_columns() if s.dtype == pl.String and s.null_count() > 0 and parse_times(s) is None
-    ]
-    if not some or not all(some):
+    some = [s.name for s in frame.iter_columns() if s.name and _words_missing(s)]
+    if not some:
         return frame
     given: dict[str, Any] = form | {"null_values": None}
     texts = pl.read_csv(in_utf8(path, encoding), columns=some, schema_overrides=dict.fromkeys(some, pl.String), **given)
     return frame.with_columns(s for s in texts.iter_columns() if _said(s))
+
+
+def _words_missing(column: pl.Series) -> bool:
+    """Whether a column is one of text, not of times, in which something was taken for missing."""
+    import polars as pl
+
+    return column.dtype == pl.String and column.null_count() > 0 and parse_times(column) is None
 
 
 def _said(texts: pl.Series) -> bool:
@@ -146,7 +151,9 @@ def _without_spaces(frame: pl.DataFrame) -> pl.DataFrame:
     found = pl.read_csv(io.BytesIO(bare.write_csv().encode()), infer_schema_length=None, null_values=MISSING)
     whole = [s for s in bare.iter_columns() if s.dtype == pl.String and found[s.name].dtype.is_integer()]
     named = [s for s in whole if s.str.contains(_ZEROS).any()]
-    return found.with_columns(s.replace(dict.fromkeys(MISSING)) for s in named)
+    found = found.with_columns(s.replace(dict.fromkeys(MISSING)) for s in named)
+    lost = [bare[s.name].replace({"": None}) for s in found.iter_columns() if _words_missing(s)]
+    return found.with_columns(s for s in lost if _said(s))
 
 
 def with_times(frame: pl.DataFrame) -> pl.DataFrame:

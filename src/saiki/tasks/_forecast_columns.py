@@ -54,13 +54,18 @@ def usual_widths(
     return np.median(np.concatenate(low), 0), np.median(np.concatenate(high), 0)
 
 
-def look(task: ForecastTask, network: nn.Module, cut: WindowBatch) -> Outlook:
-    """What the model says of these windows: the network, and Theta with its share."""
-    if task.plan.log and (cut.y < 0).any():
+def check_logarithms(task: ForecastTask, y: np.ndarray) -> None:
+    """DataError for values below 0 where the model reads logarithms."""
+    if task.plan.log and (y < 0).any():
         raise DataError(
             "the model reads logarithms, since all values were positive in training, but here some are below 0 "
-            f"({float(np.nanmin(cut.y)):g} for one); train anew on data that has such values, or with --no-log"
+            f"({float(np.nanmin(y)):g} for one); train anew on data that has such values, or with --no-log"
         )
+
+
+def look(task: ForecastTask, network: nn.Module, cut: WindowBatch) -> Outlook:
+    """What the model says of these windows: the network, and Theta with its share."""
+    check_logarithms(task, cut.y)
     network.eval()
     with torch.no_grad():
         return _theta_share.beside(task, network(task.tensors(cut)), cut)

@@ -232,6 +232,8 @@ class ForecastTask(Task):
         else:
             judged = self.read(valid) if valid is not None or own is None else _split(options, own).valid
             series, ends = Windows(judged, history=self.plan.history, horizon=self.plan.horizon).positions("valid")
+        if valid is not None:
+            _forecast_columns.check_logarithms(self, judged.y)
         if not len(series) and (valid is not None or options.validate_steps is not None):
             wanted = self.plan.horizon + 2 if valid is not None else held_out(options, judged) + 2
             raise DataError(

@@ -83,7 +83,7 @@ class LabelSetTask(DocumentTask):
     # Answers.
 
     def tell_alone(self, told: Evaluation, scores: np.ndarray, truth: np.ndarray, ids: np.ndarray) -> None:
-        pass  # thresholds are those of the scores together
+        """Nothing: the thresholds are those of the scores together, and say nothing of the network's."""
 
     def _known(self, data: Any) -> tuple[Documents, np.ndarray]:  # type: ignore[override]
         found = self.read(data)

@@ -87,7 +87,7 @@ class ForecastStream:
             values[name] = _number(name, row[name])
         if roles.time is None:
             return None, values, Clock("rows")
-        times, written = clock.times(pl.Series(roles.time, [row[roles.time]]), wall=self.task.frequency.days)
+        times, written = clock.times(pl.Series(roles.time, [row[roles.time]]), midnights=self.task.frequency.days)
         if not self.task.frequency.fits(times):
             kind = "an integer" if self.task.frequency.unit == "integer" else "a date or a time"
             raise DataError(f"{roles.time!r} is {row[roles.time]!r}; expected {kind}, as in training")
