@@ -138,7 +138,10 @@ def test_leverage_tells_the_error_of_a_row_left_out(strength):
 
 
 def test_rows_after_a_fit_count_as_if_they_had_been_in_it():
-    """Online from what a regression found is online from the beginning; the intercept's penalty is as good as none here."""
+    """Online from what a regression found is online from the beginning.
+
+    But for the intercept, which online has a penalty (1e-9) and the regression has none: hence 1e-6.
+    """
     x, y = torch.randn(60, 4, dtype=torch.float64), torch.randn(60, 2, dtype=torch.float64)
     ridge = Ridge(4, 2)
     ridge.add(x[:40], y[:40])

@@ -12,7 +12,7 @@ def settled(network, baseline, truth):
     truth = torch.from_numpy(truth)
     loss = lambda z, heat: _loss(torch.from_numpy(z), truth, heat)  # noqa: E731
     heat = lambda z: _temperature(torch.from_numpy(z), truth)  # noqa: E731
-    return _baseline_share.settle(network, baseline, loss, heat)
+    return _baseline_share.factors(network, baseline, loss, heat)
 
 
 def scores(rng, truth, clear):

@@ -112,7 +112,7 @@ def test_a_stream_equals_predict_on_the_prefix(missing):
         (answer,) = found[rows - 1]
         assert answer["ds"] == expected["ds"].to_list()
         for column in ("saiki", "saiki-lo-80", "saiki-hi-80"):
-            assert np.allclose(answer[column], expected[column], rtol=1e-6, atol=1e-9, equal_nan=True)
+            assert np.allclose(answer[column], expected[column], rtol=1e-6, atol=1e-9, equal_nan=True)  # NaN: few rows
 
 
 def test_streams_of_several_ids_do_not_mix(model, table):
@@ -315,6 +315,7 @@ def test_sparse_rows_and_a_first_row_off_the_grid_stream_as_they_are_predicted(m
         rows = [{"unique_id": "a", "ds": t, "y": 3.0 + t % 4} for t in times]
         for count, (answer,) in enumerate(push_all(model.stream(), rows), 1):
             expected = model.predict(pl.DataFrame(rows[:count]))
+            # two rows that differ little have a small spread, which makes rounding in single precision large
             np.testing.assert_allclose(answer["saiki"], expected["saiki"], rtol=1e-5)
     days = pl.Series([d for w in range(20) for d in range(7 * w, 7 * w + 5)]) * 86_400_000_000
     dated = pl.DataFrame({"ds": days.cast(pl.Datetime("us")), "y": np.random.default_rng(0).random(100) + 1})

@@ -22,6 +22,7 @@ from saiki.modalities.text import TextCodec
 from saiki.network.labeller import LabelPlan
 from saiki.network.reader import TextLabellers
 from saiki.sequence import Ragged
+from saiki.tasks import _baseline_share
 from saiki.tasks._classifying import ClassifyTask
 from saiki.tasks._evaluation import Evaluation, Passage, Table
 from saiki.tasks._label_problem import Encoded, LabelProblem
@@ -220,7 +221,7 @@ class DocumentTask(ClassifyTask):
         return [
             ("units", self.text.describe()),
             ("answers", f"{several}pooled by {' and '.join(self.plan.pooling)}"),
-            *self.share_told(),
+            *_baseline_share.facts(self),
             ("stream", "text as it arrives, for networks in one direction, without --pooling attention"),
         ]
 

@@ -62,7 +62,7 @@ class LabelSetTask(DocumentTask):
             network.thresholds.copy_(searched.thresholds)
             network.temperature.copy_(searched.temperature)
             return
-        scores, truth = self.left_out(network, valid)
+        scores, truth = _baseline_share.settle(self, network, valid)
         if len(truth):
             found = micro_f1.best_thresholds(truth.astype(float), _sigmoid(scores))
             network.thresholds.copy_(network.thresholds.new_tensor(found))

@@ -12,7 +12,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from saiki import baselines, catalog, metrics
+from saiki import baselines, catalog
 from saiki.baselines._summary import summaries
 from saiki.cells import cell_class
 from saiki.data._layout import Layout
@@ -266,27 +266,7 @@ class LabelTask(Task):
         if searched is not None:
             network.temperature.copy_(searched.temperature)
         else:
-            self.left_out(network, valid)
-
-    def left_out(self, network: Labellers, valid: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Scores of what is left out, with the share and the temperature that they ask for, and their truth."""
-        network.eval()
-        scores, truth = self.problem(1, valid).left_out(network)
-        network.temperature.fill_(1)
-        self.beside = 0.0
-        if not len(truth):
-            return scores.numpy(), truth.numpy()
-        own, factor = self.logarithms(scores), 1.0
-        if self.options.baseline_share:
-            beside = self.partner_scores(self._theirs if valid is None else self._repeated(valid))
-            loss = lambda z, heat: self.mean_loss(z, truth, heat)  # noqa: E731
-            factor, self.beside = _baseline_share.settle(own, beside, loss, lambda z: self.heat(z, truth))
-            found = factor * own + self.beside * beside
-        else:
-            factor = 1 / self.heat(own, truth)
-            found = factor * own
-        network.temperature.fill_(1 / factor)
-        return found, truth.numpy()
+            _baseline_share.settle(self, network, valid)
 
     def logarithms(self, scores: Tensor) -> np.ndarray:
         """Scores of networks as they are averaged and joined."""
@@ -296,26 +276,20 @@ class LabelTask(Task):
         """The best temperature, where one is asked for."""
         return 1.0
 
-    def _repeated(self, valid: Any) -> dict[str, np.ndarray]:
-        """The answers of the baselines to what is validated, once for each network, as all networks answer it all."""
-        found = self._by_baselines(self.fitted, self._known(valid)[0])
+    def theirs(self, valid: Any) -> dict[str, np.ndarray]:
+        """The answers of the baselines to what is held out, in the order of `LabelProblem.left_out`."""
+        if valid is None:
+            return self._theirs
+        found = self._by_baselines(
+            self.fitted, self._known(valid)[0]
+        )  # once for each network: all of them answer it all
         return {name: np.concatenate([answer] * self.plan.members) for name, answer in found.items()}
-
-    def share_told(self) -> list[tuple[str, str]]:
-        """What is said of the share of the baseline."""
-        if not self.beside:
-            return []
-        return [("baseline", f"{self.partner} has a share in every answer: its scores count {self.beside:.2f} times")]
 
     def tell_alone(self, told: Evaluation, scores: np.ndarray, truth: np.ndarray, ids: np.ndarray) -> None:
         """Add what the network's own scores come to, where the baseline has a share in the answers."""
         if self.beside:
             alone = self.judge({"saiki": self.decode(scores)}, truth, ids, "").scores["saiki"]
-            name = next(metric for metric in told.ranked_by if metric in alone)
-            told.details["alone"] = alone
-            told.notes.append(
-                f"{self.partner} has a share in the answers; the network alone has {metrics.label(name)} {alone[name]:.4g}."
-            )
+            _baseline_share.tell(told, self.partner, alone)
 
     # Answers.
 
@@ -430,7 +404,7 @@ class LabelTask(Task):
         patch = f"patches of {plan.patch} steps, " if plan.patch > 1 else ""
         return [
             ("answers", f"{several}{patch}pooled by {' and '.join(plan.pooling)}"),
-            *self.share_told(),
+            *_baseline_share.facts(self),
             ("values", f"units: {self.codec.scale}" + ("; changes too" if self.codec.differences else "")),
             ("stream", "no: the answer is pooled over the whole series"),
         ]
