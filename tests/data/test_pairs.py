@@ -100,3 +100,16 @@ def test_without_the_target_it_is_not_read(tmp_path, parallel):
     assert pairs(tmp_path / "fra.txt", both=False, tabs=True).source == ["Go.", "Run!", "Stop!"]
     assert pairs(tmp_path / "fra.txt", "1", "0", both=False).source == ["Va !", "", "Stop!"]
     assert pairs(tmp_path / "fra.txt", both=False).source[0] == "Go.\tVa !"
+
+
+def test_one_column_named_alone_has_another_for_its_other_side(tmp_path):
+    (tmp_path / "t.txt").write_text("a\tb\tc\n")
+    for source, target, expected in (
+        (None, None, "ab"),
+        ("0", None, "ab"),
+        ("1", None, "ba"),
+        (None, "0", "ba"),
+        (None, "2", "ac"),
+    ):
+        found = pairs(tmp_path / "t.txt", source, target)
+        assert found.source + found.target == list(expected)

@@ -169,3 +169,12 @@ def test_vowel_signs_belong_to_their_word():
 def test_marks_of_japanese_tell_that_it_is_cut_already():
     assert is_split("これ は 本 です 。 それ は 、 ペン です 。 " * 5)
     assert not is_split("これは本です。それは、ペンです。" * 5)
+
+
+def test_vectors_that_are_no_numbers_name_their_line(tmp_path):
+    codec = text.fit(["a b a b"], TextOptions(units="words"))
+    (tmp_path / "v.txt").write_text("a 1 2\nb 1 nan\n")
+    with pytest.raises(DataError, match=r"v.txt, line 2: not all numbers behind 'b' are finite"):
+        _vectors.load(tmp_path / "v.txt", codec)
+    (tmp_path / "v.txt").write_text("a\t1\t2\nb\t1\t3\n")
+    assert {tuple(vector) for vector in _vectors.load(tmp_path / "v.txt", codec)[1].tolist()} == {(1, 2), (1, 3)}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from saiki.errors import DataError, OptionError, SaikiError
+from saiki.errors import DataError, ModelError, OptionError, SaikiError
 from saiki.reservoir import EchoStateNetwork
 from saiki.reservoir import network as module
 
@@ -193,3 +193,17 @@ def test_reservoirs_of_ones_own_are_kept():
     a, b = states - states.mean(0), x[101:] - x[101:].mean()
     expected = np.linalg.solve(a.T @ a + 1e-4 * np.eye(31), a.T @ b)
     np.testing.assert_allclose(network.solution.weight[:, 0], expected, rtol=1e-6, atol=1e-8)
+
+
+def test_a_loaded_readout_is_not_thrown_away_by_learning():
+    wave = np.sin(np.arange(400) / 5)[:, None]
+    net = EchoStateNetwork(20, washout=20).fit(wave[:-1], wave[1:])
+    other = EchoStateNetwork(20, washout=20).build(1, 1)
+    other.learn(wave[0], wave[1])
+    other.load_state_dict(net.state_dict())
+    before = other.predict(wave)
+    with pytest.raises(ModelError, match="this one was loaded; call fit first"):
+        other.learn(wave[0], wave[1])
+    np.testing.assert_array_equal(other.predict(wave), before)
+    other.solution = None
+    other.learn(wave[0], wave[1])

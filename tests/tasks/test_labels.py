@@ -311,3 +311,11 @@ def test_a_linear_model_has_the_share_that_held_out_series_ask_for(task, partner
     apart = saiki.train(task, level(0, 80, task), **hardly, baseline_share=False)
     assert apart.task.beside == 0
     assert "alone" not in apart.evaluate(fresh).details
+
+
+def test_the_index_that_pandas_wrote_is_no_channel(table, tmp_path):
+    table.with_row_index("").write_csv(tmp_path / "t.csv")
+    model = saiki.train("classify", tmp_path / "t.csv", **QUICK)
+    assert model.task.layout.source == ("a", "b")
+    named = labelled(table.with_row_index("Unnamed: 1").with_columns(pl.col("Unnamed: 1") + 1))  # counts from 1: data
+    assert "Unnamed: 1" in named.layout.source

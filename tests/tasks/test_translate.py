@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import saiki
+from saiki.cli import run
 from saiki.errors import DataError, OptionError
 from saiki.modalities.text import UNKNOWN, TextOptions, fit
 from saiki.tasks.translate import toy
@@ -149,3 +150,22 @@ def test_what_is_wrong_is_one_line(tmp_path):
     saiki.train("translate", toy(0, pairs=20), **QUICK, attention="dot", merge="sum")
     with pytest.raises(OptionError, match="target: got 2 columns; translate reads one"):
         saiki.train("translate", pl.DataFrame({"a": ["x"], "b": ["y"]}), source="a", target=["a", "b"], **QUICK)
+
+
+def test_evaluate_writes_every_answer_beside_the_truth(model, tmp_path):
+    model.save(tmp_path / "m")
+    pl.DataFrame(toy(4, pairs=6), schema=["source", "target"], orient="row").write_csv(tmp_path / "t.csv")
+    asked = ["evaluate", str(tmp_path / "m"), str(tmp_path / "t.csv"), "--out", str(tmp_path / "o.csv"), "--quiet"]
+    assert run(asked) == 0
+    found = pl.read_csv(tmp_path / "o.csv")
+    assert found.columns == ["source", "truth", "saiki"]
+    assert found["truth"].to_list() == [target for _, target in toy(4, pairs=6)]
+
+
+def test_the_decoder_begins_with_what_is_frequent():
+    model = saiki.train("translate", [("a", "x x x y")] * 30 + [("b", "x y")] * 30, **QUICK | {"steps": 1})
+    fresh = model.task.network(model.network_options, model.width, 0)
+    bias = fresh.decoder.bias.detach().exp()
+    assert float(bias.sum()) == pytest.approx(1, abs=1e-5)
+    units = {symbol.strip(): float(bias[k]) for k, symbol in enumerate(model.task.target.symbols)}
+    assert units["x"] > units["y"] > float(bias[UNKNOWN])
