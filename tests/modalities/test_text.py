@@ -172,7 +172,7 @@ def test_marks_of_japanese_tell_that_it_is_cut_already():
 
 
 def test_vectors_that_are_no_numbers_name_their_line(tmp_path):
-    codec = text.fit(["a b a b"], TextOptions(units="words"))
+    codec = text.fit(["a b a b a b a b"], TextOptions(units="words"))
     (tmp_path / "v.txt").write_text("a 1 2\nb 1 nan\n")
     with pytest.raises(DataError, match=r"v.txt, line 2: not all numbers behind 'b' are finite"):
         _vectors.load(tmp_path / "v.txt", codec)
