@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import saiki
-from saiki.errors import DataError, ModelError, OptionError
+from saiki.errors import DataError, ModelError, OptionError, TrainingError
 from saiki.model import _digest
 from saiki.storage import replacing_folder, sha256
 from saiki.tasks.forecast import toy
@@ -227,6 +227,30 @@ def test_an_interrupted_run_is_saved_and_goes_on(tmp_path, table):
     assert not resumed.interrupted
     assert resumed.predict(table).equals(whole.predict(table))
     assert (tmp_path / "m" / "curve.csv").read_text().count("\n") == 5
+
+
+def test_checkpoints_of_a_stopped_run_are_not_thrown_away_unasked(tmp_path, table):
+    class Killed:
+        def started(self, progress): ...
+        def validated(self, progress, row): ...
+        def ended(self, progress): ...
+        def stepped(self, progress, loss):
+            if progress.step == 4:
+                raise RuntimeError
+
+    given = {"out": tmp_path / "m", **QUICK, "checkpoint_every": 2}
+    with pytest.raises(RuntimeError):
+        saiki.train("forecast", table, hooks=[Killed()], **given)
+    with pytest.raises(DataError, match="holds a run that was stopped after step 4; --resume goes on"):
+        saiki.train("forecast", table, **given)
+    assert saiki.train("forecast", table, resume=True, **given).run["step"] == 5
+    assert not (tmp_path / "m.training").exists()
+
+
+def test_a_run_that_diverged_leaves_nothing(tmp_path, table):
+    with pytest.raises(TrainingError, match="training diverged"):
+        saiki.train("forecast", table, out=tmp_path / "m", **QUICK | {"learning_rate": 1e30, "steps": 40})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_refit_sees_all_data_and_goes_on_after_an_interrupt(tmp_path, table):

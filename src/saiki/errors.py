@@ -29,6 +29,10 @@ class ModelError(SaikiError):
     """A saved model is damaged, incomplete, of a newer format, or cannot do what is asked of it."""
 
 
+class TrainingError(SaikiError):
+    """Training did not lead to a model: its loss is not a number any more."""
+
+
 class MissingExtraError(SaikiError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 

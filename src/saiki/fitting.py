@@ -14,13 +14,14 @@ from pydantic import BaseModel, ValidationError
 
 from saiki import catalog, metrics
 from saiki.cells import Cell, cell_class, use
-from saiki.errors import DataError, OptionError, near_misses
+from saiki.errors import DataError, OptionError, TrainingError, near_misses
 from saiki.model import Model, check_free, load
 from saiki.network import closed_form
 from saiki.network.options import Network
 from saiki.storage import clear, exclusive, named
 from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._task import ROLES, Task, preferring
+from saiki.training.checkpoint import stopped
 from saiki.training.curve import CurveFile, TensorBoard
 from saiki.training.loop import Hook
 from saiki.training.members import finished, fit_members, members, rate_of, record, steps_of
@@ -134,7 +135,12 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
     if resume and not goes_on and out is not None and out.exists():
         return _finished(out, model)
     with exclusive(folder):
-        return _run(model, base, valid, out, folder, goes_on, resume, force, hooks, began)
+        try:
+            return _run(model, base, valid, out, folder, goes_on, resume, force, hooks, began)
+        except TrainingError:  # its checkpoints lead nowhere
+            if folder is not None:
+                clear(folder)
+            raise
 
 
 def _as(base: Model, given: Network) -> Network:
@@ -164,6 +170,10 @@ def _run(model, base, valid, out, folder, goes_on, resume, force, hooks, began) 
     """Train, and save where `out` says; `folder` holds the checkpoints meanwhile."""
     task, training = model.task, model.training_options
     if folder is not None and not goes_on:
+        if not force and (step := stopped(folder)):
+            raise DataError(
+                f"{folder} holds a run that was stopped after step {step:,}; --resume goes on with it, --force begins anew"
+            )
         clear(folder)
     refit = task.refits if training.refit is None else training.refit
     given = {"resume": resume, "identity": _identity(model), "began": began, "share": 0.5 if refit else 1.0}

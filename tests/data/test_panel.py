@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
+from saiki.data.clock import unclock
 from saiki.data.columns import Columns
 from saiki.data.panel import Panel, panel
 
@@ -223,3 +224,35 @@ def test_roles_of_a_saved_model_are_taken_as_they_are():
 @pytest.mark.parametrize("given", [7, 1])
 def test_a_season_that_is_given_is_taken(given):
     assert panel(pl.DataFrame({"y": np.tile([1.0, 5, 2, 8], 20)}), season=given).season == given
+
+
+@pytest.mark.parametrize(
+    ("start", "step", "form", "frequency"), [("2020-12-20", "1d", "%Y%m%d", "D"), ("2018-11-01", "1mo", "%Y%m", "MS")]
+)
+def test_dates_written_as_one_integer(start, step, form, frequency):
+    dates = pl.datetime_range(pl.lit(start).str.to_date(), pl.lit("2021-05-01").str.to_date(), step, eager=True)
+    written = dates.dt.strftime(form).cast(pl.Int32)
+    found = panel(pl.DataFrame({"ds": written, "y": range(len(dates))}))
+    assert found.frequency.name == frequency
+    assert (found.times == dates.to_numpy().astype("datetime64[us]")).all()
+    ahead = unclock(found.future_times(3)[0], found.clock, "ds")
+    assert ahead.dtype == pl.Int32
+    assert ahead.to_list() == ([20210502, 20210503, 20210504] if step == "1d" else [202106, 202107, 202108])
+
+
+@pytest.mark.parametrize("ds", [range(200101, 200161), range(20210101, 20210151), [20210230, 20210301], range(5, 9)])
+def test_integers_that_are_no_dates_are_counts(ds):
+    found = panel(pl.DataFrame({"ds": ds, "y": range(len(ds))}))
+    assert found.clock.kind == "integer"
+    assert found.times.tolist() == list(ds)
+
+
+def test_integers_that_could_be_dates_are_counts_where_the_step_is_one():
+    found = panel(pl.DataFrame({"ds": range(20210101, 20210111), "y": range(10)}), freq=1)
+    assert found.times.tolist() == list(range(20210101, 20210111))
+
+
+def test_a_column_of_dates_as_integers_is_the_time_where_none_is_named():
+    found = panel(pl.DataFrame({"day": range(20210101, 20210111), "y": range(10)}))
+    assert found.roles.time == "day"
+    assert found.frequency.name == "D"

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from saiki.cli._progress import quicker
-from saiki.errors import DataError, ModelError, OptionError
+from saiki.errors import DataError, ModelError, OptionError, TrainingError
 from saiki.training import checkpoint
 from saiki.training.arrays import ArrayProblem, fit
 from saiki.training.loop import fit as run
@@ -334,3 +334,9 @@ def test_weights_that_are_no_numbers_are_never_the_best():
     assert progress.mends > 0
     assert progress.best_rate == 1.0
     assert all(p.isfinite().all() for p in net.parameters())
+
+
+@pytest.mark.parametrize("score", [1.0, float("nan")])
+def test_a_run_that_diverges_before_it_has_a_state_to_go_back_to_is_an_error(score):
+    with pytest.raises(TrainingError, match=r"training diverged: within 50 steps .* lower --learning-rate"):
+        run(nn.Linear(2, 1), Noise(score, broken=20), Training(steps=200, batch=4, validations=4))

@@ -109,7 +109,8 @@ def _report(console: Console, model: Any, folder: Path, data: Path) -> None:
     lines: list[str] = []
     if found:
         facts |= {"validation": found.to_json(), "beats_baselines": found.beats_baselines, "sentence": found.sentence()}
-        lines += ["", f"Scores on {found.about}:", *table(rows(found.scores), "saiki"), "", found.sentence()]
+        lines += ["", f"Scores on {found.about}:", *table(rows(found.scores), "saiki")]
+        lines += [*(f"note: {note}" for note in found.notes), "", found.sentence()]
     if "from" in model.run:
         lines += ["", f"{model.run['from']['says']}."]
     if model.interrupted:

@@ -10,6 +10,7 @@ import polars as pl
 from saiki.data._notes import remarks
 from saiki.data._rows import Rows, frequency_of, on_grid, ranges, sorted_rows
 from saiki.data.columns import LARGEST, SMALLEST, Columns, as_polars, covariates, numbers, plain
+from saiki.data.frequency import Frequency
 from saiki.data.roles import Roles, resolve
 from saiki.data.season import find_season
 from saiki.errors import DataError, OptionError
@@ -24,7 +25,8 @@ def assemble(frame: Any, roles: Roles | tuple, freq: str | int | None, season: i
     table = {name: as_polars(frame[name]) for name in frame.columns}
     asked = _asked(roles) if isinstance(roles, Roles) else roles
     roles = resolve(table, *asked)
-    rows = sorted_rows(table, roles, known_step=freq is not None)
+    counted = freq is not None and Frequency.parse(freq).unit == "integer"
+    rows = sorted_rows(table, roles, known_step=freq is not None, counted=counted)
     frequency = frequency_of(rows, freq)
     rows, frequency, added, uneven = on_grid(rows, frequency)
     y = _targets(table, roles, rows)

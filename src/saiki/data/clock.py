@@ -13,14 +13,17 @@ from saiki.readers import first_odd, parse_times
 
 #: integers that can be counted on from, and subtracted from each other, without leaving 64 bits
 LATEST = 2**62
+#: dates as one integer: how they are written, and the least and the greatest
+DIGITS = (("%Y%m%d", 18000101, 22001231), ("%Y%m", 180001, 220012))
 
 
 @dataclass(frozen=True)
 class Clock:
     """How the time column was written, so that forecasts come back in the same type.
 
-    kind  "datetime", "date", "integer" or "rows" (no time column: the order of the rows)
-    unit  of a datetime "ms", "us" or "ns"; of an integer its type, such as "Int64"
+    kind  "datetime", "date", "digits" (dates written as one integer), "integer" or "rows" (no time column: the order of the rows)
+    unit  of a datetime "ms", "us" or "ns"; of an integer or digits their type, such as "Int64"
+    form  of digits how a date is written
     zone  time zone of the column, if it had one
     wall  times are kept as local wall time (all at midnight); otherwise as UTC
     """
@@ -29,12 +32,14 @@ class Clock:
     unit: str = "us"
     zone: str | None = None
     wall: bool = False
+    form: str = ""
 
 
-def times(series: pl.Series, midnights: bool = True) -> tuple[np.ndarray, Clock]:
+def times(series: pl.Series, midnights: bool = True, counted: bool = False) -> tuple[np.ndarray, Clock]:
     """A time column as datetime64[us] or int64; DataError if it holds no times or misses some.
 
     midnights  whether times that are all midnights of their zone are days of the local clock; no: hours, which are regular in UTC
+    counted    integers are counts, even where each of them reads as a date (20210430, 202104)
     """
     if series.dtype == pl.String:
         parsed = parse_times(series, midnights)
@@ -54,6 +59,11 @@ def times(series: pl.Series, midnights: bool = True) -> tuple[np.ndarray, Clock]
             f"{first_null(series)}; expected a time in every row"
         )
     if series.dtype.is_integer():
+        form = None if counted else digits(series)
+        if form:
+            return _from_digits(series, form).to_numpy().astype("datetime64[us]"), Clock(
+                "digits", str(series.dtype), form=form
+            )
         found = series.to_numpy().astype(np.int64)
         if len(found) and max(abs(int(found.min())), abs(int(found.max()))) > LATEST:
             raise DataError(
@@ -64,6 +74,20 @@ def times(series: pl.Series, midnights: bool = True) -> tuple[np.ndarray, Clock]
     if series.dtype == pl.Date:
         return series.to_numpy().astype("datetime64[us]"), Clock("date")
     return _datetimes(series, midnights)
+
+
+def digits(series: pl.Series) -> str | None:
+    """How a column of integers writes dates, `%Y%m%d` or `%Y%m`; None unless each of them is one, from 1800 to 2200."""
+    known = series.drop_nulls()
+    low, high = (int(known.min()), int(known.max())) if len(known) else (0, 0)  # type: ignore[arg-type]
+    form = next((form for form, first, last in DIGITS if first <= low and high <= last), None)
+    return form if form and not _from_digits(known, form).null_count() else None
+
+
+def _from_digits(series: pl.Series, form: str) -> pl.Series:
+    """The first moment of every date, null where there is no such date."""
+    text = series.cast(pl.String) + ("" if form == "%Y%m%d" else "01")
+    return text.str.to_datetime("%Y%m%d", strict=False, time_unit="us")
 
 
 def _datetimes(series: pl.Series, midnights: bool) -> tuple[np.ndarray, Clock]:
@@ -104,6 +128,9 @@ def unclock(times: np.ndarray, clock: Clock, name: str) -> pl.Series:
         column = pl.Series(name, times.astype(np.int64))
         narrow = column.cast(getattr(pl, clock.unit), strict=False) if clock.kind == "integer" else column
         return column if narrow.null_count() else narrow  # what comes after 127 is no Int8
+    if clock.kind == "digits":
+        written = pl.Series(name, times.astype("datetime64[us]")).dt.strftime(clock.form)
+        return written.cast(pl.Int64).cast(getattr(pl, clock.unit))
     column = pl.Series(name, times.astype("datetime64[us]")).dt.cast_time_unit(clock.unit)  # type: ignore[arg-type]
     if clock.kind == "date":
         return column.cast(pl.Date)

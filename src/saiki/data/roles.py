@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import polars as pl
 
+from saiki.data.clock import digits
 from saiki.errors import DataError, near_misses
 from saiki.readers import parse_times
 
@@ -91,4 +92,6 @@ def _time(table: dict[str, pl.Series], taken: Iterable[str | None]) -> str | Non
 
 
 def _holds_times(series: pl.Series) -> bool:
+    if series.dtype.is_integer():
+        return digits(series) == "%Y%m%d"
     return series.dtype in (pl.Date, pl.Datetime) or parse_times(series) is not None

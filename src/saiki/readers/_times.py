@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 _FORMATS = (
     (re.compile(r"\d{4}-\d\d?-\d\d?$"), ("%Y-%m-%d",)),
     (re.compile(r"\d{4}/\d\d?/\d\d?$"), ("%Y/%m/%d",)),
-    (re.compile(r"\d{4}-\d\d?$"), ("%Y-%m-%d",)),  # a month: its first day is put behind it
+    (re.compile(r"\d{4}-\d\d?$"), ("%Y-%m",)),
+    (re.compile(r"\d{4}M\d\d?$"), ("%YM%m",)),
+    (re.compile(r"\d{4}[- ]?Q[1-4]$"), ("%Y-Q%q",)),
+    (re.compile(r"[A-Z][a-z]{2}[- ]\d{4}$"), ("%b-%Y",)),
+    (re.compile(r"\d{8}$"), ("%Y%m%d",)),
     (re.compile(r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d(Z|[+-]\d\d:?\d\d)?$"), ("%Y-%m-%d %H:%M",)),
     (re.compile(r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?$"), ("%Y-%m-%d %H:%M:%S%.f",)),
     (re.compile(r"\d{4}/\d\d?/\d\d? \d\d?:\d\d$"), ("%Y/%m/%d %H:%M",)),
@@ -23,6 +27,18 @@ _FORMATS = (
     (re.compile(r"\d\d?/\d\d?/\d{4}$"), ("%m/%d/%Y", "%d/%m/%Y")),
     (re.compile(r"\d\d?/\d\d?/\d{4} \d\d?:\d\d$"), ("%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M")),
 )
+#: forms of months and quarters -> the same text as their first day
+_MONTHS = {
+    "%Y-%m": lambda text: text + "-01",
+    "%YM%m": lambda text: text.str.replace("M", "-", literal=True) + "-01",
+    "%Y-Q%q": lambda text: text.str.slice(0, 4) + text.str.tail(1).replace_strict(_QUARTERS, default=None),
+    "%b-%Y": lambda text: text.str.tail(4) + text.str.head(3).replace_strict(_NAMES, default=None),
+}
+_QUARTERS = {str(quarter): f"-{3 * quarter - 2}-01" for quarter in range(1, 5)}
+_NAMES = {
+    "Jan": "-1-01", "Feb": "-2-01", "Mar": "-3-01", "Apr": "-4-01", "May": "-5-01", "Jun": "-6-01",
+    "Jul": "-7-01", "Aug": "-8-01", "Sep": "-9-01", "Oct": "-10-01", "Nov": "-11-01", "Dec": "-12-01",
+}  # fmt: skip
 #: whole hours from UTC that have a zone, whose name has the other sign
 HOURS = range(-12, 15)
 _ZONE = r"(Z|[+-]\d\d:?\d\d)$"
@@ -88,8 +104,8 @@ def _parse(text: pl.Series, form: str, pattern: re.Pattern, midnights: bool) -> 
 
 def _moments(text: pl.Series, form: str, pattern: re.Pattern) -> tuple[pl.Series, pl.Series | None]:
     """The times, null where a value is not in this form, and the offsets that stand behind them."""
-    if pattern.pattern == r"\d{4}-\d\d?$":
-        text = text + "-01"
+    if form in _MONTHS:
+        text, form = _MONTHS[form](text), "%Y-%m-%d"
     zoned = "Z|" in pattern.pattern
     offset = text.str.extract(_ZONE) if zoned else None
     if offset is not None:

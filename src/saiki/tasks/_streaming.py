@@ -87,9 +87,12 @@ class ForecastStream:
             values[name] = _number(name, row[name])
         if roles.time is None:
             return None, values, Clock("rows")
-        times, written = clock.times(pl.Series(roles.time, [row[roles.time]]), midnights=self.task.frequency.days)
-        if not self.task.frequency.fits(times):
-            kind = "an integer" if self.task.frequency.unit == "integer" else "a date or a time"
+        frequency = self.task.frequency
+        times, written = clock.times(
+            pl.Series(roles.time, [row[roles.time]]), midnights=frequency.days, counted=frequency.unit == "integer"
+        )
+        if not frequency.fits(times):
+            kind = "an integer" if frequency.unit == "integer" else "a date or a time"
             raise DataError(f"{roles.time!r} is {row[roles.time]!r}; expected {kind}, as in training")
         return times[0], values, written
 

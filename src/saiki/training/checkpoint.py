@@ -119,6 +119,12 @@ def newest(folder: Path) -> Path | None:
     return max((p for p in folder.glob("step-*") if not p.name.endswith(".part")), default=None)
 
 
+def stopped(folder: Path) -> int:
+    """The step of the furthest complete checkpoint in `folder` or below; 0 where there is none, or only beginnings."""
+    found = (path.name.removeprefix("step-") for path in folder.rglob("step-*"))
+    return max((int(step) for step in found if step.isdigit()), default=0)
+
+
 def read(path: Path, identity: dict[str, Any]) -> tuple[dict[str, Tensor], Progress]:
     """Read a checkpoint; one of another run (other data, other options) is an error that names the difference."""
     try:

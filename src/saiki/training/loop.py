@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from saiki.errors import TrainingError
 from saiki.training import checkpoint
 from saiki.training.checkpoint import Progress, Run
 from saiki.training.devices import Backend, backend
@@ -145,6 +146,8 @@ def _steps(
                 "score": _validate(run, problem),
             }
             progress.loss_sum, progress.loss_count = 0.0, 0
+            if not math.isfinite(row["loss"]) and not math.isfinite(progress.best_score):
+                raise TrainingError(_diverged(progress.step, options))
             _keep_best(run, row["score"])
             if not last and _torn(progress, row):
                 _mend(run)
@@ -160,6 +163,14 @@ def _steps(
             hook.stepped(progress, loss)
             if row:
                 hook.validated(progress, row)
+
+
+def _diverged(step: int, options: Training) -> str:
+    """What to do where there is no better state to go back to."""
+    return (
+        f"training diverged: within {step:,} steps the loss is not a number any more, and no state before had a score; lower "
+        f"--learning-rate ({options.learning_rate:g}) or --clip ({options.clip:g}), or see whether the data hold extreme values"
+    )
 
 
 def _torn(progress: Progress, row: dict[str, float]) -> bool:
