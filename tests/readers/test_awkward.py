@@ -132,3 +132,32 @@ def test_a_long_document(tmp_path):
     path.write_text('k,text\n1,"' + "a" * 200_000 + '"\n2,b,c\n', encoding="utf-8")
     with pytest.raises(DataError, match=r"a\.csv, line 3 \(3 fields, the header has 2\)"):
         read_frame(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.tsv", 'a\tb\n1\t"x\n2\ty"\n3\t"z\n', {"a": [1, 2, 3], "b": ['"x', 'y"', '"z']}),
+        ("a.tsv", 'a\tb\n1\t"x\n2\ty\n3\tz"\n', {"a": [1, 2, 3], "b": ['"x', "y", 'z"']}),
+        ("a.tsv", 'a\tb\n1\t"x\ny"\n2\tz\n', {"a": [1, 2], "b": ["x\ny", "z"]}),
+        ("a.csv", 'a,b\n1,"x, y"\n2,"y\nz"\n', {"a": [1, 2], "b": ["x, y", "y\nz"]}),
+    ],
+)
+def test_quotes_that_are_never_closed_are_marks(tmp_path, name, text, expected):
+    (tmp_path / name).write_text(text)
+    assert read_frame(tmp_path / name).to_dict(as_series=False) == expected
+
+
+def test_labelled_lines_without_a_header(tmp_path):
+    lines = ["ham\tGo there, now", 'spam\t"Win', "ham\tok, or not, or", "ham\tno"] * 5
+    (tmp_path / "sms").write_text("\n".join(lines))
+    found = read_frame(tmp_path / "sms")
+    assert found.columns == ["0", "1"]
+    assert found["0"].to_list() == ["ham", "spam", "ham", "ham"] * 5
+    assert found["1"][1] == '"Win'
+
+
+@pytest.mark.parametrize("body", ["word,noun\n", "x,noun\n" * 300 + "word,noun\nword,verb\n", "word,tag\n" * 3])
+def test_a_header_whose_names_are_among_the_values_is_a_header(tmp_path, body):
+    (tmp_path / "a.csv").write_text("word,tag\n" + body)
+    assert read_frame(tmp_path / "a.csv").columns == ["word", "tag"]

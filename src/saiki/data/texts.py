@@ -77,23 +77,25 @@ def text_column(frame: nw.DataFrame, columns: dict[str, Any]) -> str | None:
     named = [source] if isinstance(source, str) else list(source or [])
     if named:
         return named[0] if len(named) == 1 and kinds.get(named[0]) else None
-    taken = {columns.get("id"), columns.get("time"), _target(columns)}
+    taken = {columns.get("id"), columns.get("time"), _target(frame.columns, columns)}
     others = [name for name in frame.columns if name not in taken]
     return others[0] if len(others) == 1 and kinds[others[0]] else None
 
 
-def _target(columns: dict[str, Any]) -> str:
+def _target(names: Sequence[str], columns: dict[str, Any]) -> str:
+    """The column of labels: as named, `y`, or the first of a file without a header."""
     target = columns.get("target")
     if isinstance(target, list | tuple):
         if len(target) != 1:
             raise DataError(f"target: got {len(target)} columns; expected the one column of labels")
         target = target[0]
-    return target or TARGET
+    headless = TARGET not in names and list(names) == [str(k) for k in range(len(names))]
+    return target or ("0" if headless else TARGET)
 
 
-def layout_for(column: str, columns: dict[str, Any], group: str | None) -> Layout:
-    """Which column is what."""
-    return Layout((column,), _target(columns), columns.get("id"), None, (), group, 1)
+def layout_for(column: str, columns: dict[str, Any], group: str | None, names: Sequence[str] = ()) -> Layout:
+    """Which column is what, in a table with columns of these names."""
+    return Layout((column,), _target(names, columns), columns.get("id"), None, (), group, 1)
 
 
 def documents(data: Any, layout: Layout, training: bool = False) -> Documents:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from saiki.readers._text import SAVE, decoded, lines
 
+#: lines that are looked at for what separates their fields
+LINES = 50
+
 csv.field_size_limit(2**31 - 1)  # documents are longer than the 128 KiB that it takes for a fault
 
 
@@ -23,10 +26,13 @@ def separated(path: Path) -> bool:
     return "\t" in line or line.count(",") > 1
 
 
-def separator(header: str) -> str:
-    """What stands most often between the names of a header, outside quotes: comma, semicolon, tab or bar."""
-    bare = re.sub(r'"[^"]*"', "", header)
-    return max(",;\t|", key=bare.count)
+def separator(header: str, below: str = "") -> str:
+    """Comma, semicolon, tab or bar: what stands most often between the names of a header, outside quotes; first what stands as
+    often in every line `below` it."""
+    often = {mark: re.sub(r'"[^"]*"', "", header).count(mark) for mark in ",;\t|"}
+    lines = [re.sub(r'"[^"]*"', "", line) for line in below.splitlines()[:-1][:LINES] if line.strip()]
+    even = {mark: all(line.count(mark) == count for line in lines) for mark, count in often.items()}
+    return max(often, key=lambda mark: (often[mark] > 0 and even[mark], often[mark]))
 
 
 def rows(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:

@@ -1,7 +1,9 @@
 """Separated text (`.csv`, `.tsv`, also gzipped): separator and times are found, `NA` and its like are missing.
 
-A file whose first line is numbers, not all of them whole and different (as names might be), has no header: its columns
-are called 0, 1, 2, ….
+A file whose first line is numbers, not all of them whole and different (as names might be), has no header, nor one whose first
+line has a text that stands again below it, as a label does: its columns are called 0, 1, 2, ….
+
+Quotes that are never closed are marks like any other where every line has as many separators as the first one.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 MISSING = ["", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "NaT", "?"]
+#: labels are at most so many, and the one in a first line without names stands in such a share of the lines
+LABELS, OFTEN = 200, 0.02
 #: how numbers begin that are names, such as 007
 _ZEROS = r"^[-+]?0\d"
 
@@ -42,13 +46,14 @@ class Reader:
 
     def frame(self, path: Path) -> nw.DataFrame:
         """The whole table, columns of times parsed; DataError names the line that is broken."""
-        import polars as pl
-
         encoding = encoding_of(path)
         form = _form(path, encoding)
 
         def load() -> pl.DataFrame:
-            frame = pl.read_csv(in_utf8(path, encoding), infer_schema_length=None, **form)
+            frame = _parsed(path, encoding, form)
+            if form["has_header"] and _headless(frame):
+                form["has_header"] = False
+                frame = _parsed(path, encoding, form)
             frame = _with_words(_with_zeros(frame, path, encoding, form), path, encoding, form)
             return _without_blank_lines(frame, path, encoding, form)
 
@@ -63,6 +68,44 @@ class Reader:
         form = _form(path, encoding)
         lazy = pl.scan_csv(in_utf8(path, encoding), infer_schema_length=10_000, **form)
         return records(path, _named(lazy, form), "CSV")
+
+
+def _parsed(path: Path, encoding: str, form: dict) -> pl.DataFrame:
+    """The table; where quotes swallow lines that are whole without them, `form` says from then on that they mean nothing."""
+    import polars as pl
+
+    given: dict[str, Any] = {"infer_schema_length": None}
+    try:
+        frame = pl.read_csv(in_utf8(path, encoding), **form | given)
+        if not any(s.dtype == pl.String and s.str.contains("\n", literal=True).any() for s in frame.iter_columns()):
+            return frame
+        broken = None
+    except pl.exceptions.ComputeError as error:
+        frame, broken = None, error
+    form["quote_char"] = None
+    lines = pl.read_csv(
+        in_utf8(path, encoding), **form | {"separator": "\x01", "has_header": False, "null_values": None}
+    )
+    counts = lines.to_series().cast(pl.String).drop_nulls().str.count_matches(form["separator"], literal=True)
+    if lines.width == 1 and len(counts) and counts[0] > 0 and counts.n_unique() == 1:
+        return pl.read_csv(in_utf8(path, encoding), **form | given)
+    del form["quote_char"]
+    if broken:
+        raise broken
+    return frame
+
+
+def _headless(frame: pl.DataFrame) -> bool:
+    """Whether a name of the first line is a label: its column has it again, as one of few texts, and often."""
+    import polars as pl
+
+    texts = [s for s in frame.iter_columns() if s.dtype == pl.String and s.name]
+    if not any((s == s.name).any() for s in texts):
+        return False
+    if len(texts) == frame.width:  # where tables were joined, the header stands again
+        frame = frame.filter(~pl.all_horizontal(pl.col(s.name).eq_missing(pl.lit(s.name)) for s in texts))
+    again = (s for s in map(frame.get_column, [s.name for s in texts]) if s.n_unique() <= LABELS)
+    return any((s == s.name).sum() >= max(2, OFTEN * len(s)) for s in again)
 
 
 def _named(frame: Any, form: dict) -> Any:
@@ -167,7 +210,7 @@ def _form(path: Path, encoding: str) -> dict:
     start = head(path, encoding)
     end = "\r" if "\r" in start and "\n" not in start else "\n"
     header, _, rest = start.partition(end)
-    between = "\t" if ".tsv" in path.name.lower() else separator(header)
+    between = "\t" if ".tsv" in path.name.lower() else separator(header, rest)
     named = not _numbers_alone(header.strip("\r").removesuffix(between).split(between))
     fields = next(csv.reader([header.rstrip("\r")], delimiter=between), [])
     names = Counter(name.strip() for name in fields if named)

@@ -131,7 +131,9 @@ class ClassifyTask(LabelTask):
         shares = np.bincount(truth, minlength=len(self.label.classes)) / len(truth)
         rare = len(shares) == 2 and 0 < shares.min() < RARE
         notes = (
-            [f"{shares.min():.1%} of the series are of the rarer class: answerers are ranked by AUC."] if rare else []
+            [f"{shares.min():.1%} of the {self.items} are of the rarer class: answerers are ranked by AUC."]
+            if rare
+            else []
         )
         ranked = ("auc", "accuracy") if rare else ("accuracy",)
         ours, names = chosen(found["saiki"]), self.label.names
@@ -157,7 +159,12 @@ class ClassifyTask(LabelTask):
             rows.append([str(ids[k]), names[truth[k]], names[given[k]], *sure])
         head = [self.layout.id or "row", "true", "answered", "probability", "of the true one"]
         return [
-            Table("The most confident mistakes", head, rows, "Look at these series first: some labels may be wrong.")
+            Table(
+                "The most confident mistakes",
+                head,
+                rows,
+                f"Look at these {self.items} first: some labels may be wrong.",
+            )
         ]
 
     @property

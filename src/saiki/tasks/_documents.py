@@ -47,6 +47,7 @@ SMALL, FEW_MEMBERS = 3000, 3
 class DocumentTask(ClassifyTask):
     """`ClassifyTask` whose series are documents. `codec` is that of the text."""
 
+    items = "documents"
     partner = "tfidf"
     closed_form = False  # the vectors of the units are learned
     text: TextCodec
@@ -56,7 +57,7 @@ class DocumentTask(ClassifyTask):
     @classmethod
     def fit_documents(cls, options: Classify, data: Any, column: str, columns: dict[str, Any]) -> DocumentTask:
         """Units of the text, classes, sizes, and the baselines on all of it."""
-        layout = layout_for(column, columns, options.group)
+        layout = layout_for(column, columns, options.group, data.columns)
         everything = documents(data, layout, training=True)
         training = learnable(everything, "documents", "a label", "text")
         assert training.answers is not None

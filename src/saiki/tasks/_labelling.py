@@ -60,6 +60,8 @@ class LabelTask(Task):
     """One answer per series. A subclass says what an answer is: its codec, objective, baselines and scores."""
 
     answer = "answers"
+    #: what has an answer, in the plural
+    items = "series"
     closed_form = True
     #: the baseline that may have a share in the answers, and the factor of its scores
     partner: str
@@ -328,11 +330,11 @@ class LabelTask(Task):
         theirs = self._by_baselines(self.fitted, found)
         scores = self._scores(network, found)
         ours = self.decode(self.joined(scores, found, theirs))
-        evaluation = self.judge({"saiki": ours} | theirs, truth, found.ids, f"{len(found):,} series")
+        evaluation = self.judge({"saiki": ours} | theirs, truth, found.ids, f"{len(found):,} {self.items}")
         self.tell_alone(evaluation, scores, truth, found.ids)
         if left:
             evaluation.notes.append(
-                f"{left} series without an answer that training knows, or without a step, are left out."
+                f"{left} {self.items} without an answer that training knows, or without a step, are left out."
             )
         return evaluation
 
@@ -353,7 +355,7 @@ class LabelTask(Task):
         scores, theirs = (torch.cat(parts) / network.temperature).double().numpy(), self._theirs
         rows = np.concatenate(list(held.values()))
         truth, ids = self._encoded.truth[rows], self._own.ids[rows]
-        about = f"validation: {len(rows):,} series, each answered by a network that has not seen it"
+        about = f"validation: {len(rows):,} {self.items}, each answered by a network that has not seen it"
         found = self.judge({"saiki": self.decode(self.joined(scores, None, theirs))} | theirs, truth, ids, about)
         self.tell_alone(found, scores, truth, ids)
         if len(members) > 1:
