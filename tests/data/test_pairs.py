@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from datetime import date
 
 import polars as pl
 import pytest
@@ -66,8 +67,8 @@ def test_what_is_no_pair_is_said(tmp_path, parallel):
         pairs(tmp_path / "absent", "en", "de")
     with pytest.raises(DataError, match="no column called 'sourc'"):
         pairs(pl.DataFrame({"source": ["a"], "target": ["b"]}), "sourc")
-    with pytest.raises(DataError, match="column 'target', row 1: got 3; expected text"):
-        pairs(pl.DataFrame({"source": ["a"], "target": [3]}))
+    with pytest.raises(DataError, match=r"column 'target', row 1: got \[3\]; expected text"):
+        pairs(pl.DataFrame({"source": ["a"], "target": [[3]]}))
     with pytest.raises(DataError, match="expected pairs of texts"):
         pairs(["alone"])
 
@@ -113,3 +114,14 @@ def test_one_column_named_alone_has_another_for_its_other_side(tmp_path):
     ):
         found = pairs(tmp_path / "t.txt", source, target)
         assert found.source + found.target == list(expected)
+
+
+def test_numbers_and_dates_of_a_table_are_texts(tmp_path):
+    (tmp_path / "p.csv").write_text("source,target\n3 May 2021,2021-05-03\n007,700\nNA,1.50\n4,\n")
+    found = pairs(tmp_path / "p.csv")
+    assert found.source == ["3 May 2021", "007", "NA"]
+    assert found.target == ["2021-05-03", "700", "1.50"]
+    assert found.left_out == 1
+    frame = pl.DataFrame({"source": [1, None], "target": [date(2021, 5, 3), date(2021, 5, 4)]})
+    assert pairs(frame).target == ["2021-05-03"]
+    assert pairs(frame.cast({"target": pl.Datetime})).target == ["2021-05-03"]

@@ -256,3 +256,10 @@ def test_a_column_of_dates_as_integers_is_the_time_where_none_is_named():
     found = panel(pl.DataFrame({"day": range(20210101, 20210111), "y": range(10)}))
     assert found.roles.time == "day"
     assert found.frequency.name == "D"
+
+
+def test_series_with_a_step_of_their_own_are_told():
+    rows = [(name, t) for name, step in (("a", "1h"), ("b", "1h"), ("c", "1d"))
+            for t in pl.datetime_range(pl.datetime(2021, 1, 1), pl.datetime(2021, 1, 9), step, eager=True)]  # fmt: skip
+    found = panel(pl.DataFrame(rows, ["unique_id", "ds"], orient="row").with_columns(y=pl.int_range(pl.len())))
+    assert any("1 series have a step of their own (D)" in note for note in found.notes)

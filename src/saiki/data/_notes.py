@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from saiki.data.clock import Clock
-from saiki.data.frequency import Frequency
+from saiki.data.frequency import Frequency, infer
 
 if TYPE_CHECKING:
     from saiki.data.panel import Panel
+
+#: series that are looked at for a step of their own, and the rows that it takes to have one
+LOOKED_AT, FEWEST = 1000, 5
 
 
 def describe(panel: Panel) -> list[tuple[str, str]]:
@@ -68,6 +71,11 @@ def remarks(
     low = np.minimum.reduceat(np.where(np.isnan(y), np.inf, y), some)
     empty, constant = (seen == 0).sum(), ((high == low) & (seen > 1)).sum()
     gaps, short = (seen < lengths[lengths > 0]).sum(), (lengths < 3).sum()
+    other = _steps_of_their_own(series, starts, frequency) if uneven.any() and clock.kind != "rows" else {}
+    apart = (
+        f"{sum(other.values())} series have a step of their own ({', '.join(other)}): their forecasts come at times "
+        f"{frequency.name} apart all the same; forecast them from a table of their own."
+    )
     late = (
         f"Time is irregular in {uneven.sum()} of {ids} series (step {frequency.name}): rows are taken as equal steps."
     )
@@ -75,6 +83,7 @@ def remarks(
     checks = [
         (clock.kind == "rows", "There is no column of times: the order of the rows is taken as the time."),
         (uneven.any(), late),
+        (other, apart),
         (added.any(), filled),
         (gaps, f"Values are missing in {gaps} of {total} series ({np.isnan(y).sum():,} steps)."),
         (empty, f"{empty} of {total} series have no value at all."),
@@ -82,3 +91,17 @@ def remarks(
         (short, f"{short} of {total} series have fewer than three steps."),
     ]
     return [sentence for true, sentence in checks if true]
+
+
+def _steps_of_their_own(series: dict, starts: np.ndarray, frequency: Frequency) -> dict[str, int]:
+    """Steps that some series keep to and most do not, and how many keep to each; of many series the first are looked at."""
+    found: dict[str, int] = {}
+    for start, length in zip(starts[:LOOKED_AT], series["lengths"][:LOOKED_AT], strict=True):
+        times = series["times"][start : start + length]
+        if length < FEWEST:
+            continue
+        own = infer(times, np.array([length]))
+        steps, fits = own.grid(times, np.repeat(times[:1], length))
+        if own.name != frequency.name and fits.all() and steps[-1] < 2 * length:
+            found[own.name] = found.get(own.name, 0) + 1
+    return found

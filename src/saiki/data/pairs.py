@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from saiki.data.columns import as_polars
 from saiki.errors import DataError, near_misses
@@ -150,7 +151,7 @@ def _of_columns(path: Path, source: int, target: int, encoding: str | None, both
 
 
 def _of_table(data: Any, source: str | None, target: str | None, both: bool):
-    frame = read_frame(data)
+    frame = read_frame(data, as_text=True)
     names = (source or COLUMNS[0], target or COLUMNS[1])
     for name in names if both else names[:1]:
         if name not in frame.columns:
@@ -158,15 +159,18 @@ def _of_table(data: Any, source: str | None, target: str | None, both: bool):
                 f"no column called {name!r}{near_misses(name, frame.columns)} (there are: {', '.join(frame.columns)}); "
                 "name both with --source and --target"
             )
-    found = [_texts(as_polars(frame[name]).to_list(), name) for name in names[: 1 + both]]
+    found = [_texts(as_polars(frame[name]), name) for name in names[: 1 + both]]
     return found[0], found[1] if both else None
 
 
-def _texts(values: list[Any], name: str) -> list[str]:
-    for row, value in enumerate(values):
-        if value is not None and not isinstance(value, str):
-            raise DataError(f"column {name!r}, row {row + 1}: got {value!r}; expected text")
-    return [value or "" for value in values]
+def _texts(values: pl.Series, name: str) -> list[str]:
+    """A column as texts; numbers and times as they are usually written."""
+    if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
+        row = int(values.is_not_null().arg_max() or 0)
+        raise DataError(f"column {name!r}, row {row + 1}: got {values.to_list()[row]!r}; expected text")
+    if values.dtype == pl.Datetime and (values == values.dt.truncate("1d")).all():
+        values = values.dt.date()
+    return values.cast(pl.String).fill_null("").to_list()
 
 
 def _of_list(data: Sequence[Any], both: bool):

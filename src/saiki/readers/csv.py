@@ -46,19 +46,29 @@ class Reader:
 
     def frame(self, path: Path) -> nw.DataFrame:
         """The whole table, columns of times parsed; DataError names the line that is broken."""
+        frame, form = self._table(path)
+        return nw.from_native(with_times(_named(_unpadded(_without_spaces(frame)), form)))
+
+    def texts(self, path: Path) -> nw.DataFrame:
+        """The whole table as it is written: every column is text, and only what is empty is missing."""
+        frame, form = self._table(path, as_text=True)
+        return nw.from_native(_named(frame, form))
+
+    def _table(self, path: Path, as_text: bool = False) -> tuple[pl.DataFrame, dict]:
+        """The table, and how the file is written."""
         encoding = encoding_of(path)
-        form = _form(path, encoding)
+        form = _form(path, encoding) | ({"null_values": None, "infer_schema": False} if as_text else {})
 
         def load() -> pl.DataFrame:
             frame = _parsed(path, encoding, form)
             if form["has_header"] and _headless(frame):
                 form["has_header"] = False
                 frame = _parsed(path, encoding, form)
-            frame = _with_words(_with_zeros(frame, path, encoding, form), path, encoding, form)
+            if not as_text:
+                frame = _with_words(_with_zeros(frame, path, encoding, form), path, encoding, form)
             return _without_blank_lines(frame, path, encoding, form)
 
-        frame = reading(path, "CSV", load, lambda: _position(path, encoding, form["separator"]))
-        return nw.from_native(with_times(_named(_unpadded(_without_spaces(frame)), form)))
+        return reading(path, "CSV", load, lambda: _position(path, encoding, form["separator"])), form
 
     def read(self, path: Path) -> Iterator[Record]:
         """The rows as records, lazily; times stay text."""
