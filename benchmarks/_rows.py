@@ -72,10 +72,14 @@ class Rows:
         return key in self.rows
 
     def put(self, key: str, row: dict[str, Any]) -> None:
-        """Keep a row in place of those of the same command on other data or code, written beside and renamed."""
-        others = {known: kept for known, kept in self.rows.items() if _command(known) != _command(key)}
+        """Keep a row in place of those of the same command on other data or code, written beside and renamed.
+
+        The file is read again first: another process may have written rows meanwhile.
+        """
+        kept = json.loads(self.path.read_text()) if self.path.exists() else self.rows
+        others = {known: row for known, row in kept.items() if _command(known) != _command(key)}
         self.rows = others | {key: row}
         RESULTS.mkdir(exist_ok=True)
-        part = self.path.with_suffix(".part")
+        part = self.path.with_suffix(f".{os.getpid()}.part")
         part.write_text(json.dumps(self.rows, indent=1, sort_keys=True) + "\n")
         part.replace(self.path)

@@ -15,6 +15,7 @@ def wandering(seed: int, steps: int = 120) -> np.ndarray:
     return 50 + np.cumsum(rng.normal(size=steps)) + rng.normal(size=steps)
 
 
+@pytest.mark.slow
 def test_the_grid_comes_near_the_exact_search():
     from statsmodels.tsa.api import SimpleExpSmoothing
 

@@ -30,6 +30,7 @@ def test_scan_and_steps_agree_over_ten_thousand_steps(name):
     assert error <= 2 * allowed + 2 * torch.finfo(torch.float32).eps * exact.abs().max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LINEAR)
 def test_gradients_have_gradients(name):
     cell, counts = make_cell(name, 2, 3).double(), torch.tensor([2, 2, 1])

@@ -114,6 +114,7 @@ print(kernels.report()["why_not"])
 """
 
 
+@pytest.mark.slow
 def test_everything_works_without_the_extension():
     done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

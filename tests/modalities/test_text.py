@@ -178,3 +178,33 @@ def test_vectors_that_are_no_numbers_name_their_line(tmp_path):
         _vectors.load(tmp_path / "v.txt", codec)
     (tmp_path / "v.txt").write_text("a\t1\t2\nb\t1\t3\n")
     assert {tuple(vector) for vector in _vectors.load(tmp_path / "v.txt", codec)[1].tolist()} == {(1, 2), (1, 3)}
+
+
+def test_what_a_given_tokenizer_does_not_know_is_unknown(tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    made = Tokenizer(models.WordLevel(unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    made.train_from_iterator(["the cat sat"], trainers.WordLevelTrainer(special_tokens=["[PAD]", "[UNK]"]))
+    made.save(str(tmp_path / "tokenizer.json"))
+    codec = text.fit(["other"], TextOptions(tokenizer=tmp_path / "tokenizer.json"))
+    numbers = codec.encode("the zebra sat")
+    assert [n == UNKNOWN for n in numbers] == [False, True, False]
+    assert codec.unknown("the zebra sat, yes, zebra") == ["zebra", ",", "yes"]
+    assert codec.decode(numbers) == "the sat"
+
+
+def test_units_that_go_on_keep_the_blank_before_them(tmp_path):
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    made = Tokenizer(models.Unigram())
+    made.pre_tokenizer, made.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=30, special_tokens=["<unk>"], unk_token="<unk>", show_progress=False)
+    made.train_from_iterator(["the cat sat on the mat " * 20], trainer)
+    made.save(str(tmp_path / "tokenizer.json"))
+    codec = text.fit(["other"], TextOptions(tokenizer=tmp_path / "tokenizer.json"))
+    begun, more = codec.encode("the cat").tolist(), codec.encode("sat on").tolist()
+    assert codec.decode(more) == "sat on"
+    assert codec.going_on(begun, more) == " sat on"
+    assert codec.going_on([], more) == "sat on"
+    assert codec.encode("zzz").tolist().count(UNKNOWN) > 0

@@ -82,6 +82,7 @@ def test_a_stack_without_attention_has_none_to_show():
         stack().attention_weights(numbers())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_forecast_with_attention_trains_saves_streams_and_shows(kind, tmp_path):
     t = np.arange(120)

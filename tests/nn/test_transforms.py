@@ -41,6 +41,7 @@ def said(caplog, monkeypatch):
     return lambda word: sum(word in record.getMessage() for record in caplog.records)
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize("name", COMPILED)
 def test_compile_without_graph_breaks(name, x):

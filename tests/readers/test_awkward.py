@@ -106,6 +106,7 @@ def test_a_mark_before_json_lines(tmp_path):
     assert [record.fields["y"] for record in read(path)] == [1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_first_line_longer_than_what_is_looked_at(tmp_path, end):
     path = tmp_path / "wide.csv"

@@ -42,6 +42,7 @@ def found(model, table):
     return model.evaluate(table, level=[80], **ROLLING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_attributions_add_up_to_the_forecast(model, table, cell):
     """Their sum is F(input) - F(baseline): in double precision, up to the error of the midpoint rule."""

@@ -267,6 +267,7 @@ def spoken(seed, rows):
 HARDLY = {"source": "review", "target": "label", "steps": 1, "width": 4, "embedding": 4, "seed": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more", [{}, {"valid": True}, {"refit": True}, {"calibrate": False}, {"class_weight": "balanced"}], ids=str
 )

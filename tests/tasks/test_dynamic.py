@@ -57,6 +57,7 @@ def test_it_learns_where_a_caller_wants_no_gradients(made):
     np.testing.assert_array_equal(told, _dynamic.surprises(model.network, some, opening))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{"units": "words", "fewest": 1}, {"units": "words", "fewest": 1, "softmax": "adaptive"}, {}]
 )

@@ -27,6 +27,7 @@ def model(table):
     return saiki.train("forecast", table, ensemble=2, **QUICK)
 
 
+@pytest.mark.slow
 def test_it_is_the_mean_of_networks_trained_alone(model, table):
     """In the units of the window: the logarithm, so the geometric mean of the answers."""
     alone = [saiki.train("forecast", table, seed=seed, **QUICK).predict(table)["saiki"].log() for seed in (0, 1)]
@@ -122,6 +123,7 @@ def spare(table, monkeypatch):
     return saiki.train("forecast", table, minutes=0.1, **given)
 
 
+@pytest.mark.slow
 def test_unasked_as_many_as_the_minutes_allow(spare, table, tmp_path):
     assert len(spare.network.members) == len(spare.run["members"]) == spare.task.plan.members == 3
     spare.save(tmp_path / "m")

@@ -284,6 +284,7 @@ def level(seed, series, task):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how", [{}, {"valid": True}, {"robust": True}, {"refit": True}, {"cell": "echo_state"}], ids=str
 )

@@ -62,12 +62,14 @@ def test_it_has_a_share_of_series_that_wander(model, table):
     assert model.validation.scores["saiki"]["mase"] < alone.validation.scores["saiki"]["mase"]
 
 
+@pytest.mark.slow
 def test_none_of_series_that_it_does_not_understand():
     data = toy(0, series=24, steps=240)
     model = saiki.train("forecast", data, season=12, **QUICK | {"steps": 150, "width": 32, "horizon": 12})
     assert model.task.theta.share == 0
 
 
+@pytest.mark.slow
 def test_a_series_without_a_scale_does_not_decide_for_the_others():
     data = toy(0, series=24, steps=240)
     constant = pl.DataFrame({"unique_id": ["flat"] * 240, "ds": range(240), "y": [1e9] * 240})

@@ -203,6 +203,7 @@ def test_a_moment_in_which_the_machine_is_busy_does_not_shorten_the_run(monkeypa
     assert "planned to take 1 s" in quicker(replace(progress, planned=2.2 * progress.planned))
 
 
+@pytest.mark.slow
 def test_a_machine_that_becomes_slower_does_not_take_longer_than_the_minutes(monkeypatch):
     progress, ended = on_a_false_clock(monkeypatch, lambda draw: 0.01 if draw <= 1000 else 0.1)
     assert progress.done

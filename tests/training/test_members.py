@@ -144,6 +144,7 @@ def test_as_many_networks_as_the_minutes_allow():
     assert all(torch.equal(a, b) for a, b in zip(alone.parameters(), every.members[1].parameters(), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("given", "count"), [({"minutes": 5.0}, MOST), ({"minutes": 0.06}, 1), ({"steps": 300}, 1)])
 def test_never_more_than_some_and_one_where_no_time_is_left(given, count):
     every = open_ensemble()

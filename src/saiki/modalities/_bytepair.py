@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,14 @@ def loaded(path: str | Path) -> str:
 def restored(text: str) -> Any:
     """The tokenizer of its JSON."""
     return _whole(_library().Tokenizer.from_str(text))
+
+
+def unknown(text: str) -> int:
+    """The number by which a tokenizer, given as JSON, says that it does not know a part of a text; -1 if it has none."""
+    model, tokenizer = json.loads(text)["model"], restored(text)
+    name = model.get("unk_token")
+    number = tokenizer.token_to_id(name) if name else model.get("unk_id")
+    return -1 if number is None else int(number)
 
 
 def _whole(tokenizer: Any) -> Any:

@@ -19,6 +19,8 @@ from saiki.modalities._words import is_split, joined, without_spaces, words
 #: numbers of the unit that stands for all unknown ones, and of the end of a document
 UNKNOWN, END = 0, 1
 SPECIAL = ("\ufffd", "")
+#: units of a text that say how those after them are written
+CONTEXT = 16
 #: words by which corpora mark those outside their vocabulary
 UNKNOWN_MARKS = ("<unk>", " <unk>")
 #: words kept at most, and byte-pair units learned, where no vocabulary is asked for
@@ -47,6 +49,11 @@ class TextCodec:
         return _bytepair.restored(self.tokenizer)
 
     @cached_property
+    def _foreign(self) -> int:
+        """What a given tokenizer says for all that it does not know; -1 if it has no such unit."""
+        return _bytepair.unknown(self.tokenizer)
+
+    @cached_property
     def _places(self) -> dict[str, int]:
         return {symbol: place for place, symbol in enumerate(self.symbols) if place >= len(SPECIAL)}
 
@@ -66,7 +73,8 @@ class TextCodec:
         """Text to numbers: int32 `[units]`."""
         text = self.clean(text)
         if self.tokenizer:
-            return np.array(self._tokenizer.encode(text, add_special_tokens=False).ids, np.int32) + len(SPECIAL)
+            numbers = np.array(self._tokenizer.encode(text, add_special_tokens=False).ids, np.int32)
+            return np.where(numbers == self._foreign, UNKNOWN, numbers + len(SPECIAL))
         if self.units == "characters":
             codes = np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), np.uint32)
             return self._table[np.minimum(codes, len(self._table) - 1)]
@@ -80,6 +88,14 @@ class TextCodec:
         units = [self.symbols[n] for n in numbers if n != END]
         return "".join(units) if self.units == "characters" else joined(units, self.split, self.spaces)
 
+    def going_on(self, begun: Sequence[int], numbers: Sequence[int]) -> str:
+        """Numbers to the text that they add to what was begun: some tokenizers drop the blank before the first unit of a text."""
+        if not self.tokenizer or not begun:
+            return self.decode(numbers)
+        before = self.decode(begun[-CONTEXT:])
+        whole = self.decode([*begun[-CONTEXT:], *numbers])
+        return whole.removeprefix(before) if whole.startswith(before) else self.decode(numbers)
+
     def name(self, number: int) -> str:
         """One unit, as people read it."""
         if number < len(SPECIAL):
@@ -88,9 +104,11 @@ class TextCodec:
 
     def unknown(self, text: str) -> list[str]:
         """The units of a text that the codec does not know, in order."""
-        if self.tokenizer:
-            return []
         text = self.clean(text)
+        if self.tokenizer:
+            found = self._tokenizer.encode(text, add_special_tokens=False)
+            places = [place for place, number in zip(found.offsets, found.ids, strict=True) if number == self._foreign]
+            return list(dict.fromkeys(text[start:end] for start, end in places))
         units = text if self.units == "characters" else words(text, self.split, self.spaces)
         return [unit for unit in dict.fromkeys(units) if unit not in self._places]
 

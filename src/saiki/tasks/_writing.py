@@ -143,7 +143,7 @@ def _drawn(task: Any, pen: Pen, begun: list[int], how: Writing) -> str:
         if longest and any(s in task.codec.decode(units[-longest - 1 :]) for s in how.stop):
             break
         pen.push(unit)
-    return stopped(task.codec.decode(units), how.stop)
+    return stopped(task.codec.going_on(begun, units), how.stop)
 
 
 def _possible(task: Any, logarithms: np.ndarray) -> np.ndarray:
@@ -183,7 +183,7 @@ def _searched(task: Any, network: LanguageModel, begun: list[list[int]], how: Wr
         found = beam(
             step, states, torch.tensor([last]), end=END, length=how.length, width=width, penalty=0.0, block=how.block
         )[0]
-        answers.append([_text(task, candidate, how) for candidate in found[: how.candidates or 1]])
+        answers.append([_text(task, units, candidate, how) for candidate in found[: how.candidates or 1]])
     return answers
 
 
@@ -206,8 +206,8 @@ def _beginning(task: Any, network: LanguageModel) -> tuple[Any, np.ndarray]:
     return network.initial_state(1), np.zeros((1, 1), np.int64) if counts is None else counts.begin(1)
 
 
-def _text(task: Any, candidate: Candidate, how: Writing) -> tuple[str, float]:
-    return stopped(task.codec.decode(candidate.tokens), how.stop), float(np.exp(candidate.log_probability))
+def _text(task: Any, begun: list[int], candidate: Candidate, how: Writing) -> tuple[str, float]:
+    return stopped(task.codec.going_on(begun, candidate.tokens), how.stop), float(np.exp(candidate.log_probability))
 
 
 class TextStream:
