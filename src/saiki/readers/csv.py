@@ -84,23 +84,22 @@ def _parsed(path: Path, encoding: str, form: dict) -> pl.DataFrame:
     """The table; where quotes swallow lines that are whole without them, `form` says from then on that they mean nothing."""
     import polars as pl
 
-    given: dict[str, Any] = {"infer_schema_length": None}
+    def parse(**more: Any) -> pl.DataFrame:
+        return pl.read_csv(in_utf8(path, encoding), **form | {"infer_schema_length": None} | more)
+
+    broken: Exception | None = None
     try:
-        frame = pl.read_csv(in_utf8(path, encoding), **form | given)
+        frame = parse()
         if not any(s.dtype == pl.String and s.str.contains("\n", literal=True).any() for s in frame.iter_columns()):
             return frame
-        broken = None
     except pl.exceptions.ComputeError as error:
-        frame, broken = None, error
-    form["quote_char"] = None
-    lines = pl.read_csv(
-        in_utf8(path, encoding), **form | {"separator": "\x01", "has_header": False, "null_values": None}
-    )
+        frame, broken = pl.DataFrame(), error
+    lines = parse(quote_char=None, separator="\x01", has_header=False, null_values=None)
     counts = lines.to_series().cast(pl.String).drop_nulls().str.count_matches(form["separator"], literal=True)
     if lines.width == 1 and len(counts) and counts[0] > 0 and counts.n_unique() == 1:
-        return pl.read_csv(in_utf8(path, encoding), **form | given)
-    del form["quote_char"]
-    if broken:
+        form["quote_char"] = None
+        return parse()
+    if broken is not None:
         raise broken
     return frame
 
