@@ -85,7 +85,8 @@ def _parsed(path: Path, encoding: str, form: dict) -> pl.DataFrame:
     import polars as pl
 
     def parse(**more: Any) -> pl.DataFrame:
-        return pl.read_csv(in_utf8(path, encoding), **form | {"infer_schema_length": None} | more)
+        given: dict[str, Any] = {"infer_schema_length": None} | form | more
+        return pl.read_csv(in_utf8(path, encoding), **given)
 
     broken: Exception | None = None
     try:
