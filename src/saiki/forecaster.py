@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from saiki.errors import ModelError, OptionError
@@ -27,7 +28,11 @@ class Forecaster:
         return {"horizon": self.horizon, **self.options}
 
     def set_params(self, **params: Any) -> Forecaster:
-        """Change arguments."""
+        """Change arguments; OptionError for what `saiki.train` does not take."""
+        from saiki.fitting import split_options, train
+
+        own = {"data", "hooks", "say", "self", *inspect.signature(train).parameters}
+        split_options("forecast", {"horizon": 1} | {k: v for k, v in params.items() if k not in own})
         self.horizon = params.pop("horizon", self.horizon)
         self.options |= params
         return self

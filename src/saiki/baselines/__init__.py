@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from saiki import catalog
-from saiki.errors import OptionError
+from saiki.errors import OptionError, near_misses
 
 if TYPE_CHECKING:
     from saiki.data.panel import Panel
@@ -36,10 +36,13 @@ def all_forecasts(
     panel: Panel, horizon: int, season: int | None = None, chosen: Sequence[str] | None = None
 ) -> dict[str, np.ndarray]:
     """Every chosen baseline's forecasts by name, the usual ones by default: `[series, horizon]` each."""
-    found = {}
+    found, known = {}, names("forecast")
+    chosen = [chosen] if isinstance(chosen, str) else chosen
     for name in usual(panel) if chosen is None else dict.fromkeys(chosen):
+        if name not in known:
+            raise OptionError(
+                f"no baseline of forecasts is called {name!r}{near_misses(name, known)} (there are: {', '.join(known)})"
+            )
         module = catalog.load("baselines", name)
-        if name not in names("forecast"):
-            raise OptionError(f"baseline {name} does not forecast; expected some of {', '.join(names('forecast'))}")
         found[name] = module.forecast_all(panel, horizon, season)
     return found

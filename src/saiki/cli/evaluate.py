@@ -91,11 +91,9 @@ def command(
         console.say(f"answers beside the truth: {out}")
     elif out:
         from saiki.data.frames import write_frame
-        from saiki.tasks._backtest import frame_of
+        from saiki.tasks._backtest import frame, frame_of
 
-        rolled = windows or step or refit != "never"
-        again = {"windows": windows or 1}
-        write_frame(trained.cross_validation(data, **rolling | again, **chosen) if rolled else frame_of(found), out)
+        write_frame(frame_of(found) if found.rolled is None else frame(found.rolled), out)
         console.say(f"forecasts: {out}")
     if html:
         from saiki.reporting.page import write_report

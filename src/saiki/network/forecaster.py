@@ -40,6 +40,7 @@ class Plan:
     distribution: str = "quantiles"  # or the distribution whose parameters stand beside the point
     joint: bool = False  # its likelihood trains the point and the state too
     lags: int = 0  # last steps of the linear forecast beside the network; 0 for none
+    floor: bool = False  # values were never below 0 and often 0: neither are forecasts
     members: int = 0  # networks whose forecasts are averaged; 0 while that is open
     categories: tuple[
         tuple[str, int], ...

@@ -84,6 +84,9 @@ def _with_index(source: Any) -> Any:
         return source
     if not hasattr(source, "columns"):  # a pandas Series
         source = source.to_frame(source.name or "y")
+    spans = [name for name, kind in source.dtypes.items() if type(kind).__name__ == "PeriodDtype"]
+    if spans:
+        source = source.assign(**{name: source[name].dt.to_timestamp() for name in spans})
     index = source.index
     if type(index).__name__ == "PeriodIndex":
         source, index = source.set_axis(index.to_timestamp(), axis=0), index.to_timestamp()

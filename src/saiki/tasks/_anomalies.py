@@ -15,7 +15,7 @@ from saiki.data.frames import kept_apart, native
 from saiki.data.panel import Panel
 from saiki.data.roles import ID, TIME
 from saiki.errors import OptionError
-from saiki.tasks._forecast_columns import TOGETHER, look
+from saiki.tasks._forecast_columns import TOGETHER, data_units, look
 from saiki.tasks._sampling import first_place
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _scored(task: ForecastTask, network: nn.Module, seen: Panel, y: np.ndarray, 
         rows = [point, point + below * low, point + above * high]
         known = np.isfinite(cut.y).any(1)
         for name, values in zip(names, rows, strict=False):
-            outward = outlook.scale.outward(torch.from_numpy(values)[:, None])[:, 0].numpy()
+            outward = data_units(task, outlook, torch.from_numpy(values)[:, None])[:, 0]
             found[name][steps] = np.where(known, outward, np.nan)
         found["saiki-score"][steps] = np.where(known, np.abs(truth - point) / np.maximum(reach, NARROWEST), np.nan)
     return found

@@ -154,6 +154,9 @@ def frame(found: Found, like: Any = None) -> Any:
     horizon = truth.shape[1]
     times = panel.times[panel.starts[series, None] + ends[:, None] + np.arange(horizon)]
     columns = {"y": truth[order]} | {name: values[order] for name, values in found.whole().items()}
+    for level in found.levels if found.ladders else ():
+        ends = zip(("lo", "hi"), _adaptive.intervals(found, level), strict=True)
+        columns |= {f"saiki-adaptive-{side}-{level:g}": end[order] for side, end in ends}
     rows = replace(panel, ids=panel.ids[series[order]])
     kept_apart((panel.roles.id, panel.roles.time), ("cutoff",))
     answer: pl.DataFrame = forecast_frame(rows, times[order], columns)
@@ -217,6 +220,7 @@ def evaluation(found: Found, rolling: Rolling, until: Any = None) -> Evaluation:
         found.last,
         tables=tables,
         details={"metric": ranked, **details},
+        rolled=found,
     )
 
 

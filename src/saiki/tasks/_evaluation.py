@@ -43,6 +43,7 @@ class Evaluation:
     details    numbers of the tables, for programs
     forecasts, truth, panel  of forecasts only: the answers themselves, for pictures
     judged     for what stands behind the answers: of forecasts the panel and the origins of every row; the documents
+    rolled     of back-tests all that was forecast, from every cutoff
     """
 
     about: str
@@ -55,6 +56,7 @@ class Evaluation:
     tables: list[Table] = field(default_factory=list, repr=False)
     details: dict[str, Any] = field(default_factory=dict, repr=False)
     judged: Any = field(default=None, repr=False)
+    rolled: Any = field(default=None, repr=False)
 
     def _rank(self, name: str) -> float:
         """The score that ranks, turned so that lower is better; infinite where there is none."""

@@ -79,7 +79,7 @@ def of_batch(
     known = np.isfinite(cut.y).any(1, keepdims=True)
     apart = bands(task, found, levels)
     few = task.calibration.too_few(rows_before(cut.y))[:, None]
-    columns = {"saiki": found.points().double().numpy()} | {
+    columns = {"saiki": floored(task, found, found.points().double().numpy())} | {
         name: np.where(few, np.nan, end) for name, end in apart.items()
     }
     columns |= paths(task, found, samples)
@@ -121,10 +121,10 @@ def bands(task: ForecastTask, outlook: Outlook, levels: Sequence[float]) -> dict
         ends = [f"saiki-{side}-{level:g}" for side in ("lo", "hi")]
         own = _uncalibrated(task, outlook, level) if task.calibration.errors is None else None
         if own is not None:
-            found |= dict(zip(ends, own, strict=True))
+            found |= {name: floored(task, outlook, end) for name, end in zip(ends, own, strict=True)}
             continue
         for name, away, width in zip(ends, task.calibration.ends(level), (low, high), strict=True):
-            found[name] = _data_units(outlook, point + torch.from_numpy(away) * width)
+            found[name] = data_units(task, outlook, point + torch.from_numpy(away) * width)
     return found
 
 
@@ -145,10 +145,14 @@ def _quantiles(outlook: Outlook, levels: tuple[float, ...]) -> np.ndarray:
     return np.round(values) if outlook.distribution == "negative_binomial" else values
 
 
-def _data_units(outlook: Outlook, inner: Tensor) -> np.ndarray:
-    """Data units; counts are never below 0."""
-    values = outlook.scale.outward(inner).double().numpy()
-    return np.maximum(values, 0) if outlook.distribution == "negative_binomial" else values
+def data_units(task: ForecastTask, outlook: Outlook, inner: Tensor) -> np.ndarray:
+    """Window units in data units."""
+    return floored(task, outlook, outlook.scale.outward(inner).double().numpy())
+
+
+def floored(task: ForecastTask, outlook: Outlook, values: np.ndarray) -> np.ndarray:
+    """Values in data units; counts, and what is never below 0 and often 0, are never below it."""
+    return np.maximum(values, 0) if task.plan.floor or outlook.distribution == "negative_binomial" else values
 
 
 def paths(task: ForecastTask, outlook: Outlook, samples: int) -> dict[str, np.ndarray]:
@@ -156,12 +160,12 @@ def paths(task: ForecastTask, outlook: Outlook, samples: int) -> dict[str, np.nd
     if not samples:
         return {}
     if task.calibration.errors is None and outlook.shape is not None:
-        return _drawn(outlook, samples)
+        return {name: floored(task, outlook, path) for name, path in _drawn(outlook, samples).items()}
     point, low, high = (v.numpy() for v in outlook.widths(task.plan.levels))
     found = {}
     for number, path in enumerate(task.calibration.paths(samples), 1):
         moved = torch.from_numpy(point + path * np.where(path < 0, low, high))
-        found[f"saiki-sample-{number}"] = _data_units(outlook, moved)
+        found[f"saiki-sample-{number}"] = data_units(task, outlook, moved)
     return found
 
 

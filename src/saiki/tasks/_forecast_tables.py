@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from saiki.data.clock import times
 from saiki.data.frames import native
 from saiki.data.frequency import Frequency, infer
 from saiki.data.panel import Panel
-from saiki.data.roles import Roles
-from saiki.errors import DataError
+from saiki.errors import DataError, SaikiWarning
 from saiki.readers import read_frame
 
+#: which of two tables a row comes from, while they are joined
+FROM = " from"
 #: rows by which a series tells that its steps are others than the model's
 ENOUGH_ROWS = 4
 
@@ -31,25 +35,45 @@ def as_table(data: Any) -> Any:
 
 
 def check_step(data: Panel, own: Frequency) -> None:
-    """DataError for a table whose rows keep to another step than the model's own."""
-    if data.frequency.regular or not (data.lengths > 2).any():
+    """DataError for a table whose rows keep to another step than the model's own; a warning where that step fits into its grid."""
+    if data.frequency.regular:
+        _check_gaps(data, own)
+        return
+    if not (data.lengths > 2).any():
         return
     step = infer(data.times, data.lengths)
     shorter = step.unit == own.unit and step.count < own.count
     other = own.regular and (step.unit, step.count) != (own.unit, own.count)
-    if shorter or (other and _keeps(step, data)):
+    if shorter or (other and _keeps(step, data.times, data.lengths)):
         raise DataError(
             f"the rows are {step.name} apart, the model was trained on steps of {own.name}; bring the data to that step first"
         )
 
 
-def _keeps(step: Frequency, data: Panel) -> bool:
+def _check_gaps(data: Panel, own: Frequency) -> None:
+    """A warning where all that is known lies, say, on every second step."""
+    known = np.isfinite(data.y)
+    lengths = np.bincount(np.repeat(np.arange(len(data)), data.lengths)[known], minlength=len(data))
+    if lengths.sum() > 0.75 * len(known) or not (lengths > ENOUGH_ROWS).any():
+        return
+    step = infer(data.times[known], lengths)
+    if step.count > own.count and _keeps(step, data.times[known], lengths):
+        warnings.warn(
+            f"The values are {step.name} apart, the model was trained on steps of {own.name}: what lies between counts as missing.",
+            SaikiWarning,
+            stacklevel=2,
+        )
+
+
+def _keeps(step: Frequency, times: np.ndarray, lengths: np.ndarray) -> bool:
     """Whether every row of series long enough to tell lies one such step after the row before it."""
-    some = data.select(np.flatnonzero(data.lengths > ENOUGH_ROWS))
-    if not len(some):
+    inside = np.repeat(lengths > ENOUGH_ROWS, lengths)
+    times, lengths = times[inside], lengths[lengths > ENOUGH_ROWS]
+    if not len(times):
         return False
-    place, exact = step.grid(some.times, np.repeat(some.times[some.starts], some.lengths))
-    return bool(exact.all() and (place == np.arange(len(place)) - np.repeat(some.starts, some.lengths)).all())
+    starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
+    place, exact = step.grid(times, times[starts])
+    return bool(exact.all() and (place == np.arange(len(place)) - starts).all())
 
 
 def library(data: Any, source: Any) -> Any:
@@ -62,11 +86,11 @@ def parse_time(text: str | None) -> Any:
     return None if text is None else np.int64(text) if text.lstrip("-").isdigit() else np.datetime64(text)
 
 
-def after(read: Callable[[Any], Panel], roles: Roles, horizon: int, history: Any, data: Any) -> tuple[Panel, Panel]:
-    """The history, and what follows it, with the series in the same order."""
+def after(read: Callable[[Any], Panel], horizon: int, history: Any, data: Any) -> tuple[Panel, Panel]:
+    """The history, and what follows it, with the series in the same order; rows of the data that the history has too are those."""
     before, later = as_table(history), as_table(data)
     past = read(before)
-    both = read(_joined(before, later, roles))
+    both = replace(read(_joined(before, later, past)), clock=past.clock)
     place = {str(name): row for row, name in enumerate(both.ids)}
     order = np.array([place[str(name)] for name in past.ids], np.int64)
     both = both.select(order)
@@ -110,11 +134,21 @@ def _split_at(whole: Panel, lengths: np.ndarray) -> tuple[Panel, Panel]:
     return past, whole._part(every, whole.starts + lengths, rest, whole.known, whole.future_starts + lengths)
 
 
-def _joined(before: Any, after: Any, roles: Roles) -> Any:
-    """The rows of both tables, with the columns that have a role."""
-    tables: Iterable[Any] = (before, after)
-    frames = []
-    for frame in tables:
-        polars = native(pl.DataFrame({n: frame[n].to_list() for n in frame.columns if n in roles.columns}))
-        frames.append(polars)
-    return pl.concat(frames, how="diagonal_relaxed")
+def _joined(before: Any, after: Any, past: Panel) -> Any:
+    """The rows of both tables, with the columns that have a role, each row once; `past` is what the history was read as."""
+    roles, counted = past.roles, past.frequency.unit == "integer"
+    frames, kinds = [], []
+    for number, frame in enumerate((before, after)):
+        table: Any = native(pl.DataFrame({n: frame[n].to_list() for n in frame.columns if n in roles.columns}))
+        if roles.time in table.columns:  # each file may write its times in a way of its own
+            moments = pl.Series(roles.time, times(table[roles.time], counted=counted)[0])
+            table, kinds = table.with_columns(moments), [*kinds, moments.dtype]
+        frames.append(table.with_columns(pl.lit(number).alias(FROM)))
+    if len(set(kinds)) > 1:
+        words = ["integers" if kind == pl.Int64 else "dates or times" for kind in kinds]
+        raise DataError(
+            f"time column {roles.time!r}: the history has {words[0]}, the data {words[1]}; expected one kind"
+        )
+    both = pl.concat(frames, how="diagonal_relaxed")
+    again = pl.col(FROM).min().over([n for n in both.columns if n != FROM]) < pl.col(FROM)
+    return both.filter(~again).drop(FROM)

@@ -269,7 +269,9 @@ class ForecastTask(Task):
         try:
             return Forecast(horizon=1, level=level).level  # type: ignore[arg-type]
         except ValidationError:
-            raise OptionError(f"level is {level!r}; expected percentages between 0 and 100, such as 80 95") from None
+            raise OptionError(
+                f"level is {level!r}; expected different percentages between 0 and 100, such as 80 95"
+            ) from None
 
     def settle(self, network: Any, valid: Any = None, searched: Any = None) -> None:
         """The share of the linear forecast, and the errors on held-out windows, of the network that had not seen them."""

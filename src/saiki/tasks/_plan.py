@@ -22,6 +22,8 @@ LONGEST_PATCH = 24
 PLAIN_TOKENS = 28
 #: last tokens that forecast in training, at most
 FORKS = 7
+#: share of values that are 0 by which 0 is a floor and no chance
+ZEROS = 0.05
 #: copies at most
 COPIES = 14
 #: quantiles that are trained where no level is asked for: the widths by which intervals of any level are made
@@ -90,6 +92,7 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
         future=widths["future"],
         static=widths["static"],
         calendar=widths["calendar"],
+        floor=_floored(panel),
         categories=tuple((role, codes) for role, counts in categories.items() for codes in counts),
     )
 
@@ -142,6 +145,12 @@ def _positive(panel: Panel) -> bool:
     """Whether every value is positive (and there are values at all)."""
     with np.errstate(invalid="ignore"):
         return bool((panel.y > 0).any() and not (panel.y <= 0).any())
+
+
+def _floored(panel: Panel) -> bool:
+    """Whether 0 is where values end, as those of sales and rain do: none lies below it, and some lie on it."""
+    known = panel.y[np.isfinite(panel.y)]
+    return bool(len(known) and known.min() == 0 and (known == 0).mean() >= ZEROS)
 
 
 def _counts(panel: Panel) -> bool:
