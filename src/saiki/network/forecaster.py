@@ -18,6 +18,9 @@ from saiki.network.scaling import Scale, level_scale, no_scale, normalise, windo
 from saiki.network.stack import Stack
 from saiki.shapes import Float
 
+#: smallest spread of a window, in spreads of a typical series; where 0 is the floor of the values
+LEAST, LEAST_FLOORED = 1e-6, 0.1
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -41,6 +44,7 @@ class Plan:
     joint: bool = False  # its likelihood trains the point and the state too
     lags: int = 0  # last steps of the linear forecast beside the network; 0 for none
     floor: bool = False  # values were never below 0 and often 0: neither are forecasts
+    typical: float = 1.0  # spread of a typical series in data units
     members: int = 0  # networks whose forecasts are averaged; 0 while that is open
     categories: tuple[
         tuple[str, int], ...
@@ -49,6 +53,11 @@ class Plan:
     @property
     def tokens(self) -> int:
         return self.history // self.patch
+
+    @property
+    def least(self) -> float:
+        """The smallest spread of a window in data units: a window of zeros says little of the sales that follow it."""
+        return (LEAST_FLOORED if self.floor else LEAST) * self.typical
 
     @property
     def known(self) -> int:
@@ -255,7 +264,7 @@ class Forecaster(nn.Module):
         if self.plan.scale == "none":
             return no_scale(y)
         if self.plan.scale == "window":
-            return window_scale(*self._base(y, observed), self.plan.log)
+            return window_scale(*self._base(y, observed), self.plan.log, self.plan.least)
         return level_scale(*self._base(y, observed), self.plan.scale == "last", self.plan.unit)
 
     def window(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch history"]:
@@ -297,7 +306,8 @@ class Forecaster(nn.Module):
     ) -> tuple[Float[Tensor, "batch tokens numbers"], Float[Tensor, "batch tokens one"]]:
         rows, tokens, patch = len(x), self.plan.tokens, self.plan.patch
         share = observed.view(rows, tokens, patch).to(x.dtype).mean(2, keepdim=True)
-        spread = scale.spread.log().to(x.dtype)[:, None].expand(rows, tokens, 1)
+        usual = self.plan.typical if self.plan.scale == "window" and not self.plan.log else 1.0
+        spread = (scale.spread / usual).log().to(x.dtype)[:, None].expand(rows, tokens, 1)
         parts = [x.view(rows, tokens, patch), share, spread]
         parts.append(batch["calendar_history"].view(rows, tokens, patch, -1)[:, :, -1])
         parts.append(self._column(batch, "past", "past").reshape(rows, tokens, -1))

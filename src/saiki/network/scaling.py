@@ -66,10 +66,12 @@ def level_scale(y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch ti
     return Scale(center, torch.full_like(center, unit))
 
 
-def window_scale(y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch time"], log: bool) -> Scale:
+def window_scale(
+    y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch time"], log: bool, least: float = 1e-6
+) -> Scale:
     """Level and spread of what is observed in each window; a window without observations has level 0 (log: 1), spread 1.
 
-    Level: the mean (with `log`, the log of the mean). Spread: the root mean square of f(y) - level.
+    Level: the mean (with `log`, the log of the mean). Spread: the root mean square of f(y) - level, without logs at least `least`.
     """
     count = observed.sum(1, keepdim=True)
     known = torch.where(observed, y, 0)
@@ -85,7 +87,7 @@ def window_scale(y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch t
     else:
         center = mean
         deviation = torch.where(observed, y - center, 0)
-        smallest = (SMALLEST * center.abs()).clamp_min(1e-6)
+        smallest = (SMALLEST * center.abs()).clamp_min(least)
     spread = (deviation.square().sum(1, keepdim=True) / count.clamp_min(1)).sqrt()
     return Scale(center, torch.where(count > 0, torch.maximum(spread, smallest), 1), floor)
 

@@ -93,6 +93,7 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
         static=widths["static"],
         calendar=widths["calendar"],
         floor=_floored(panel),
+        typical=_typical(panel),
         categories=tuple((role, codes) for role, counts in categories.items() for codes in counts),
     )
 
@@ -161,9 +162,22 @@ def _counts(panel: Panel) -> bool:
 
 def _unit(panel: Panel) -> float:
     """The spread of all values about the means of their series; 1 where there is none."""
-    series = np.repeat(np.arange(len(panel)), panel.lengths)
-    seen = np.isfinite(panel.y)
-    count = np.bincount(series[seen], minlength=len(panel))
-    mean = np.bincount(series[seen], panel.y[seen], minlength=len(panel)) / np.maximum(count, 1)
-    spread = float(np.sqrt(np.mean((panel.y - mean[series])[seen] ** 2))) if seen.any() else 0.0
+    squares, counts = _deviations(panel)
+    spread = float(np.sqrt(squares.sum() / max(counts.sum(), 1)))
     return spread if spread > 0 else 1.0
+
+
+def _typical(panel: Panel) -> float:
+    """The median spread of the series that have one; 1 where none has."""
+    squares, counts = _deviations(panel)
+    some = squares > 0
+    return float(np.median(np.sqrt(squares[some] / counts[some]))) if some.any() else 1.0
+
+
+def _deviations(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+    """The sum of the squared deviations of every series from its mean, and how many values it has."""
+    series, seen = np.repeat(np.arange(len(panel)), panel.lengths), np.isfinite(panel.y)
+    counts = np.bincount(series[seen], minlength=len(panel))
+    mean = np.bincount(series[seen], panel.y[seen], minlength=len(panel)) / np.maximum(counts, 1)
+    away = (panel.y - mean[series])[seen] ** 2
+    return np.bincount(series[seen], away, minlength=len(panel)), counts
