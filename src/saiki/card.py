@@ -32,7 +32,10 @@ def facts(model: Model) -> list[tuple[str, str]]:
         if "from" in run:
             rows.append(("goes on", run["from"]["says"]))
     if model.validation:
-        rows.append(("validation", model.validation.sentence()))
+        says = model.validation.sentence().removesuffix(" Use the baseline, or train longer.")
+        rows.append(
+            ("validation", f"when it was trained, on {model.validation.about.removeprefix('validation: ')}: {says}")
+        )
     return rows
 
 

@@ -33,7 +33,8 @@ def cell_class(name: str) -> type[Cell]:
     module = catalog.load("cells", name)
     found = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Cell) and c is not Cell]
     own = [c for c in found if c.__module__ == module.__name__]
-    assert len(own) == 1, f"cells/{name}.py must hold exactly one cell"
+    if len(own) != 1:
+        raise OptionError(f"cells/{name}.py holds {len(own)} subclasses of saiki.cells.base.Cell; expected one")
     return own[0]
 
 

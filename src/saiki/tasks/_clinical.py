@@ -77,7 +77,8 @@ def _add_event(
         of: dict[str, Any] = _events.score(event, origins, forecast)
         lead = of["lead"] * (step / MINUTE if step else 1)
         alarms = of["false_alarms"] / of["steps"] * per if of["steps"] else np.nan
-        rows.append([name, f"{of['sensitivity']:.1%}", f"{lead:.4g} {unit}", f"{alarms:.3g}"])
+        shown = ((of["sensitivity"], "{:.1%}"), (lead, f"{{:.4g}} {unit}"), (alarms, "{:.3g}"))
+        rows.append([name, *(form.format(value) if np.isfinite(value) else "–" for value, form in shown)])
         details[name] = of | {"lead_time": lead, "lead_unit": unit, "false_alarm_rate": alarms, "rate_per": word}
     count = next(iter(details.values()))["events"]
     note = (

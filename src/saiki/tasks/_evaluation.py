@@ -90,6 +90,8 @@ class Evaluation:
             return "There is no known value to judge the model by."
         ours, theirs = self.scores["saiki"][metric], self.scores[best].get(metric, math.nan)
         words = f"{metrics.label(metric)} {ours:.3f} against {theirs:.3f}"
+        if not self.beats_baselines and f"{ours:.3f}" == f"{theirs:.3f}":
+            return f"The model does not beat the best baseline, {best}, and is level with it: {words}."
         if not self.beats_baselines:
             return f"The model does not beat the best baseline, {best}: {words}. Use the baseline, or train longer."
         if metrics.better(metric) == "lower" and theirs > 0:

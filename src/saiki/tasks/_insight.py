@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from saiki import metrics
 from saiki.metrics._events import Origins
 
 if TYPE_CHECKING:
@@ -91,11 +92,10 @@ def _by_column(task: ForecastTask, moved: dict[str, np.ndarray]) -> dict[str, fl
 
 
 def _coverage(found: dict[str, np.ndarray], truth: np.ndarray) -> dict[float, float]:
-    known = np.isfinite(truth)
-    inside = {
-        level: (found[f"saiki-lo-{level:g}"] <= truth) & (truth <= found[f"saiki-hi-{level:g}"]) for level in LEVELS
-    }
-    return {level: float(of[known].mean()) for level, of in inside.items()} if known.any() else {}
+    """The share of the truth inside every interval; where there is none, nothing is counted, as in the scores."""
+    ends = {level: (found[f"saiki-lo-{level:g}"], found[f"saiki-hi-{level:g}"]) for level in LEVELS}
+    known = np.isfinite(truth) & np.isfinite(ends[LEVELS[0]][0])
+    return {level: metrics.coverage.score(truth, *of) for level, of in ends.items()} if known.any() else {}
 
 
 def _some(rows: int, most: int) -> np.ndarray:

@@ -15,10 +15,17 @@ MISTAKES, SIDE = 15, 3
 
 
 def judged(
-    names: list[str], answers: dict[str, np.ndarray], p: np.ndarray, truth: np.ndarray, data: Tagged, about: str
+    names: list[str],
+    answers: dict[str, np.ndarray],
+    p: np.ndarray,
+    truth: np.ndarray,
+    data: Tagged,
+    about: str,
+    asked: int,
 ) -> Evaluation:
     """From the codes `[steps]` of every answerer, the model first, and the true ones, -1 where unknown.
 
+    `asked` is how many steps were to be judged.
     Spans are taken from series all of whose labels are known; p `[steps, labels]` are the model's probabilities.
     """
     known = np.flatnonzero(truth >= 0)
@@ -39,7 +46,7 @@ def judged(
     tables = [*_spans(kinds), labels, *confusions(names, truth[known], answers["saiki"][known])]
     tables += _mistakes(names, truth, answers["saiki"], p, data)
     details = {"labels": as_numbers(labels), **({"spans": as_numbers(_spans(kinds)[0])} if kinds else {})}
-    left = len(truth) - len(known)
+    left = asked - len(known)
     notes = [f"{left:,} steps without a label that training knows are left out."] if left else []
     ranked = ("span_f1", "accuracy") if kinds else ("accuracy",)
     return Evaluation(about, scores, notes, ranked_by=ranked, tables=tables, details=details)

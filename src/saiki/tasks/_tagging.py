@@ -250,7 +250,9 @@ class TagTask(Task):
         if found.answers is None:
             raise DataError(f"no column {self.layout.target!r} with the labels; expected it beside the steps")
         encoded = self._encode(found)
-        return self._judge(network, found, encoded, self.fitted, f"{int((encoded.truth >= 0).sum()):,} steps")
+        return self._judge(
+            network, found, encoded, self.fitted, f"{int((encoded.truth >= 0).sum()):,} steps", len(encoded.truth)
+        )
 
     def answered(self, network: Tagger, data: Any) -> pl.DataFrame:
         """The rows of `data` in their order, the true label beside ours."""
@@ -274,16 +276,18 @@ class TagTask(Task):
             return None
         judged = Encoded(encoded.words, encoded.channels, shown, encoded.given)
         about = f"validation: {int((shown >= 0).sum()):,} steps that training has not seen"
-        return self._judge(network, self._own, judged, self._baselines(self._own, hidden), about)
+        return self._judge(network, self._own, judged, self._baselines(self._own, hidden), about, len(rows))
 
-    def _judge(self, network: Tagger, data: Tagged, encoded: Encoded, fitted: dict[str, Any], about: str) -> Evaluation:
+    def _judge(
+        self, network: Tagger, data: Tagged, encoded: Encoded, fitted: dict[str, Any], about: str, asked: int
+    ) -> Evaluation:
         if not (encoded.truth >= 0).any():
             raise DataError(f"no step has a label in column {self.layout.target!r} that training knows")
         codes, p = self.tag(network, encoded)
         answers = {"saiki": codes}
         for name, known in fitted.items():
             answers[name] = catalog.load("baselines", name).answer(known, data)
-        return judged(self.label.names, answers, p, encoded.truth, data, about)
+        return judged(self.label.names, answers, p, encoded.truth, data, about, asked)
 
     def _baselines(self, data: Tagged, truth: np.ndarray) -> dict[str, Any]:
         names = baselines.names("tag")
