@@ -30,8 +30,18 @@ def run_packed(cell: Cell, x: Tensor, lengths=None, state=None, reverse: bool = 
     state = cell.initial_state(x.shape[0]) if state is None else state
     state = type(state)(*map(layout.sort, state))
     steps = layout.pack(x)
-    y, final = how(cell, steps, layout.counts, state, reverse, **given_of(cell, steps))
+    given = given_of(cell, steps)
+    if reverse and "gap" in given and len(steps):
+        given["gap"] = layout.pack(_to_the_step_after(layout.pad(given["gap"]), lengths))
+    y, final = how(cell, steps, layout.counts, state, reverse, **given)
     return layout.pad(y), type(final)(*map(layout.unsort, final))
+
+
+def _to_the_step_after(gap: Tensor, lengths: Tensor | None) -> Tensor:
+    """Gaps `[batch, time, 1]` such that in reverse, where the time to the step after counts, every step sees its own again."""
+    rows = [gap.shape[1]] * len(gap) if lengths is None else lengths.tolist()
+    turned = [torch.cat([g[:n].roll(1, 0), g[n:]]) for g, n in zip(gap, rows, strict=True)]
+    return torch.stack(turned)
 
 
 def given_of(cell: Cell, x: Tensor) -> dict[str, Tensor]:

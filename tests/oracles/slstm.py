@@ -13,7 +13,7 @@ VARIANTS = [{}, {"bias": False}, *inside.VARIANTS]
 
 
 def initial(width: int, **options) -> list[np.ndarray]:
-    return [np.zeros(width), np.zeros(width), np.zeros(width), np.full(width, -1e4)]
+    return [np.zeros(width), np.zeros(width), np.zeros(width), np.full(width, -1e30)]
 
 
 def step(w: dict[str, np.ndarray], x: np.ndarray, state: list[np.ndarray], **options) -> tuple[np.ndarray, list]:

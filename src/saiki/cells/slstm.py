@@ -11,7 +11,7 @@ from saiki.cells.base import GatedCell
 from saiki.shapes import Float
 
 #: the stabiliser before the first step: so far below every gate that nothing of the (empty) past is left
-NOTHING = -1e4
+NOTHING = -1e30
 
 
 class SLSTMState(NamedTuple):

@@ -80,7 +80,7 @@ def _of_path(path: Path, source: str | None, target: str | None, encoding: str |
     if is_table(path):
         if _numbers(source, target):
             return _of_columns(path, *_sides(source, target), encoding, both)
-        return _of_table(path, source, target, both)
+        return _of_table(path, source, target, both, encoding)
     if _numbers(source, target, usual=both or tabs):
         return _of_columns(path, *_sides(source, target), encoding, both)
     if both:
@@ -150,8 +150,8 @@ def _of_columns(path: Path, source: int, target: int, encoding: str | None, both
     return one, other if both else None
 
 
-def _of_table(data: Any, source: str | None, target: str | None, both: bool):
-    frame = read_frame(data, as_text=True)
+def _of_table(data: Any, source: str | None, target: str | None, both: bool, encoding: str | None = None):
+    frame = read_frame(data, as_text=True, encoding=encoding)
     names = (source or COLUMNS[0], target or COLUMNS[1])
     for name in names if both else names[:1]:
         if name not in frame.columns:

@@ -98,9 +98,9 @@ def layout_for(column: str, columns: dict[str, Any], group: str | None, names: S
     return Layout((column,), _target(names, columns), columns.get("id"), None, (), group, 1)
 
 
-def documents(data: Any, layout: Layout, training: bool = False) -> Documents:
+def documents(data: Any, layout: Layout, training: bool = False, encoding: str | None = None) -> Documents:
     """Read a table; the columns of answers and groups may be absent unless it is for training."""
-    frame = read_frame(data)
+    frame = read_frame(data, encoding=encoding)
     table = {name: as_polars(frame[name]) for name in frame.columns}
     if not len(frame):
         raise DataError("the table has no rows; expected one document per row")

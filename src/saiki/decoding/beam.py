@@ -95,13 +95,20 @@ class _Search:
             self._found(row, tokens, float(best[row, place]), len(tokens) + 1)
 
     def _found(self, row: int, tokens: list[int], chance: float, length: int) -> None:
-        score = chance / ((5 + length) / 6) ** self.penalty
-        self.found[int(self.rows[row])].append(Candidate(tokens, chance, score))
+        self.found[int(self.rows[row])].append(Candidate(tokens, chance, self._score(chance, length)))
+
+    def _score(self, chance: float, length: int) -> float:
+        return chance / ((5 + length) / 6) ** self.penalty
+
+    def _going(self, row: int, best: float) -> bool:
+        """Whether a row has fewer than `width` answers, or an open one that would be among them if it ended now."""
+        scores = sorted((c.score for c in self.found[row]), reverse=True)
+        return len(scores) < self.width or self._score(best, self.tokens.shape[2] + 1) > scores[self.width - 1]
 
     def _keep(self, parent: Tensor, token: Tensor) -> None:
-        """Go on with these; rows with `width` answers, or with nothing open, are done."""
+        """Go on with these; rows with `width` answers and nothing better open are done."""
         self.tokens = torch.cat([self.tokens.gather(1, parent[..., None].expand_as(self.tokens)), token[..., None]], 2)
-        going = [len(self.found[row]) < self.width for row in self.rows.tolist()]
+        going = [self._going(*of) for of in zip(self.rows.tolist(), self.open[:, 0].tolist(), strict=True)]
         on = (torch.tensor(going, device=token.device) & self.open.isfinite().any(1)).nonzero().squeeze(1)
         beams = (parent + torch.arange(len(parent), device=parent.device)[:, None] * self.width)[on].flatten()
         self.rows, self.open, self.tokens = self.rows[on], self.open[on], self.tokens[on]
@@ -123,7 +130,10 @@ class _Search:
             self._stop(row)
 
     def _stop(self, row: int) -> None:
-        """The open answers of a row end as they are, where nothing better has ended."""
+        """The open answers of a row end as they are, where nothing more probable has ended: by scores, those that never end
+        would gain from their length."""
+        found = self.found[int(self.rows[row])]
+        ended = max((c.log_probability for c in found), default=-torch.inf)
         for tokens, chance in zip(self.tokens[row].tolist(), self.open[row].tolist(), strict=True):
-            if chance > -torch.inf and len(self.found[int(self.rows[row])]) < self.width:
+            if chance > -torch.inf and (len(found) < self.width or chance > ended):
                 self._found(row, tokens, chance, len(tokens))

@@ -191,7 +191,7 @@ def _no_steps(
     """Nothing to compute, but gradients are zeros, not None."""
     y = torch.nn.functional.linear(x, weights[0][: state[0].shape[-1]])
     nothing = sum(w.sum() * 0 for w in weights if w is not None and w.requires_grad)
-    return y, tuple(s + nothing for s in state)
+    return y + nothing, tuple(s + nothing for s in state)
 
 
 def _compact(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:

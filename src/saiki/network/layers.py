@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any, cast
 
 import torch
@@ -176,7 +177,7 @@ def _make(cell: str | type[Cell], features: int, width: int, options: dict[str, 
 
 def check_sizes(**sizes: Any) -> None:
     for name, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             raise OptionError(f"{name}: got {size!r}; expected a whole number of at least 1")
 
 

@@ -96,7 +96,8 @@ def packing(
 
     `lengths [batch]` may be on any device, in any order, and 0; a length below 0 or above `time` is an error.
     """
-    lengths = torch.as_tensor(lengths) if isinstance(lengths, list | tuple) else lengths
+    if lengths is not None and not isinstance(lengths, Tensor):
+        lengths = torch.as_tensor(lengths)
     if lengths is None:
         return Packing(torch.full((time if batch else 0,), batch), batch, time, batch_first)
     return _ragged_packing(lengths, batch, time, device, batch_first)  # pyright: ignore[reportCallIssue]
@@ -106,7 +107,7 @@ def checked_lengths(lengths: Tensor, batch: int, time: int) -> Int[Tensor, "batc
     """The lengths as int64 on the CPU; None where every row is full. What cannot be lengths is an error."""
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
         raise DataError(f"lengths: got {lengths.dtype}; expected whole numbers, one per row")
-    lengths = lengths.detach().to("cpu", torch.int64)
+    lengths = lengths.detach().to("cpu", torch.int64, copy=True)  # the way back reads them again
     if lengths.shape != (batch,):
         raise DataError(f"lengths: got shape {tuple(lengths.shape)}; expected ({batch},), one length per row")
     numbers = lengths.tolist() or [time]

@@ -28,8 +28,12 @@ class Readout(nn.Module):
         self, x: Float[Tensor, "batch time features"], lengths: Int[Tensor, "batch"] | None = None
     ) -> Float[Tensor, "batch outputs"]:
         if lengths is None:
-            return self.linear(self.layer(x)[0][:, -1])
+            out = self.layer(x)[0]
+            return self.linear(out[:, -1] if out.shape[1] else out.new_zeros(len(out), out.shape[2]))
+        lengths = torch.as_tensor(lengths)
         out = self.layer(x, lengths=lengths)[0]
+        if not out.shape[1]:
+            return self.linear(out.new_zeros(len(out), out.shape[2]))
         rows = torch.arange(len(out), device=out.device)
         last = out[rows, lengths.to(out.device).clamp_min(1) - 1]
         return self.linear(torch.where((lengths > 0).to(out.device)[:, None], last, 0))

@@ -67,11 +67,11 @@ def level_scale(y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch ti
 
 
 def window_scale(
-    y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch time"], log: bool, least: float = 1e-6
+    y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch time"], log: bool, lowest: float = 1e-6
 ) -> Scale:
     """Level and spread of what is observed in each window; a window without observations has level 0 (log: 1), spread 1.
 
-    Level: the mean (with `log`, the log of the mean). Spread: the root mean square of f(y) - level, without logs at least `least`.
+    Level: the mean (with `log`, the log of the mean). Spread: the root mean square of f(y) - level, without logs at least `lowest`.
     """
     count = observed.sum(1, keepdim=True)
     known = torch.where(observed, y, 0)
@@ -87,7 +87,7 @@ def window_scale(
     else:
         center = mean
         deviation = torch.where(observed, y - center, 0)
-        smallest = (SMALLEST * center.abs()).clamp_min(least)
+        smallest = (SMALLEST * center.abs()).clamp_min(lowest)
     spread = (deviation.square().sum(1, keepdim=True) / count.clamp_min(1)).sqrt()
     return Scale(center, torch.where(count > 0, torch.maximum(spread, smallest), 1), floor)
 

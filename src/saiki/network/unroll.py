@@ -27,7 +27,8 @@ def unroll(
 
     `x` is packed (see `packing`): `counts[t]` rows are active at time t. `state` holds the initial state of every row,
     in packed order. With `reverse`, every row starts at its own last valid step. `given` brings what `cell.needs`
-    names, packed like `x`. A row of length 0 has no output and keeps its initial state.
+    names, packed like `x`; gap is the time since the step before in the order of the batch, in reverse too. A row of
+    length 0 has no output and keeps its initial state.
     """
     return _unrolled(cell.drawn(len(state[0])), x, counts, state, reverse, **given)
 
@@ -39,6 +40,17 @@ def _unrolled(
     if missing := cell.needs - given.keys():
         raise OptionError(f"{type(cell).__name__} needs {', '.join(sorted(missing))} beside the input; got none")
     return _remembering(_by_kernel, cell, x, counts, state, reverse, **given)
+
+
+def _until_next(gap: Float[Tensor, "steps one"], counts: Int[Tensor, "time"]) -> Float[Tensor, "steps one"]:
+    """The time between every step and the one after it, which is the one before it in reverse; at the last step of a row what
+    its first one has."""
+    if not len(counts) or len(gap) != int(counts.sum()):
+        return gap
+    rows = torch.cat([torch.arange(count, device="cpu") for count in counts.tolist()])
+    following = torch.cat([counts[1:], counts.new_zeros(1)]).repeat_interleave(counts)
+    after = torch.arange(len(rows), device="cpu") + counts.repeat_interleave(counts)
+    return gap.index_select(0, torch.where(rows < following, after, rows).to(gap.device))
 
 
 def unroll_layer(
@@ -168,7 +180,9 @@ def _remembering(
     reverse: bool,
     **given: Tensor,
 ) -> tuple[Tensor, State]:
-    """`how`, for a cell that sees earlier inputs too."""
+    """`how`, for a cell that sees earlier inputs too; in reverse, gaps are those to the step that comes before then."""
+    if reverse and "gap" in given:
+        given["gap"] = _until_next(given["gap"], counts)
     if not cell.history:
         return how(cell, x, counts, state, reverse, **given)
     x, past = with_history(x, counts, state.past, reverse)

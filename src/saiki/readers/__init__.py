@@ -44,10 +44,11 @@ def read(path: str | Path) -> Iterator[Record]:
     return reader_for(path).read(Path(path))
 
 
-def read_frame(source: Any, as_text: bool = False) -> nw.DataFrame:
+def read_frame(source: Any, as_text: bool = False, encoding: str | None = None) -> nw.DataFrame:
     """A table as a narwhals frame, from a path or from a pandas, polars, pyarrow or narwhals frame.
 
-    as_text  files in which everything is text anyway are read as they are written, without numbers, times and words for missing
+    as_text   files in which everything is text anyway are read as they are written, without numbers, times and words for missing
+    encoding  of such files, where it was told
     A lazy frame is collected. A pandas index that has a name (or holds times) becomes a column. Files come as polars.
     Raises DataError for a missing, empty, unknown or broken file and for anything that is not a frame.
     """
@@ -55,7 +56,9 @@ def read_frame(source: Any, as_text: bool = False) -> nw.DataFrame:
         path = Path(source)
         check_file(path)
         reader = reader_for(path)
-        frame = reader.texts(path) if as_text and hasattr(reader, "texts") else reader.frame(path)
+        written = hasattr(reader, "texts")  # as characters
+        given = {"encoding": encoding} if written and encoding else {}
+        frame = reader.texts(path, **given) if as_text and written else reader.frame(path, **given)
         if not len(frame):
             raise DataError(f"{path} has no rows; expected a header and at least two rows")
         return frame

@@ -60,7 +60,8 @@ def encoding_of(path: Path, given: str | None = None) -> str:
     if given is not None:
         try:
             "a".encode(given)  # not by codecs of bytes, such as hex
-            return codecs.lookup(given).name
+            name = codecs.lookup(given).name
+            return "utf-8-sig" if name == "utf-8" and _start(path).startswith(codecs.BOM_UTF8) else name
         except (LookupError, ValueError):
             raise OptionError(
                 f"unknown encoding {given!r}; expected one such as utf-8, latin-1, cp932 or utf-16"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def _sentences(path: Path) -> Iterator[tuple[list[list[str]], int]]:
     universal, words, first, width = _is_universal(path), [], 0, 0
     for number, line in enumerate(lines(path), 1):
         line = line.rstrip("\r")
-        cells = line.split("\t") if "\t" in line.strip() else line.split()
+        cells = line.split("\t") if "\t" in line.strip() else re.split(r"[ \t]+", line.strip(" \t"))
         if not line.strip() or line.startswith("-DOCSTART-"):
             if words:
                 yield words, first

@@ -44,19 +44,19 @@ class Reader:
 
     suffixes = SUFFIXES
 
-    def frame(self, path: Path) -> nw.DataFrame:
+    def frame(self, path: Path, encoding: str | None = None) -> nw.DataFrame:
         """The whole table, columns of times parsed; DataError names the line that is broken."""
-        frame, form = self._table(path)
+        frame, form = self._table(path, encoding)
         return nw.from_native(with_times(_named(_unpadded(_without_spaces(frame)), form)))
 
-    def texts(self, path: Path) -> nw.DataFrame:
+    def texts(self, path: Path, encoding: str | None = None) -> nw.DataFrame:
         """The whole table as it is written: every column is text, and only what is empty is missing."""
-        frame, form = self._table(path, as_text=True)
+        frame, form = self._table(path, encoding, as_text=True)
         return nw.from_native(_named(frame, form))
 
-    def _table(self, path: Path, as_text: bool = False) -> tuple[pl.DataFrame, dict]:
-        """The table, and how the file is written."""
-        encoding = encoding_of(path)
+    def _table(self, path: Path, given: str | None, as_text: bool = False) -> tuple[pl.DataFrame, dict]:
+        """The table, and how the file is written; `given` is its encoding, where it was told."""
+        encoding = encoding_of(path, given)
         form = _form(path, encoding) | ({"null_values": None, "infer_schema": False} if as_text else {})
 
         def load() -> pl.DataFrame:
@@ -110,8 +110,10 @@ def _headless(frame: pl.DataFrame) -> bool:
     import polars as pl
 
     texts = [s for s in frame.iter_columns() if s.dtype == pl.String and s.name]
-    if not any((s == s.name).any() for s in texts):
-        return False
+    if all(re.fullmatch(r"[\w.-]{0,40}", name) for name in frame.columns) or not any(
+        (s == s.name).any() for s in texts
+    ):
+        return False  # names are short words, and one may be a label too: text, toxic
     if len(texts) == frame.width:  # where tables were joined, the header stands again
         frame = frame.filter(~pl.all_horizontal(pl.col(s.name).eq_missing(pl.lit(s.name)) for s in texts))
     again = (s for s in map(frame.get_column, [s.name for s in texts]) if s.n_unique() <= LABELS)

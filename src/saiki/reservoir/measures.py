@@ -135,6 +135,8 @@ def echo_state_test(
     Source: Jaeger 2001 (GMD report 148), definition 1 and proposition 3 a, for leaky units: a step shrinks every
     distance at least by (1 - a) + a · σ_max(W).
     """
+    if beginnings < 2:
+        raise OptionError(f"beginnings: got {beginnings}; expected at least 2 states that may meet")
     x = _inputs(cell, inputs, 0)
     generator = torch.Generator().manual_seed(seed)
     weight = cell.weight_hh

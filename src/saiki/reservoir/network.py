@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from numbers import Integral
 from typing import Any, cast
 
 import numpy as np
@@ -74,9 +75,9 @@ class EchoStateNetwork(nn.Module):
         seed: int = 0,
     ) -> None:
         for name, number in (("units", units), ("layers", layers), ("parallel", parallel)):
-            if not isinstance(number, int) or number < 1:
+            if not isinstance(number, Integral) or number < 1:
                 raise OptionError(f"{name}: got {number}; expected a whole number of at least 1")
-        if not isinstance(washout, int) or washout < 0:
+        if not isinstance(washout, Integral) or washout < 0:
             raise OptionError(f"washout: got {washout}; expected a whole number of at least 0")
         if not 0 <= noise < float("inf"):
             raise OptionError(f"noise: got {noise}; expected a standard deviation of at least 0")
@@ -233,7 +234,7 @@ class EchoStateNetwork(nn.Module):
         self._memory = states, target
         said = self._online.learn(rows[0], target)
         weights = self._online.weights
-        self.solution = RidgeSolution(weights[1:], weights[0], strength)
+        self.solution = RidgeSolution(weights[1:], weights[0], self._online.strength)
         return said.numpy()
 
     # Answers.

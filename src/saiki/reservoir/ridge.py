@@ -148,15 +148,17 @@ class RecursiveLeastSquares:
             raise OptionError(f"forgetting: got {forgetting}; expected above 0, at most 1")
         if not 0 < strength < float("inf"):
             raise OptionError(f"strength: got {strength}; expected a number above 0")
-        self.forgetting = forgetting
+        self.forgetting, self.strength = forgetting, strength
         self.inverse = torch.eye(1 + features, dtype=torch.float64) / strength
         self.weights = torch.zeros(1 + features, outputs, dtype=torch.float64)
 
     def go_on(self, solution: RidgeSolution, factor: Float[Tensor, "rows columns"]) -> None:
         """Begin with what a ridge regression has found, the triangular factor of its rows (1, x) at hand."""
         self.weights = torch.cat([solution.intercept[None], solution.weight]).to(self.weights)
-        seen = factor.T @ factor
-        self.inverse = torch.linalg.pinv(seen + solution.strength * torch.eye(len(seen)).to(seen), hermitian=True)
+        self.strength, seen = solution.strength, factor.T @ factor
+        penalty = self.strength * torch.eye(len(seen)).to(seen)
+        penalty[0, 0] = 0  # a ridge regression does not penalise the intercept
+        self.inverse = torch.linalg.pinv(seen + penalty, hermitian=True)
 
     def predict(self, x: Float[Tensor, "features"]) -> Float[Tensor, "outputs"]:
         return self.weights[0] + x.to(self.weights) @ self.weights[1:]
@@ -169,7 +171,7 @@ class RecursiveLeastSquares:
         ahead = self.inverse @ row
         gain = ahead / (self.forgetting + row @ ahead)
         said = row @ self.weights
-        self.weights += torch.outer(gain, y.to(self.weights) - said)
+        self.weights = self.weights + torch.outer(gain, y.to(self.weights) - said)
         inverse = (self.inverse - torch.outer(gain, ahead)) / self.forgetting
         self.inverse = (inverse + inverse.T) / 2  # rounding must not make it lean
         return said

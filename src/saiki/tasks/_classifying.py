@@ -47,7 +47,7 @@ class ClassifyTask(LabelTask):
         if not isinstance(data, np.ndarray):
             from saiki.data.texts import text_column
 
-            data = read_frame(data)
+            data = read_frame(data, encoding=options.encoding)
             if (column := text_column(data, columns)) is not None:
                 return _of_documents(options).fit_documents(options, data, column, columns)
         if options.multi_label:

@@ -88,7 +88,7 @@ class DocumentTask(ClassifyTask):
         return LabelCodec.fit(answers)
 
     def read(self, data: Any) -> Documents:  # type: ignore[override]
-        return documents(data, self.layout)
+        return documents(data, self.layout, encoding=self.options.encoding)
 
     def network_defaults(self) -> dict[str, Any]:
         return {"bidirectional": True, "layers": 1, "dropout": 0.5}

@@ -76,4 +76,8 @@ def pieces(codec: TextCodec, text: str) -> list[str]:
 
 def _truth(data: Documents, row: int) -> Any:
     answer = None if data.answers is None else data.answers[row]
-    return answer if isinstance(answer, str | int | float | bool) else ", ".join(map(str, answer or ()))
+    return (
+        answer
+        if isinstance(answer, str | int | float | bool)
+        else ", ".join(map(str, () if answer is None else answer))
+    )

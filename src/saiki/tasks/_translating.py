@@ -188,7 +188,7 @@ class TranslateTask(Task):
         for start in range(0, len(order), together):
             part = order[start : start + together]
             for row, said in zip(part, self._together(network, [rows[row] for row in part]), strict=True):
-                found[row] = self._text(network, texts[row], rows[row], said)
+                found[row] = self._text(network, texts[row], rows[row], said) if texts[row].strip() else ""
         return found
 
     def _together(self, network: Translator, rows: list[np.ndarray]) -> list[list[int]]:
