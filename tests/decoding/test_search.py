@@ -116,3 +116,37 @@ def test_nothing_to_answer_and_no_length(chain):
     assert greedy(step, _state([0]), _first([0]), end=END, length=0) == [[]]
     with pytest.raises(OptionError, match="beam: got width 0"):
         beam(step, _state([0]), _first([0]), end=END, length=3, width=0)
+
+
+@pytest.mark.parametrize("width", [1, 3, 5])
+@pytest.mark.parametrize("length", [5, 20])
+def test_improbable_ends_do_not_close_a_better_answer(width, length):
+    """Sure of 2 eight times, then of the end; an end a step earlier is among the best five every time."""
+
+    def step(tokens, state):
+        (count,) = state
+        scores = torch.full((len(tokens), 12), -9.0)
+        scores[:, END], scores[:, 2] = -4.6, -0.01
+        done = (count >= 8).squeeze(1)
+        scores[done] = -9.0
+        scores[done, END] = -0.001
+        return scores, (count + 1,)
+
+    found = beam(step, (torch.zeros(1, 1),), torch.tensor([END]), end=END, length=length, width=width)[0][0]
+    assert found.tokens == [2] * min(8, length)
+
+
+def test_an_answer_that_never_ends_does_not_win_by_its_length():
+    """A loop whose every token is likelier than those of the answer, but not the whole of it."""
+
+    def step(tokens, state):
+        (count,) = state
+        scores = torch.full((len(tokens), 4), -20.0)
+        scores[count.squeeze(1) == 0, 1], scores[count.squeeze(1) == 0, 2] = -0.6, -0.8
+        begun = count.squeeze(1) > 0
+        scores[begun & (tokens == 1), 1], scores[begun & (tokens == 1), END] = -0.15, -20.0
+        scores[begun & (tokens == 2), END] = -0.001
+        return scores, (count + 1,)
+
+    found = beam(step, (torch.zeros(1, 1),), torch.tensor([END]), end=END, length=30, width=1 + 1, penalty=1.0)[0]
+    assert [2] in [one.tokens for one in found]

@@ -521,3 +521,56 @@ def test_negative_validation_data_are_refused_before_training(table):
         saiki.train(
             "forecast", positive, valid=positive.with_columns(-pl.col("y")), season=12, **QUICK | {"steps": 10**6}
         )
+
+
+def _sales(seed: int = 0) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    y = [rng.binomial(1, 0.15, 120) * rng.poisson(3, 120) for _ in range(4)]
+    days = pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 4, 29), eager=True)
+    return pl.concat([pl.DataFrame({"unique_id": f"p{k}", "ds": days, "y": values}) for k, values in enumerate(y)])
+
+
+def test_nothing_is_forecast_below_a_floor_of_zero():
+    data = _sales()
+    model = saiki.train("forecast", data, horizon=7, steps=30, level=[80, 95], refit=False)
+    found = model.predict(data, samples=3)
+    assert all((found[name] >= 0).all() for name in found.columns if name.startswith("saiki"))
+    assert (model.predict(data, anomalies=True)["saiki-lo-99"].drop_nulls().drop_nans() >= 0).all()
+    moved = saiki.train("forecast", data.with_columns(pl.col("y") - 1.0), horizon=7, steps=5, refit=False)
+    assert not moved.task.plan.floor
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e6])
+def test_the_unit_of_the_data_does_not_matter(factor):
+    data = toy(0, series=2, steps=100).with_columns(pl.col("y") - pl.col("y").mean())
+    given = {"horizon": 6, "steps": 5, "level": [80], "width": 8}
+    one = saiki.train("forecast", data, **given).predict(data)
+    scaled = data.with_columns(pl.col("y") * factor)
+    other = saiki.train("forecast", scaled, **given).predict(scaled)
+    for name in ("saiki", "saiki-lo-80", "saiki-hi-80"):
+        assert np.allclose(other[name] / factor, one[name], rtol=1e-4, atol=1e-4 * one[name].abs().max())
+
+
+def test_history_and_truth_may_write_their_times_differently(tmp_path):
+    hours = pl.datetime_range(pl.datetime(2024, 3, 1), pl.datetime(2024, 4, 14, 23), "1h", time_zone="UTC", eager=True)
+    data = pl.DataFrame({"ds": hours.dt.convert_time_zone("Europe/Berlin"), "y": np.sin(np.arange(len(hours)) / 4) + 2})
+    old, new = data[:-24], data[-24:]
+    text = pl.col("ds").dt.to_string("%Y-%m-%d %H:%M:%S%:z")
+    old.with_columns(text).write_csv(tmp_path / "old.csv")
+    new.with_columns(text).write_csv(tmp_path / "new.csv")
+    data[-48:].with_columns(text).write_csv(tmp_path / "both.csv")
+    old.write_parquet(tmp_path / "old.parquet")
+    model = saiki.train("forecast", old, horizon=24, steps=3)
+    expected = model.evaluate(data).scores["saiki"]["mae"]
+    for history, truth in (("old.csv", "new.csv"), ("old.parquet", "new.csv"), ("old.csv", "both.csv")):
+        found = model.evaluate(tmp_path / truth, history=tmp_path / history)
+        assert found.scores["saiki"]["mae"] == pytest.approx(expected)
+    with pytest.raises(DataError, match="the history has dates or times, the data integers"):
+        model.evaluate(new.with_columns(ds=pl.int_range(24)), history=old)
+
+
+def test_values_on_every_second_step_are_told():
+    data = toy(0, series=1, steps=100)
+    model = saiki.train("forecast", data, horizon=6, steps=3)
+    with pytest.warns(SaikiWarning, match="The values are 2 apart, the model was trained on steps of 1"):
+        model.predict(data.gather_every(2))
