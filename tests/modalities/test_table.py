@@ -13,6 +13,7 @@ from saiki.data.panel import panel
 from saiki.data.windows import Windows
 from saiki.errors import DataError
 from saiki.modalities import table
+from saiki.modalities._calendar import calendar
 from saiki.modalities.table import TableCodec, TableOptions
 
 NAN = np.nan
@@ -185,3 +186,17 @@ def test_no_calendar_for_integers_and_where_it_is_not_wanted():
     integers = panel(pl.DataFrame({"ds": [1, 2, 3], "y": [1.0, 2, 3]}))
     assert table.fit(integers).calendar == ()
     assert table.fit(data(), TableOptions(calendar=False)).calendar == ()
+
+
+def test_hours_of_a_zone_have_the_calendar_of_its_clocks():
+    hours = pl.datetime_range(pl.datetime(2024, 3, 29), pl.datetime(2024, 4, 2), "1h", time_zone="UTC", eager=True)
+    zoned = hours.dt.convert_time_zone("Europe/Berlin")
+    found = panel(pl.DataFrame({"ds": zoned, "y": range(len(hours))}))
+    codec = table.fit(found)
+    assert codec.zone == "Europe/Berlin"
+    local = zoned.dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
+    assert (calendar(found.times, codec.calendar, codec.zone) == calendar(local, codec.calendar)).all()
+    again = table.TableCodec.from_json(json.loads(json.dumps(codec.to_json())))
+    assert again == codec
+    days = panel(pl.DataFrame({"ds": zoned.filter(zoned.dt.hour() == 0), "y": range(4)}))
+    assert table.fit(days).zone is None

@@ -34,11 +34,16 @@ def cycles(unit: str, count: int) -> tuple[str, ...]:
     return (*within, "day-of-week", "day-of-month", "day-of-year")
 
 
-def calendar(times: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Sine and cosine of each cycle, or a day's two flags of holidays: `[…, 2 · cycles]` float32 from datetime64[us] `[…]`."""
+def calendar(times: np.ndarray, names: tuple[str, ...], zone: str | None = None) -> np.ndarray:
+    """Sine and cosine of each cycle, or a day's two flags of holidays: `[…, 2 · cycles]` float32 from datetime64[us] `[…]`.
+
+    With a zone, times are UTC and their places those on its clocks.
+    """
     if not names or not times.size:
         return np.zeros((*times.shape, 2 * len(names)), np.float32)
     moment = times.astype("datetime64[us]").astype(np.int64)
+    if zone is not None:
+        moment = moment + _ahead_of_utc(zone, moment)
     day = moment // DAY
     low, high = int(day.min()), int(day.max())
     # A pair is one complex number here, so that it is looked up and written at once.
@@ -53,6 +58,23 @@ def calendar(times: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
             days = _circle(CYCLES[name])[_of_day(name, np.arange(low, high + 1))]
             pairs[..., k] = days[day - low]
     return pairs.view(np.float32)
+
+
+def _ahead_of_utc(zone: str, moment: np.ndarray) -> np.ndarray:
+    """How far the clocks of a zone are ahead at these moments, microseconds all, to the hour in which they are put forward."""
+    year = 366 * DAY
+    first, last = int(moment.min()) // year, int(moment.max()) // year
+    return _clock(zone, first, last)[(moment - first * year) // HOUR]
+
+
+@cache
+def _clock(zone: str, first: int, last: int) -> np.ndarray:
+    """How far clocks are ahead in every hour of these stretches of 366 days since 1970."""
+    import polars as pl
+
+    hours = np.arange(first * 366 * DAY, (last + 1) * 366 * DAY, HOUR).astype("datetime64[us]")
+    local = pl.Series(hours).dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    return (local.to_numpy() - hours).astype("timedelta64[us]").astype(np.int64)
 
 
 def _of_day(name: str, days: np.ndarray) -> np.ndarray:

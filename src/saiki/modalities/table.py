@@ -107,6 +107,7 @@ class TableCodec:
     future: RoleCodec
     static: RoleCodec
     calendar: tuple[str, ...]
+    zone: str | None = None  # by whose clocks the calendar goes where times are UTC
 
     @property
     def widths(self) -> dict[str, int]:
@@ -133,7 +134,7 @@ class TableCodec:
         past, past_codes = self.past.encode(batch.past, "past")
         future, future_codes = self.future.encode(batch.future, "future")
         static, static_codes = self.static.encode(batch.static, "static")
-        moments = calendar(batch.times, self.calendar)
+        moments = calendar(batch.times, self.calendar, self.zone)
         inside, padding = present[..., None], ~batch.present
         past_codes[padding] = 0
         future_codes[:, :history][padding] = 0
@@ -162,7 +163,8 @@ class TableCodec:
     def from_json(cls, data: dict[str, Any]) -> TableCodec:
         """From plain data, as `to_json` gives it or as JSON reads it back."""
         role = lambda d: RoleCodec(**{k: _tuples(v) for k, v in d.items()})  # noqa: E731
-        return cls(role(data["past"]), role(data["future"]), role(data["static"]), tuple(data["calendar"]))
+        roles = (role(data[name]) for name in ("past", "future", "static"))
+        return cls(*roles, tuple(data["calendar"]), data.get("zone"))
 
 
 def fit(panel: Panel, options: TableOptions | None = None) -> TableCodec:
@@ -173,7 +175,8 @@ def fit(panel: Panel, options: TableOptions | None = None) -> TableCodec:
     names = cycles(frequency.unit, frequency.count) if options.calendar else ()
     if options.holidays:
         names = (*names, _with_holidays(options.holidays, frequency))
-    return TableCodec(role(panel.past), role(_history(panel)), role(panel.static), names)
+    zone = None if panel.clock.wall else panel.clock.zone
+    return TableCodec(role(panel.past), role(_history(panel)), role(panel.static), names, zone)
 
 
 def _with_holidays(place: str, frequency: Frequency) -> str:
