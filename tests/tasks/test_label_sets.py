@@ -12,6 +12,7 @@ from saiki.cli import run
 from saiki.errors import DataError, OptionError
 from saiki.metrics import micro_f1
 from saiki.modalities._sets import LabelSetCodec
+from saiki.reporting.page import write_report
 
 NOUNS = ["cat", "dog", "tree", "house"]
 QUICK = {
@@ -135,3 +136,18 @@ def test_faults_are_one_line(table, options, message):
     with pytest.raises((DataError, OptionError), match=message) as error:
         saiki.train("classify", table, **(QUICK | options))
     assert "\n" not in str(error.value)
+
+
+def test_an_empty_field_of_a_table_is_no_label(tmp_path):
+    rows = planted(3, 80)
+    rows.with_columns(pl.col("labels").list.join(";")).write_csv(tmp_path / "sets.csv")
+    model = saiki.train("classify", tmp_path / "sets.csv", **QUICK | {"steps": 5})
+    found = model.task.answered(model.network, tmp_path / "sets.csv").sort("row")
+    assert len(found) == 80
+    assert found["truth"].to_list() == [";".join(labels) for labels in rows["labels"]]
+
+
+def test_a_report_of_lists(tmp_path, made):
+    model, _ = made
+    write_report(tmp_path / "r.html", model, model.evaluate(planted(4, 20)), title="sets")
+    assert "Labels" in (tmp_path / "r.html").read_text()

@@ -98,8 +98,13 @@ def layout_for(column: str, columns: dict[str, Any], group: str | None, names: S
     return Layout((column,), _target(names, columns), columns.get("id"), None, (), group, 1)
 
 
-def documents(data: Any, layout: Layout, training: bool = False, encoding: str | None = None) -> Documents:
-    """Read a table; the columns of answers and groups may be absent unless it is for training."""
+def documents(
+    data: Any, layout: Layout, training: bool = False, encoding: str | None = None, sets: bool = False
+) -> Documents:
+    """Read a table; the columns of answers and groups may be absent unless it is for training.
+
+    sets  answers are any number of labels, and an empty field is none of them
+    """
     frame = read_frame(data, encoding=encoding)
     table = {name: as_polars(frame[name]) for name in frame.columns}
     if not len(frame):
@@ -116,5 +121,7 @@ def documents(data: Any, layout: Layout, training: bool = False, encoding: str |
     answers = table.get(layout.target)
     if answers is not None and answers.dtype.is_float():
         answers = answers.fill_nan(None)
+    if sets and answers is not None and answers.dtype == pl.String:
+        answers = answers.fill_null("")
     given = texts.cast(pl.String).fill_null("").to_list()
     return Documents(ids, given, answers, codes, layout)

@@ -58,7 +58,7 @@ class DocumentTask(ClassifyTask):
     def fit_documents(cls, options: Classify, data: Any, column: str, columns: dict[str, Any]) -> DocumentTask:
         """Units of the text, classes, sizes, and the baselines on all of it."""
         layout = layout_for(column, columns, options.group, data.columns)
-        everything = documents(data, layout, training=True)
+        everything = documents(data, layout, training=True, sets=options.multi_label)
         training = learnable(everything, "documents", "a label", "text")
         assert training.answers is not None
         label = cls.label_of(options, training.answers)
@@ -88,7 +88,7 @@ class DocumentTask(ClassifyTask):
         return LabelCodec.fit(answers)
 
     def read(self, data: Any) -> Documents:  # type: ignore[override]
-        return documents(data, self.layout, encoding=self.options.encoding)
+        return documents(data, self.layout, False, self.options.encoding, self.options.multi_label)
 
     def network_defaults(self) -> dict[str, Any]:
         return {"bidirectional": True, "layers": 1, "dropout": 0.5}
