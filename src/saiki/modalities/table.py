@@ -163,8 +163,8 @@ class TableCodec:
     def from_json(cls, data: dict[str, Any]) -> TableCodec:
         """From plain data, as `to_json` gives it or as JSON reads it back."""
         role = lambda d: RoleCodec(**{k: _tuples(v) for k, v in d.items()})  # noqa: E731
-        roles = (role(data[name]) for name in ("past", "future", "static"))
-        return cls(*roles, tuple(data["calendar"]), data.get("zone"))
+        past, future, static = (role(data[name]) for name in ("past", "future", "static"))
+        return cls(past, future, static, tuple(data["calendar"]), data.get("zone"))
 
 
 def fit(panel: Panel, options: TableOptions | None = None) -> TableCodec:

@@ -183,8 +183,16 @@ def _searched(task: Any, network: LanguageModel, begun: list[list[int]], how: Wr
         found = beam(
             step, states, torch.tensor([last]), end=END, length=how.length, width=width, penalty=0.0, block=how.block
         )[0]
-        answers.append([_text(task, units, candidate, how) for candidate in found[: how.candidates or 1]])
+        answers.append(_merged([_text(task, units, candidate, how) for candidate in found[: how.candidates or 1]]))
     return answers
+
+
+def _merged(texts: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Every text once, with the sum of its probabilities: those cut at a stop may be equal then. The most probable first."""
+    found: dict[str, float] = {}
+    for text, probability in texts:
+        found[text] = found.get(text, 0.0) + probability
+    return sorted(found.items(), key=lambda pair: -pair[1])
 
 
 @torch.no_grad()
