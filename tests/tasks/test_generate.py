@@ -74,6 +74,14 @@ def test_generation_equals_step_by_step_streaming(made):
     assert written == answer
 
 
+def test_completions_cut_at_a_stop_stand_once(made):
+    model, _ = made
+    whole = model.generate(prompt="abcd ", length=4, candidates=6)
+    found = model.generate(prompt="abcd ", length=4, candidates=6, stop=(" ",))
+    assert len({text for text, _ in found}) == len(found)
+    assert sum(p for _, p in found) == pytest.approx(sum(p for _, p in whole))
+
+
 def test_a_beam_of_one_is_greedy_and_candidates_are_probable(made):
     model, _ = made
     greedy = model.generate(prompt="abcd ", length=12, temperature=0)
