@@ -55,5 +55,5 @@ if __name__ == "__main__":
         if table.title.startswith(("Error grid", "Event")):
             print(f"{table.title}. {table.note}")
             for row in [table.header, *table.rows]:
-                print("  " + "".join(f"{cell:>18}" for cell in row))
+                print("".join(f"  {cell:>18}" for cell in row))
     print(found.sentence())

@@ -57,4 +57,6 @@ if __name__ == "__main__":
     print(f"  Matthews correlation {matthews.score(rises, says):+.3f} (0 is chance)")
     print(found.sentence())
     if found.scores["saiki"]["mase"] > 0.98 * found.scores["last_value"]["mase"]:
-        print("Prices were not forecast better than by the last price: as it should be in a market that works.")
+        print(
+            "Prices were not forecast better than by the last price, by 2 % at least: as it should be in a market that works."
+        )
