@@ -31,7 +31,7 @@ from saiki.tasks._clinical import Clinical
 from saiki.tasks._evaluation import Evaluation
 from saiki.tasks._forecast_tables import as_table, check_step, library, parse_time
 from saiki.tasks._insight import Insight, insight
-from saiki.tasks._plan import MANY_SERIES, default_width, make_plan, training_defaults
+from saiki.tasks._plan import MANY_SERIES, default_width, make_plan, training_defaults, units
 from saiki.tasks._sampling import MOST_VALIDATED, ForecastProblem, held_out, make_network, validated_places
 from saiki.tasks._task import Task
 from saiki.tasks._theta_share import ThetaShare
@@ -106,6 +106,7 @@ class ForecastTask(Task):
             self.plan,
             **{k: widths[k] for k in ("past", "future", "static", "calendar")},
             categories=tuple((role, codes) for role, counts in categories.items() for codes in counts),
+            **units(self.options, panel),
         )
         until = panel.times.max()
         now = {"codec": codec, "plan": plan, "until": until, "known": marks(panel.ids), "training_data": panel}

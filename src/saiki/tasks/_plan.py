@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from saiki.baselines import linear_lags
@@ -83,7 +85,6 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
         forks=forks,
         log=log,
         scale=options.scale,
-        unit=_unit(panel) if options.scale in ("level", "last") else 1.0,
         levels=() if options.distribution in laws.PARAMETERS else options.levels or WIDTHS,
         distribution=options.distribution,
         joint=options.loss == options.distribution,
@@ -92,10 +93,15 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
         future=widths["future"],
         static=widths["static"],
         calendar=widths["calendar"],
-        floor=_floored(panel),
-        typical=_typical(panel),
+        **units(options, panel),
         categories=tuple((role, codes) for role, counts in categories.items() for codes in counts),
     )
+
+
+def units(options: Forecast, panel: Panel) -> dict[str, Any]:
+    """What a plan takes from the values themselves: units of windows, and whether 0 is their floor."""
+    unit = _unit(panel) if options.scale in ("level", "last") else 1.0
+    return {"unit": unit, "typical": _typical(panel), "floor": _floored(panel)}
 
 
 def _patch(season: int, horizon: int) -> int:
