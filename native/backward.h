@@ -248,16 +248,29 @@ template <class Cell> class Backward {
   static long tiles_of(long width) { return (width + tile_rows<plain_vectors> - 1) / tile_rows<plain_vectors>; }
   Share tile(long i) const { return Share(size.width, int(i), int(tiles_of(size.width))); }
 
+  // A row is read in whole cache lines, some tiles side by side, while the lines of rows to come are on their way.
   void turn(int index, const Chunk& c) {
-    const long tiles = tiles_of(size.width);
-    const Share share(Cell::grads * tiles, index, team.lanes);
+    constexpr long side_by_side = 16, full = tile_rows<plain_vectors>, ahead = 8;
+    const long tiles = tiles_of(size.width), blocks = (tiles + side_by_side - 1) / side_by_side;
+    const Share share(Cell::grads * blocks, index, team.lanes);
     for (long w = share.begin; w < share.end; ++w) {
-      const long gate = w / tiles;
-      const Share units = tile(w % tiles);
-      const T* from = c.grads + gate * size.row + units.begin;
-      T* to = turned + (gate * size.width + units.begin) * c.count;
-      for (long k = 0; k < c.count; ++k, from += grads_row)
-        for (long u = 0; u < units.end - units.begin; ++u) *to++ = from[u];
+      const long gate = w / blocks, first = w % blocks * side_by_side, n = tiles - first < side_by_side ? tiles - first : side_by_side;
+      const long begin = tile(first).begin;
+      T* to[side_by_side];
+      long wide[side_by_side], columns = 0;
+      for (long i = 0; i < n; ++i) {
+        const Share units = tile(first + i);
+        to[i] = turned + (gate * size.width + units.begin) * c.count;
+        columns += wide[i] = units.end - units.begin;
+      }
+      const T* from = c.grads + gate * size.row + begin;
+      for (long k = 0; k < c.count; ++k, from += grads_row) {
+        if (k + ahead < c.count) prefetch(from + ahead * grads_row, columns);
+        const T* at = from;
+        for (long i = 0; i < n; at += wide[i], to[i] += wide[i], ++i)
+          if (wide[i] == full) std::memcpy(to[i], at, full * sizeof(T));
+          else copy(to[i], at, 0, wide[i]);
+      }
     }
   }
 
@@ -288,7 +301,10 @@ template <class Cell> class Backward {
     const T* rows[max_tile_rows];
     const long begin = units.begin, count = units.end - begin;
     const T* from = turned ? turned + (grad * size.width + begin) * c.count : c.grads + grad * size.row + begin;
-    for (long u = 0; u < count; ++u) rows[u] = from + u;
+    for (long u = 0; u < count; ++u) {
+      rows[u] = from + u;
+      if (!first) prefetch(to + (begin + u) * columns + panel * panel_columns, b.wide(panel) * L);  // on its way while the product runs
+    }
     multiply_for<T>(int(count), b.wide(panel))(rows, turned ? count : grads_row, b.data, b.depth, nullptr, product, panel_columns);
     for (long u = begin; u < units.end; ++u)
       for (long k = panel * panel_columns, v = 0; v < b.wide(panel); k += L, ++v) {

@@ -77,6 +77,12 @@ template <class T> SAIKI_INLINE void store(T* p, Vec<T> v, long n) {
   for (long i = 0; i < n; ++i) p[i] = v[i];
 }
 
+// Asks for the cache lines of n numbers that are wanted soon.
+template <class T> SAIKI_INLINE void prefetch(const T* p, long n) {
+  const char *end = reinterpret_cast<const char*>(p + n);
+  for (const char* at = reinterpret_cast<const char*>(p); at < end; at += 64) __builtin_prefetch(at, 1);
+}
+
 // exp(x) - 1 = scale * p + (scale - 1) for x <= 0, with scale = 2^k and p = exp(r) - 1, r = x - k ln 2.
 template <class T> struct Power { Vec<T> scale, p; };
 

@@ -144,9 +144,17 @@ class Model:
             task.settle(network, searched=searched)
         return task, network
 
-    def stream(self) -> Any:
-        """An object whose `push(row)` gives what `predict` gives for all rows pushed so far."""
-        return self.task.stream(self.network)
+    def stream(self, history: Any = None) -> Any:
+        """An object whose `push(row)` gives what `predict` gives for all rows pushed so far.
+
+        history  of a forecast: data as `predict` takes them, after which the stream begins, as if their rows had been pushed.
+        """
+        stream = self.task.stream(self.network)
+        if history is not None:
+            if not hasattr(stream, "begin"):
+                raise OptionError(f"a stream of the task {self.name} begins empty; history is for forecasts")
+            stream.begin(history)
+        return stream
 
     def attention(self, data: Any) -> Any:
         """How much each part of what is seen counts for the answers, an array with one row per answer; for plots."""

@@ -115,6 +115,33 @@ def test_a_stream_equals_predict_on_the_prefix(missing):
             assert np.allclose(answer[column], expected[column], rtol=1e-6, atol=1e-9, equal_nan=True)  # NaN: few rows
 
 
+def test_data_as_steady_as_the_frequency_of_a_power_grid_keep_their_own_spread():
+    """Moved by 1000 times its spread, a series is forecast as before: a window's spread is not taken for rounding."""
+    table = toy(1, series=4, steps=150)
+    spread = float(table["y"].std())  # type: ignore[arg-type]
+    lifted = table.with_columns(y=pl.col("y") + 1e4 * spread)
+    near, far = (saiki.train("forecast", t, **QUICK | {"log": False}) for t in (table, lifted))
+    away = far.predict(lifted)["saiki"].to_numpy() - 1e4 * spread - near.predict(table)["saiki"].to_numpy()
+    assert np.abs(away).max() < 0.02 * spread
+
+
+@pytest.mark.parametrize("asked", [{}, {"past": ["z"]}, {"id": None}])
+def test_a_stream_that_begins_after_a_table_is_one_that_was_pushed_its_rows(asked):
+    rows = toy(3, series=3, steps=60).filter(pl.int_range(pl.len()) % 7 != 3)
+    rows = rows.with_columns(z=pl.col("y").round(0).cast(pl.String), k=pl.col("unique_id"))
+    if "id" in asked:
+        rows = rows.filter(pl.col("unique_id") == rows["unique_id"][0])
+    model = saiki.train(
+        "forecast", rows, horizon=4, steps=3, time="ds", target="y", **{"id": "unique_id", "static": ["k"], **asked}
+    )
+    before, after = rows.filter(pl.col("ds") < 50), rows.filter(pl.col("ds") >= 50)
+    pushed, begun = model.stream(), model.stream(history=before.sample(fraction=1, shuffle=True, seed=1))
+    push_all(pushed, before.iter_rows(named=True))
+    assert push_all(begun, after.iter_rows(named=True)) == push_all(pushed, after.iter_rows(named=True))
+    with pytest.raises(DataError, match="rows already"):
+        begun.begin(before)
+
+
 def test_streams_of_several_ids_do_not_mix(model, table):
     stream = model.stream()
     table = table.filter(pl.col("ds") < 40)

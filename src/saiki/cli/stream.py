@@ -17,10 +17,13 @@ import typer
 
 def command(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")],
+    history: Annotated[
+        Path | None, typer.Option(help="Forecast: data that came before the first line, as predict takes them.")
+    ] = None,
 ) -> None:
     import saiki
 
-    stream = saiki.load(model).stream()
+    stream = saiki.load(model).stream(history)
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # bytes that are no UTF-8 spoil their line, not the stream
     for number, line in enumerate(sys.stdin, start=1):

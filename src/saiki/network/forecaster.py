@@ -14,7 +14,7 @@ from saiki.network.blend import SeasonBlend
 from saiki.network.closed_form import Standardise, Told, offsets_of
 from saiki.network.lags import LinearLags
 from saiki.network.options import Network
-from saiki.network.scaling import Scale, level_scale, no_scale, normalise, window_scale
+from saiki.network.scaling import SMALLEST, Scale, level_scale, no_scale, normalise, window_scale
 from saiki.network.stack import Stack
 from saiki.shapes import Float
 
@@ -45,6 +45,7 @@ class Plan:
     lags: int = 0  # last steps of the linear forecast beside the network; 0 for none
     floor: bool = False  # values were never below 0 and often 0: neither are forecasts
     typical: float = 1.0  # spread of a typical series in data units
+    relative: float = SMALLEST  # smallest spread of a window, relative to its level
     members: int = 0  # networks whose forecasts are averaged; 0 while that is open
     categories: tuple[
         tuple[str, int], ...
@@ -264,7 +265,7 @@ class Forecaster(nn.Module):
         if self.plan.scale == "none":
             return no_scale(y)
         if self.plan.scale == "window":
-            return window_scale(*self._base(y, observed), self.plan.log, self.plan.least)
+            return window_scale(*self._base(y, observed), self.plan.log, self.plan.least, self.plan.relative)
         return level_scale(*self._base(y, observed), self.plan.scale == "last", self.plan.unit)
 
     def window(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch history"]:

@@ -13,7 +13,7 @@ from saiki.shapes import Bool, Float
 LIMIT = 10.0
 #: with logarithms, values of 0 and below stand at this share of the window's least positive value
 FLOOR = 0.1
-#: smallest spread of a window: in log units, and relative to the level otherwise
+#: smallest spread of a window, unless data are steadier than that: in log units, and relative to the level otherwise
 SMALLEST = 1e-3
 
 
@@ -67,11 +67,16 @@ def level_scale(y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch ti
 
 
 def window_scale(
-    y: Float[Tensor, "batch time"], observed: Bool[Tensor, "batch time"], log: bool, lowest: float = 1e-6
+    y: Float[Tensor, "batch time"],
+    observed: Bool[Tensor, "batch time"],
+    log: bool,
+    lowest: float = 1e-6,
+    relative: float = SMALLEST,
 ) -> Scale:
     """Level and spread of what is observed in each window; a window without observations has level 0 (log: 1), spread 1.
 
-    Level: the mean (with `log`, the log of the mean). Spread: the root mean square of f(y) - level, without logs at least `lowest`.
+    Level: the mean (with `log`, the log of the mean). Spread: the root mean square of f(y) - level, at least
+    `relative` (in log units, without logs times the level) and without logs at least `lowest`.
     """
     count = observed.sum(1, keepdim=True)
     known = torch.where(observed, y, 0)
@@ -83,11 +88,11 @@ def window_scale(
         floor = torch.where(least.isfinite(), FLOOR * least, tiny).clamp_min(tiny)
         center = torch.where(count > 0, _log(mean, floor), 0)
         deviation = torch.where(observed, _log(y, floor) - center, 0)
-        smallest = torch.full_like(center, SMALLEST)
+        smallest = torch.full_like(center, relative)
     else:
         center = mean
         deviation = torch.where(observed, y - center, 0)
-        smallest = (SMALLEST * center.abs()).clamp_min(lowest)
+        smallest = (relative * center.abs()).clamp_min(lowest)
     spread = (deviation.square().sum(1, keepdim=True) / count.clamp_min(1)).sqrt()
     return Scale(center, torch.where(count > 0, torch.maximum(spread, smallest), 1), floor)
 

@@ -12,6 +12,7 @@ from saiki.errors import DataError, OptionError
 from saiki.modalities.table import TableCodec
 from saiki.network import laws
 from saiki.network.forecaster import Plan
+from saiki.network.scaling import SMALLEST
 from saiki.tasks.forecast import Forecast
 
 #: with fewer series there is little to tell their common ways from chance
@@ -26,6 +27,8 @@ PLAIN_TOKENS = 28
 FORKS = 7
 #: share of values that are 0 by which 0 is a floor and no chance
 ZEROS = 0.05
+#: spreads below this, relative to the level, are taken for rounding
+ROUNDING = 1e-8
 #: copies at most
 COPIES = 14
 #: quantiles that are trained where no level is asked for: the widths by which intervals of any level are made
@@ -101,7 +104,7 @@ def make_plan(options: Forecast, panel: Panel, codec: TableCodec) -> Plan:
 def units(options: Forecast, panel: Panel) -> dict[str, Any]:
     """What a plan takes from the values themselves: units of windows, and whether 0 is their floor."""
     unit = _unit(panel) if options.scale in ("level", "last") else 1.0
-    return {"unit": unit, "typical": _typical(panel), "floor": _floored(panel)}
+    return {"unit": unit, "typical": _typical(panel), "relative": _relative(panel), "floor": _floored(panel)}
 
 
 def _patch(season: int, horizon: int) -> int:
@@ -168,22 +171,35 @@ def _counts(panel: Panel) -> bool:
 
 def _unit(panel: Panel) -> float:
     """The spread of all values about the means of their series; 1 where there is none."""
-    squares, counts = _deviations(panel)
+    squares, counts, _ = _deviations(panel)
     spread = float(np.sqrt(squares.sum() / max(counts.sum(), 1)))
     return spread if spread > 0 else 1.0
 
 
 def _typical(panel: Panel) -> float:
     """The median spread of the series that have one; 1 where none has."""
-    squares, counts = _deviations(panel)
+    squares, counts, _ = _deviations(panel)
     some = squares > 0
     return float(np.median(np.sqrt(squares[some] / counts[some]))) if some.any() else 1.0
 
 
-def _deviations(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
-    """The sum of the squared deviations of every series from its mean, and how many values it has."""
+def _relative(panel: Panel) -> float:
+    """The smallest spread of a window, relative to its level: less than usual for data as steady as the frequency of a power grid.
+
+    A tenth of the median over the series that have both spread and level.
+    """
+    squares, counts, mean = _deviations(panel)
+    some = (squares > 0) & (mean != 0)
+    if not some.any():
+        return SMALLEST
+    median = float(np.median(np.sqrt(squares[some] / counts[some]) / np.abs(mean[some])))
+    return min(SMALLEST, max(median / 10, ROUNDING))
+
+
+def _deviations(panel: Panel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The sum of the squared deviations of every series from its mean, how many values it has, and that mean."""
     series, seen = np.repeat(np.arange(len(panel)), panel.lengths), np.isfinite(panel.y)
     counts = np.bincount(series[seen], minlength=len(panel))
     mean = np.bincount(series[seen], panel.y[seen], minlength=len(panel)) / np.maximum(counts, 1)
     away = (panel.y - mean[series])[seen] ** 2
-    return np.bincount(series[seen], away, minlength=len(panel)), counts
+    return np.bincount(series[seen], away, minlength=len(panel)), counts, mean

@@ -15,11 +15,13 @@ import polars as pl
 import torch
 
 from saiki.data import clock
+from saiki.data._rows import sorted_rows
 from saiki.data.clock import Clock
-from saiki.data.columns import LARGEST, SMALLEST, Columns
+from saiki.data.columns import LARGEST, SMALLEST, Columns, as_polars, numbers, plain
 from saiki.data.windows import WindowBatch
 from saiki.errors import DataError, ModelError, near_misses
 from saiki.modalities.table import RoleCodec
+from saiki.tasks._forecast_tables import as_table
 from saiki.tasks._forecasting import ForecastTask
 
 
@@ -53,7 +55,41 @@ class ForecastStream:
         self.task, self.network = task, network.eval()
         #: rows that are kept of each id
         self.memory = max(task.plan.history, task.theta.memory if task.theta.share else 0)
-        self._ids: dict[Any, _Rows] = {}
+        self._ids: dict[str, _Rows] = {}
+
+    def begin(self, history: Any) -> None:
+        """Start after the rows of a table, as if each of them had been pushed; it costs no forecasts. Once, before any row.
+
+        history  what `predict` takes. Raises DataError where predict would, and after a first row.
+        """
+        if self._ids:
+            raise DataError("the stream has rows already; expected the history before the first of them")
+        frame = as_table(history)
+        frequency, roles = self.task.read(frame).frequency, self.task.roles
+        names = [n for n in roles.columns if n not in (roles.id, roles.time)]
+        table = {name: as_polars(frame[name]) for name in roles.columns}
+        rows = sorted_rows(table, roles, known_step=True, counted=frequency.unit == "integer")
+        texts = self.task.codec.past.categorical + self.task.codec.static.categorical
+        told = {
+            n: table[n].cast(pl.String).to_list() if n in texts else numbers(table[n], "covariate").tolist()
+            for n in names
+        }
+        starts = np.repeat(rows.starts, rows.lengths)
+        steps, exact = self.task.frequency.grid(rows.times, rows.times[starts])
+        ids = [plain(id) for id in rows.ids] if roles.id else [None]
+        for id, start, count in zip(ids, rows.starts, rows.lengths, strict=True):
+            every = [{n: told[n][at] for n in names} for at in rows.at[start : start + count]]
+            static: dict[str, Any] = {}
+            for values in every if roles.static else []:
+                static = self._static(static, id, values)
+            self._ids[_key(id)] = _Rows(
+                deque(zip(rows.times[start : start + count], every, strict=True), maxlen=self.memory),
+                rows.times[start],
+                int(steps[start + count - 1]),
+                int(count),
+                bool(exact[start : start + count].all()),
+                static,
+            )
 
     def push(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The forecast after this row: per target a dictionary of unique_id, ds `[horizon]` and the forecast columns.
@@ -68,9 +104,9 @@ class ForecastStream:
             raise DataError(
                 f"the row has no {roles.id!r}{near_misses(roles.id, list(row))}; expected the id of its series"
             )
-        held = self._grown(self._ids.get(key) or _Rows(deque(maxlen=self.memory)), key, time, values)
+        held = self._grown(self._ids.get(_key(key)) or _Rows(deque(maxlen=self.memory)), key, time, values)
         found = self._forecast(key, held, written)
-        self._ids[key] = held
+        self._ids[_key(key)] = held
         return found
 
     def _read(self, row: Mapping[str, Any]) -> tuple[Any, dict[str, Any], Clock]:
@@ -182,6 +218,11 @@ class ForecastStream:
             places = np.arange(plan.history - len(times), plan.history)
             window[places[places >= 0]] = times[places >= 0]
         return places, np.concatenate([window, ahead.astype(times.dtype)])
+
+
+def _key(id: Any) -> str:
+    """What tells series apart: 7 of a row and "7" of a table are one."""
+    return str(id)
 
 
 def _number(name: str, value: Any) -> float:
