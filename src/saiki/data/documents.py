@@ -10,6 +10,7 @@ from saiki.data.tokens import Part
 from saiki.errors import DataError, near_misses
 from saiki.readers import read, suffixes
 from saiki.readers import text as plain
+from saiki.readers._collection import is_collection, unpacked
 
 #: characters of the longest path that a system takes
 LONGEST_PATH = 4096
@@ -20,7 +21,7 @@ def text_parts(
 ) -> Iterator[Part]:
     """The text of `data` in parts, and where documents end.
 
-    data       a path to a text file, a folder of them or a table; a list of documents
+    data       a path to a text file, a folder or an archive of them or a table; a list of documents
     column     the column of a table that holds the text, one document per row
     documents  whole: a text file is one text; lines: each of its lines is a document
 
@@ -30,9 +31,10 @@ def text_parts(
         raise DataError(f"got a text of {len(data):,} characters; expected a path, or a list of texts: give [text]")
     if isinstance(data, str | Path):
         path = Path(data)
-        if path.is_dir():
-            for file in plain.files(path):
-                yield from _closed(plain.parts(file, encoding))
+        if is_collection(path):
+            with unpacked(path) as folder:
+                for file in plain.files(folder):
+                    yield from _closed(plain.parts(file, encoding))
         elif column is not None or _is_table(path):
             yield from _rows(path, column)
         elif documents == "lines":

@@ -15,7 +15,8 @@ from saiki.data._layout import Layout, present
 from saiki.data.columns import as_polars
 from saiki.data.roles import TARGET
 from saiki.errors import DataError
-from saiki.readers import read_frame
+from saiki.readers import read_documents
+from saiki.readers._collection import CLASS, TEXT
 
 
 @dataclass(frozen=True)
@@ -99,16 +100,26 @@ def layout_for(column: str, columns: dict[str, Any], group: str | None, names: S
 
 
 def documents(
-    data: Any, layout: Layout, training: bool = False, encoding: str | None = None, sets: bool = False
+    data: Any,
+    layout: Layout,
+    training: bool = False,
+    encoding: str | None = None,
+    sets: bool = False,
+    classes: tuple[str, ...] | None = None,
 ) -> Documents:
-    """Read a table; the columns of answers and groups may be absent unless it is for training.
+    """Read a table, or a folder; the columns of answers and groups may be absent unless it is for training.
 
-    sets  answers are any number of labels, and an empty field is none of them
+    sets     answers are any number of labels, and an empty field is none of them
+    classes  those that are known, by which a folder is read
     """
-    frame = read_frame(data, encoding=encoding)
+    frame, file = read_documents(data, encoding, classes)
+    if file is not None:  # what a folder holds goes by whatever names the columns had in training
+        frame = frame.rename({TEXT: layout.source[0]} | ({CLASS: layout.target} if CLASS in frame.columns else {}))
     table = {name: as_polars(frame[name]) for name in frame.columns}
     if not len(frame):
         raise DataError("the table has no rows; expected one document per row")
+    if file is not None and layout.id:
+        table[layout.id] = table[file]
     needed = [*layout.source, *filter(None, [layout.id]), *([layout.target] if training else [])]
     for name in [*needed, *([layout.group] if training and layout.group else [])]:
         present(name, table)
@@ -116,7 +127,7 @@ def documents(
     if texts.dtype not in (pl.String, pl.Categorical, pl.Null):
         raise DataError(f"column {layout.source[0]!r} holds {texts.dtype}; the model reads text there")
     group = table.get(layout.group) if layout.group else None
-    ids = table[layout.id].to_numpy() if layout.id else np.arange(1, len(frame) + 1)
+    ids = table[id].to_numpy() if (id := layout.id or file) else np.arange(1, len(frame) + 1)
     codes = None if group is None else group.cast(pl.String).cast(pl.Categorical).to_physical().fill_null(0).to_numpy()
     answers = table.get(layout.target)
     if answers is not None and answers.dtype.is_float():

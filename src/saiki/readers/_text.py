@@ -18,7 +18,7 @@ HEAD = 1 << 16
 #: bytes read at once
 PART = 1 << 20
 #: share of control characters that a text may have
-MOST_CONTROLS = 0.005
+MOST_CONTROLS = 0.02
 _GZIP = b"\x1f\x8b"
 #: what reading a damaged file raises
 BROKEN = (OSError, EOFError, zlib.error)

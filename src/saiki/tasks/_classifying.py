@@ -13,7 +13,7 @@ from saiki import catalog, metrics
 from saiki.errors import OptionError
 from saiki.metrics._classes import chosen
 from saiki.modalities.label import LabelCodec
-from saiki.readers import read_frame
+from saiki.readers import read_documents
 from saiki.tasks import _baseline_share
 from saiki.tasks._class_tables import as_numbers, confusions, per_class
 from saiki.tasks._evaluation import Evaluation, Table
@@ -47,7 +47,9 @@ class ClassifyTask(LabelTask):
         if not isinstance(data, np.ndarray):
             from saiki.data.texts import text_column
 
-            data = read_frame(data, encoding=options.encoding)
+            data, name = read_documents(data, options.encoding)
+            if name is not None:
+                data = data.drop(name)
             if (column := text_column(data, columns)) is not None:
                 return _of_documents(options).fit_documents(options, data, column, columns)
         if options.multi_label:

@@ -38,6 +38,8 @@ MOST_UNITS = 2000
 LONGEST = 50
 #: characters from which is found how words are cut
 HEAD = 100_000
+#: documents of so many words are names, read by their characters
+NAME_WORDS = 2
 #: documents of which a report shows what was looked at, and how many units of each
 SHOWN, UNITS = 10, 8
 #: networks that are averaged, of fewer documents than these and of more
@@ -63,7 +65,8 @@ class DocumentTask(ClassifyTask):
         assert training.answers is not None
         label = cls.label_of(options, training.answers)
         head = "\n".join(training.texts)[:HEAD]
-        units = options.units or ("bytepair" if options.tokenizer else modality.natural_units(head, words_first=True))
+        longer = float(np.median([len(text.split()) for text in training.texts])) > NAME_WORDS
+        units = options.units or ("bytepair" if options.tokenizer else modality.natural_units(head, words_first=longer))
         lower = units != "characters" if options.lower is None else options.lower
         options = options.model_copy(update={"units": units, "lower": lower})
         text = modality.fit(iter(training.texts), options, spaces=False, head=head)
@@ -88,7 +91,8 @@ class DocumentTask(ClassifyTask):
         return LabelCodec.fit(answers)
 
     def read(self, data: Any) -> Documents:  # type: ignore[override]
-        return documents(data, self.layout, False, self.options.encoding, self.options.multi_label)
+        options, classes = self.options, tuple(self.label.names)
+        return documents(data, self.layout, False, options.encoding, options.multi_label, classes)
 
     def network_defaults(self) -> dict[str, Any]:
         return {"bidirectional": True, "layers": 1, "dropout": 0.5}

@@ -159,6 +159,19 @@ class ForecastTask(Task):
             digest.update(role.codes.tobytes())
         return digest.hexdigest()
 
+    def seen(self, evaluation: Evaluation) -> str:
+        """How many series of training are judged on steps that it has seen."""
+        if evaluation.judged is None or self.until is None:
+            return ""
+        past = evaluation.judged[0]
+        inside = past.future_times(1)[:, 0] <= self.until
+        known = len(marks(past.ids[inside]) & self.known)
+        return (
+            f"Training has seen steps up to {self.until}, {known} of {len(past)} series are judged on such"
+            if known
+            else ""
+        )
+
     @property
     def headline(self) -> str:
         return f"{self.plan.horizon} steps ahead"

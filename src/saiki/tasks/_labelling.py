@@ -314,11 +314,11 @@ class LabelTask(Task):
 
     def predict(self, network: Labellers, data: Any) -> Any:
         """One row per series, in the order of ids (of rows, in a wide table): the answer, and how sure it is."""
-        source = data if isinstance(data, np.ndarray) else read_frame(data)
+        path = isinstance(data, str | np.ndarray) or hasattr(data, "__fspath__")
+        source = data if path else read_frame(data)
         found = self.read(source)
         rows = self.decode(self._answers(network, found))
         ids = pl.Series(self.layout.id or ID, found.ids.tolist())
-        path = isinstance(data, str | np.ndarray) or hasattr(data, "__fspath__")
         return native(pl.DataFrame([ids, *self.columns(rows)]), None if path else source)
 
     def evaluate(self, network: Labellers, data: Any, history: Any = None) -> Evaluation:

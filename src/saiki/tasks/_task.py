@@ -55,6 +55,10 @@ class Task:
         """A hash of the training data, or of `data` read as they were: equal data, equal hash, whatever the file format."""
         raise NotImplementedError
 
+    def seen(self, evaluation: Evaluation) -> str:
+        """How much of what was judged training has seen, if it saw all of its data and that can be told; else nothing."""
+        return ""
+
     @classmethod
     def validated_apart(cls, options: Any) -> Any:
         """The options where validation has data of its own, so that nothing of the training data need be held out."""

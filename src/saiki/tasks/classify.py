@@ -45,7 +45,8 @@ OPTIONS = Classify
 DATA = (
     "a table with one row per series and time (`unique_id`, `ds`, the channels, the label `y` on every "
     "row of a series or on one), or one row per series, the label first (UCR .tsv, .ts); or a table with "
-    "a column of texts, --source, and one of labels, --target."
+    "a column of texts, --source, and one of labels, --target; or texts as a folder or archive with a folder per class, or as "
+    "lines behind their labels."
 )
 #: what stands for the defaults of the network and of training, in words where the data decide
 PREFERS = PREFERRED | {

@@ -64,7 +64,7 @@ def load_task():
 
 OPTIONS = Generate
 #: what it is trained on
-DATA = "a text file, a folder of them, or a table with a column of texts, --source."
+DATA = "a text file, a folder or archive of them, or a table with a column of texts, --source."
 #: what stands for the defaults of the network and of training, in words where the data decide
 PREFERS = {
     "cell": "gru",
