@@ -10,7 +10,7 @@ import narwhals as nw
 
 from saiki import catalog
 from saiki.errors import DataError, near_misses
-from saiki.readers import _collection, text
+from saiki.readers import _collection
 from saiki.readers._files import check_file
 from saiki.readers._separated import labelled_lines, separated
 from saiki.readers._times import first_odd, parse_times
@@ -61,7 +61,7 @@ def read_frame(source: Any, as_text: bool = False, encoding: str | None = None) 
         check_file(path)
         reader = reader_for(path)
         written = hasattr(reader, "texts")  # as characters
-        given = {"encoding": encoding} if encoding and (written or isinstance(reader, text.Reader)) else {}
+        given = {"encoding": encoding} if encoding and (written or hasattr(reader, "encoding")) else {}
         frame = reader.texts(path, **given) if as_text and written else reader.frame(path, **given)
         if not len(frame):
             raise DataError(f"{path} has no rows; expected a header and at least two rows")
