@@ -122,3 +122,12 @@ def test_labelled_lines_are_read_whatever_the_file_is_called(tmp_path, name):
     assert found.columns == ["y", "text"]
     assert found["y"].to_list() == ["0"] * 9 + ["1"] * 9
     assert found["text"][9] == "très bon"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.csv", "k,text\n1,café\n2,thé\n"), ("a.jsonl", '{"text": "café"}\n{"text": "thé"}\n')]
+)
+def test_tables_of_documents_are_read_in_the_encoding_that_is_told(tmp_path, name, text):
+    (tmp_path / name).write_text(text, encoding="latin-1")
+    assert [t for t, _ in text_parts(tmp_path / name, "text", encoding="latin-1")] == ["café", "thé"]
+    assert read_frame(tmp_path / name, encoding="latin-1")["text"].to_list() == ["café", "thé"]

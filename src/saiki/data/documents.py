@@ -36,7 +36,7 @@ def text_parts(
                 for file in plain.files(folder):
                     yield from _closed(plain.parts(file, encoding))
         elif column is not None or _is_table(path):
-            yield from _rows(path, column)
+            yield from _rows(path, column, encoding)
         elif documents == "lines":
             yield from ((line, True) for line in plain.lines(path, encoding) if line.strip())
         else:
@@ -63,9 +63,9 @@ def _is_table(path: Path) -> bool:
     return any(name.endswith(s) for s, reader in suffixes().items() if reader != "text")
 
 
-def _rows(path: Path, column: str | None) -> Iterator[Part]:
+def _rows(path: Path, column: str | None, encoding: str | None) -> Iterator[Part]:
     column = column or "text"
-    for record in read(path):
+    for record in read(path, encoding):
         if column not in record:
             raise DataError(
                 f"{record.origin}: no column called {column!r}{near_misses(column, record)} (there are: "

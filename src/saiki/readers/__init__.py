@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +44,18 @@ def reader_for(path: str | Path) -> Any:
     )
 
 
-def read(path: str | Path) -> Iterator[Record]:
-    """The records of a file, one after the other; nothing but the current part of the file is held in memory."""
+def read(path: str | Path, encoding: str | None = None) -> Iterator[Record]:
+    """The records of a file, one after the other; nothing but the current part of the file is held in memory.
+
+    encoding  of files that are text, where it was told
+    """
     check_file(Path(path))
-    return reader_for(path).read(Path(path))
+    return _taking(reader_for(path).read, encoding)(Path(path))
+
+
+def _taking(method: Callable[..., Any], encoding: str | None) -> Callable[..., Any]:
+    """The method of a reader with the encoding, where it is one of files that have any."""
+    return partial(method, encoding=encoding) if encoding and "encoding" in signature(method).parameters else method
 
 
 def read_frame(source: Any, as_text: bool = False, encoding: str | None = None) -> nw.DataFrame:
@@ -60,9 +70,8 @@ def read_frame(source: Any, as_text: bool = False, encoding: str | None = None) 
         path = Path(source)
         check_file(path)
         reader = reader_for(path)
-        written = hasattr(reader, "texts")  # as characters
-        given = {"encoding": encoding} if encoding and (written or hasattr(reader, "encoding")) else {}
-        frame = reader.texts(path, **given) if as_text and written else reader.frame(path, **given)
+        method = reader.texts if as_text and hasattr(reader, "texts") else reader.frame
+        frame = _taking(method, encoding)(path)
         if not len(frame):
             raise DataError(f"{path} has no rows; expected a header and at least two rows")
         return frame

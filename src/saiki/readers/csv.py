@@ -70,11 +70,11 @@ class Reader:
 
         return reading(path, "CSV", load, lambda: _position(path, encoding, form["separator"])), form
 
-    def read(self, path: Path) -> Iterator[Record]:
+    def read(self, path: Path, encoding: str | None = None) -> Iterator[Record]:
         """The rows as records, lazily; times stay text."""
         import polars as pl
 
-        encoding = encoding_of(path)
+        encoding = encoding_of(path, encoding)
         form = _form(path, encoding)
         lazy = pl.scan_csv(in_utf8(path, encoding), infer_schema_length=10_000, **form)
         return records(path, _named(lazy, form), "CSV")

@@ -22,21 +22,21 @@ class Reader:
 
     suffixes = SUFFIXES
 
-    def frame(self, path: Path) -> nw.DataFrame:
+    def frame(self, path: Path, encoding: str | None = None) -> nw.DataFrame:
         """The whole table, columns of times parsed; DataError names the line that is broken."""
         import polars as pl
 
         frame = reading(
             path,
             "JSON Lines",
-            lambda: pl.read_ndjson(in_utf8(path, encoding_of(path)), infer_schema_length=None),
+            lambda: pl.read_ndjson(in_utf8(path, encoding_of(path, encoding)), infer_schema_length=None),
             lambda: self._position(path),
         )
         return nw.from_native(with_times(frame))
 
-    def read(self, path: Path) -> Iterator[Record]:
+    def read(self, path: Path, encoding: str | None = None) -> Iterator[Record]:
         """The lines as records, lazily; DataError names the line that is broken."""
-        for number, line in enumerate(lines(decoded(path, encoding_of(path), SAVE)), start=1):
+        for number, line in enumerate(lines(decoded(path, encoding_of(path, encoding), SAVE)), start=1):
             if not line.strip():
                 continue
             try:

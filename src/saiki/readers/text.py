@@ -30,22 +30,19 @@ class Reader:
 
     suffixes = SUFFIXES
 
-    def __init__(self, encoding: str | None = None) -> None:
-        self.encoding = encoding
-
     def frame(self, path: Path, encoding: str | None = None) -> nw.DataFrame:
         """The lines as a column `text`, and `y` where they begin with labels; DataError names the line of a bad byte."""
         import polars as pl
 
-        found = [line for line in lines(path, encoding or self.encoding) if line.strip()]
+        found = [line for line in lines(path, encoding) if line.strip()]
         parted = labelled(found)
         if parted is None:
             return nw.from_native(pl.DataFrame({"text": found}, schema={"text": pl.String}))
         return nw.from_native(pl.DataFrame({"y": [y for y, _ in parted], "text": [t for _, t in parted]}))
 
-    def read(self, path: Path) -> Iterator[Record]:
+    def read(self, path: Path, encoding: str | None = None) -> Iterator[Record]:
         """The lines as records, lazily."""
-        for number, line in enumerate(lines(path, self.encoding), start=1):
+        for number, line in enumerate(lines(path, encoding), start=1):
             if line.strip():
                 yield Record({"text": line}, f"{path}, line {number}")
 
