@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
+
+#: of a terminal
+COLUMNS = 80
 
 
 class Console:
@@ -81,13 +85,23 @@ def aligned(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def table(rows: Sequence[Sequence[str]], bold: str | None = None) -> list[str]:
-    """Lines of a table: the first row is the header, the first column stands left, the row `bold` stands out."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    """Lines of a table: the first row is the header, the first column stands left, the row `bold` stands out.
+
+    Where it would be wider than a terminal, long names stand in several lines.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    header = [list(rows[0])]
+    if sum(widths) + 2 * len(widths) > COLUMNS:
+        numbers = [max(map(len, column[1:]), default=0) for column in zip(*rows, strict=True)]
+        names = [
+            textwrap.wrap(c, max(w, *map(len, c.split()))) if c else [] for c, w in zip(rows[0], numbers, strict=True)
+        ]
+        height = max(map(len, names))
+        header = [list(line) for line in zip(*([""] * (height - len(n)) + n for n in names), strict=True)]
+        widths = [max(map(len, column)) for column in zip(*header, *rows[1:], strict=True)]
     lines = []
-    for number, row in enumerate(rows):
+    for row in [*header, ["-" * w for w in widths], *rows[1:]]:
         cells = [f"{c:<{w}}" if k == 0 else f"{c:>{w}}" for k, (c, w) in enumerate(zip(row, widths, strict=True))]
         line = "  " + "  ".join(cells)
         lines.append(typer.style(line, bold=True) if row[0] == bold and sys.stdout.isatty() else line)
-        if number == 0:
-            lines.append("  " + "  ".join("-" * w for w in widths))
     return lines
