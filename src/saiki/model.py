@@ -98,15 +98,22 @@ class Model:
             given = {"windows": windows, "step": step, "refit": refit, "baselines": None, "level": None}
             return self.task.back_test(self.network, data, given | _taken(self, "evaluate", options), self._retrained)
         found = self.task.evaluate(self.network, data, history, **_taken(self, "evaluate", options))
-        if "refit" in self.run and (told := self._seen(data, history, found)):
-            found.notes.append(f"{told}: the scores flatter; those of validation, and of data it has not seen, do not.")
+        if told := self._seen(data, history, found):
+            found.notes.append(told)
         return found
 
     def _seen(self, data: Any, history: Any, found: Evaluation) -> str:
-        """What training has seen of what was judged, if it was at last trained on everything; empty if that is unknown."""
-        if history is None and self.task.fingerprint(data) == self.data["fingerprint"]:
-            return "Training has seen these very data (few are trained once more on everything)"
-        return self.task.seen(found)
+        """What training has seen of what was judged; empty if nothing is known of it."""
+        whole = "refit" in self.run
+        if (
+            history is None
+            and (whole or self.task.judges_all)
+            and self.task.fingerprint(data) == self.data["fingerprint"]
+        ):
+            why = " (few are trained once more on everything)" if whole else ""
+            flatter = "the scores flatter; those of validation, and of data it has not seen, do not."
+            return f"Training has seen these very data{why}: {flatter}"
+        return self.task.seen(found) if whole else ""
 
     def cross_validation(
         self,

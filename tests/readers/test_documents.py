@@ -9,7 +9,7 @@ from saiki.data._layout import Layout
 from saiki.data.documents import text_parts
 from saiki.data.texts import documents
 from saiki.errors import DataError
-from saiki.readers import read_documents, read_frame
+from saiki.readers import _collection, read_frame
 from saiki.readers.text import labelled
 
 LAYOUT = Layout(("review",), "stars")
@@ -40,8 +40,8 @@ def packed(folder, name):
 @pytest.mark.parametrize("name", [None, "films.zip", "films.tar.gz", "films.tar.xz"])
 def test_a_folder_or_archive_of_classes(tmp_path, name):
     folder = classes(tmp_path / "films")
-    found, file = read_documents(str(folder if name is None else packed(folder, name)))
-    assert file == "file"
+    found = _collection.documents(folder if name is None else packed(folder, name))
+    assert found is not None
     assert found.to_dict(as_series=False) == {
         "file": ["neg/c.txt", "pos/a.txt", "pos/b.txt"],
         "text": ["bad", "good", "fine\nfilm"],
@@ -51,20 +51,22 @@ def test_a_folder_or_archive_of_classes(tmp_path, name):
 
 def test_files_are_classes_of_lines_or_documents_without_one(tmp_path):
     (tmp_path / "Czech.txt").write_text("Novák\n\nDvořák\n")
-    (tmp_path / "Irish.txt").write_text("Byrne\n")
-    found, _ = read_documents(tmp_path)
+    (tmp_path / "Irish.txt").write_text("Byrne\nKelly")
+    found = _collection.documents(tmp_path)
+    assert found is not None
     assert list(zip(found["y"], found["text"], strict=True)) == [
         ("Czech", "Novák"),
         ("Czech", "Dvořák"),
         ("Irish", "Byrne"),
+        ("Irish", "Kelly"),
     ]
     known = documents(tmp_path, LAYOUT, classes=("Czech", "Irish", "Greek"))
     assert known.answers is not None
-    assert known.answers.to_list() == ["Czech", "Czech", "Irish"]
+    assert known.answers.to_list() == ["Czech", "Czech", "Irish", "Irish"]
     new = documents(tmp_path, LAYOUT, classes=("pos", "neg"))
     assert new.answers is None
     assert new.ids.tolist() == ["Czech.txt", "Irish.txt"]
-    assert new.texts[0] == "Novák\n\nDvořák\n"
+    assert new.texts[0] == "Novák\n\nDvořák"
 
 
 def test_a_folder_goes_by_the_names_of_training(tmp_path):
@@ -83,14 +85,14 @@ def test_an_archive_is_read_as_its_folder_by_language_models(tmp_path):
 def test_a_broken_archive_is_one_line(tmp_path, name):
     (tmp_path / name).write_bytes(b"PK nothing")
     with pytest.raises(DataError, match=f"{name}: not a readable archive"):
-        read_documents(tmp_path / name)
+        _collection.documents(tmp_path / name)
 
 
 def test_a_bad_byte_in_an_archive_is_told_by_its_name_there(tmp_path):
     folder = classes(tmp_path / "films")
     (folder / "pos" / "a.txt").write_bytes(b"caf\xe9 " * 9)
     with pytest.raises(DataError, match=r"films.zip/top/pos/a.txt, line 1: byte 4"):
-        read_documents(packed(folder, "films.zip"))
+        _collection.documents(packed(folder, "films.zip"))
 
 
 @pytest.mark.parametrize(
@@ -100,6 +102,7 @@ def test_a_bad_byte_in_an_archive_is_told_by_its_name_there(tmp_path):
         ("+{}.0 so so", ("+1.0", "so so")),
         ("topic {}\tnet profit", ("topic 1", "net profit")),
         ("__label__{} yes", ("1", "yes")),
+        ("__label__{} __label__new yes", ("1;new", "yes")),
         ("{}, he said", None),
         ("topic{} net profit", None),
     ],
@@ -109,7 +112,43 @@ def test_lines_behind_their_labels(line, expected):
     assert (found and found[1]) == expected
 
 
+def test_labels_that_are_known_tell_few_lines_and_all_others_are_text():
+    assert labelled(["0 apples", "1 pear", "1"], known=("0", "1", "2")) == [("0", "apples"), ("1", "pear"), ("1", "")]
+    assert labelled(["3 apples", "1 pear"] * 9, known=("0", "1")) is None
+    assert labelled(["__label__a one"]) == [("a", "one")]
+
+
+def test_a_header_is_no_document():
+    found = labelled(["Label\ttext", *["a\tone", "b\ttwo"] * 9])
+    assert found is not None
+    assert found[0] == ("a", "one")
+
+
+def test_hidden_files_and_what_a_mac_leaves_are_no_documents(tmp_path):
+    for name in ("__MACOSX/neg/._c.txt", ".git/d.txt", "neg/._1.txt", "neg/e.txt.gz.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"" if name.startswith("neg/e") else b"\0\1")
+    found = _collection.documents(classes(tmp_path))
+    assert found is not None
+    assert found["file"].to_list() == ["neg/c.txt", "neg/e.txt.gz.txt", "pos/a.txt", "pos/b.txt"]
+    assert found["text"][1] == ""
+
+
+def test_parts_for_training_and_test_are_no_classes(tmp_path):
+    classes(tmp_path / "train"), classes(tmp_path / "test")
+    with pytest.raises(DataError, match=r"the folders test, train hold the same folders \(neg, pos\)"):
+        _collection.documents(tmp_path)
+
+
+def test_files_without_classes_teach_nothing(tmp_path):
+    for name in "abc":
+        (tmp_path / f"{name}.txt").write_text("one line")
+    with pytest.raises(DataError, match="3 files of 3 lines and no folders"):
+        _collection.documents(tmp_path)
+
+
 def test_lines_that_are_numbered_are_no_labelled_ones():
+    assert labelled([f"{k % 2} {k} 3.5" for k in range(20)]) is None
     assert labelled([f"{k} and so on" for k in range(20)]) is None
     assert labelled([f"{k % 2} and so on" for k in range(20)] + ["a title"]) is None
     assert labelled(["always\tthe same"] * 20) is None
@@ -118,7 +157,8 @@ def test_lines_that_are_numbered_are_no_labelled_ones():
 @pytest.mark.parametrize("name", ["polarity.all", "sst.binary.train", "reviews.txt"])
 def test_labelled_lines_are_read_whatever_the_file_is_called(tmp_path, name):
     (tmp_path / name).write_bytes(b"\n".join([b"0 d\xe9j\xe0 vu\x85 again"] * 9 + [b"1 tr\xe8s bon"] * 9))
-    found = read_frame(tmp_path / name, encoding="latin-1")
+    found = _collection.documents(tmp_path / name, encoding="latin-1")
+    assert found is not None
     assert found.columns == ["y", "text"]
     assert found["y"].to_list() == ["0"] * 9 + ["1"] * 9
     assert found["text"][9] == "très bon"

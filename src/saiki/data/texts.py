@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -15,8 +16,8 @@ from saiki.data._layout import Layout, present
 from saiki.data.columns import as_polars
 from saiki.data.roles import TARGET
 from saiki.errors import DataError
-from saiki.readers import read_documents
-from saiki.readers._collection import CLASS, TEXT
+from saiki.readers import _collection, read_frame
+from saiki.readers._collection import CLASS, FILE, TEXT
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ class Documents:
         return np.zeros(len(self), bool) if self.answers is None else (~self.answers.is_null()).to_numpy()
 
     def fingerprint(self) -> str:
-        """A hash of all of it: equal data, equal hash, whatever the file format."""
-        answers = [] if self.answers is None else self.answers.to_list()
-        return hashlib.sha256(str([self.ids.tolist(), self.texts, answers]).encode("utf-8", "replace")).hexdigest()
+        """A hash of texts and answers: equal data, equal hash, whatever the file format or the order of the rows."""
+        answers = [None] * len(self) if self.answers is None else self.answers.to_list()
+        rows = sorted((text.strip(), str(answer)) for text, answer in zip(self.texts, answers, strict=True))
+        return hashlib.sha256(str(rows).encode("utf-8", "replace")).hexdigest()
 
     def describe(self) -> list[tuple[str, str]]:
         """What was understood, as pairs of a word and what it says."""
@@ -112,14 +114,15 @@ def documents(
     sets     answers are any number of labels, and an empty field is none of them
     classes  those that are known, by which a folder is read
     """
-    frame, file = read_documents(data, encoding, classes)
-    if file is not None:  # what a folder holds goes by whatever names the columns had in training
-        frame = frame.rename({TEXT: layout.source[0]} | ({CLASS: layout.target} if CLASS in frame.columns else {}))
+    own = _collection.documents(Path(data), encoding, classes) if isinstance(data, str | Path) else None
+    frame = read_frame(data, encoding=encoding) if own is None else own
+    if own is not None:  # it goes by whatever names the columns had in training
+        names = {TEXT: layout.source[0], CLASS: layout.target} | ({FILE: layout.id} if layout.id else {})
+        frame = frame.rename({old: new for old, new in names.items() if old in frame.columns})
+    id = layout.id or (FILE if own is not None and FILE in frame.columns else None)
     table = {name: as_polars(frame[name]) for name in frame.columns}
     if not len(frame):
         raise DataError("the table has no rows; expected one document per row")
-    if file is not None and layout.id:
-        table[layout.id] = table[file]
     needed = [*layout.source, *filter(None, [layout.id]), *([layout.target] if training else [])]
     for name in [*needed, *([layout.group] if training and layout.group else [])]:
         present(name, table)
@@ -127,7 +130,7 @@ def documents(
     if texts.dtype not in (pl.String, pl.Categorical, pl.Null):
         raise DataError(f"column {layout.source[0]!r} holds {texts.dtype}; the model reads text there")
     group = table.get(layout.group) if layout.group else None
-    ids = table[id].to_numpy() if (id := layout.id or file) else np.arange(1, len(frame) + 1)
+    ids = table[id].to_numpy() if id else np.arange(1, len(frame) + 1)
     codes = None if group is None else group.cast(pl.String).cast(pl.Categorical).to_physical().fill_null(0).to_numpy()
     answers = table.get(layout.target)
     if answers is not None and answers.dtype.is_float():

@@ -12,13 +12,12 @@ import narwhals as nw
 
 from saiki import catalog
 from saiki.errors import DataError, near_misses
-from saiki.readers import _collection
 from saiki.readers._files import check_file
-from saiki.readers._separated import labelled_lines, separated
+from saiki.readers._separated import separated
 from saiki.readers._times import first_odd, parse_times
 from saiki.record import Record
 
-__all__ = ["first_odd", "parse_times", "read", "read_documents", "read_frame", "reader_for", "suffixes"]
+__all__ = ["first_odd", "parse_times", "read", "read_frame", "reader_for", "suffixes"]
 
 
 def suffixes() -> dict[str, str]:
@@ -27,16 +26,13 @@ def suffixes() -> dict[str, str]:
 
 
 def reader_for(path: str | Path) -> Any:
-    """The reader of a file, by suffix; the longest suffix wins (`.csv.gz` before `.gz`); without a known one, by its look."""
+    """The reader of a file, by suffix; the longest suffix wins (`.csv.gz` before `.gz`); without one, a table's by its look."""
     path, known = Path(path), suffixes()
     for suffix in sorted(known, key=len, reverse=True):
         if path.name.lower().endswith(suffix):
             return catalog.load("readers", known[suffix]).Reader()
-    if path.is_file():  # suffixes such as .train say nothing
-        if not path.suffix and separated(path):
-            return catalog.load("readers", "csv").Reader()
-        if labelled_lines(path):
-            return catalog.load("readers", "text").Reader()
+    if not path.suffix and path.is_file() and separated(path):
+        return catalog.load("readers", "csv").Reader()
     got = "".join(path.suffixes[-2:]) or "no suffix"
     raise DataError(
         f"{path}: cannot read a file with {got}{near_misses(path.suffix or path.name, known)} "
@@ -92,18 +88,6 @@ def read_frame(source: Any, as_text: bool = False, encoding: str | None = None) 
             "with one row per step"
         )
     return frame
-
-
-def read_documents(
-    source: Any, encoding: str | None = None, classes: tuple[str, ...] | None = None
-) -> tuple[nw.DataFrame, str | None]:
-    """A table of documents, as `read_frame` reads it, or a folder or archive of them; and the column of their names there.
-
-    classes  those that are known; None where they are to be learned
-    """
-    if isinstance(source, str | Path) and _collection.is_collection(Path(source)):
-        return _collection.frame(Path(source), encoding, classes), _collection.FILE
-    return read_frame(source, encoding=encoding), None
 
 
 def _with_index(source: Any) -> Any:

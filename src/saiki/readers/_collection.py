@@ -1,28 +1,34 @@
-"""A collection of documents: a folder, or an archive of one (`.zip`, `.tar`, `.tar.gz`, `.tar.xz`, …).
+"""Documents that are no table: a folder, an archive of one (`.zip`, `.tar`, `.tar.gz`, `.tar.xz`, …), or lines behind their labels.
 
-The folders in it are classes, each of the text files in them is a document. Without such folders each file is a class whose
+The folders in a folder are classes, each of the text files in them is a document. Without such folders each file is a class whose
 documents are its lines, or a document of no class.
 """
 
 from __future__ import annotations
 
+import lzma
+import os
 import shutil
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import narwhals as nw
 
 from saiki.errors import DataError
-from saiki.readers import text
+from saiki.readers import reader_for, text
+from saiki.readers._files import check_file
 
-#: columns of the table: where a document stands, what it says, its class
+#: columns of the table: where a document stands in a folder, what it says, its class
 FILE, TEXT, CLASS = "file", "text", "y"
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+#: what unpacking a damaged or locked archive raises
+BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, shutil.ReadError,
+          RuntimeError, NotImplementedError)  # fmt: skip
 
 
 def is_collection(path: Path) -> bool:
@@ -43,38 +49,102 @@ def unpacked(path: Path) -> Iterator[Path]:
             else:
                 with tarfile.open(path) as file:
                     file.extractall(folder, filter="data")
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, shutil.ReadError) as error:
-            raise DataError(f"{path}: not a readable archive ({error})") from error
+        except BROKEN as error:
+            told = str(error).splitlines()[0][:120].replace(folder, str(path)) if str(error) else type(error).__name__
+            raise DataError(
+                f"{path}: not a readable archive ({told}); fetch it again, or unpack it and give the folder"
+            ) from error
         try:
             yield Path(folder)
         except DataError as error:
             raise DataError(str(error).replace(folder, str(path))) from error
 
 
-def frame(path: Path, encoding: str | None = None, classes: tuple[str, ...] | None = None) -> nw.DataFrame:
-    """The documents as columns `file`, `text` and, where there are classes, `y`.
+def documents(path: Path, encoding: str | None = None, classes: Collection[str] | None = None) -> nw.DataFrame | None:
+    """Documents as columns `text` and, where there are classes, `y`, of a folder also `file`; None for what is a table.
 
-    classes  those that are known: files of other names, in a folder without folders, are documents. None: each is a class
+    classes  those that are known; None where they are to be learned
     """
-    import polars as pl
+    if is_collection(path):
+        return _of_folder(path, encoding, classes)
+    name = path.name.lower()
+    if not name.endswith(text.SUFFIXES):
+        if not path.is_file():
+            return None
+        try:
+            reader_for(path)
+            return None
+        except DataError:  # suffixes such as .train say nothing
+            if not path.stat().st_size:
+                return None
+    check_file(path)
+    lines = [line for line in text.lines(path, encoding) if line.strip()]
+    found = text.labelled(lines, classes)
+    if found is None and not name.endswith(text.SUFFIXES) and classes is None:
+        return None
+    columns = {TEXT: lines} if found is None else {CLASS: [y for y, _ in found], TEXT: [t for _, t in found]}
+    return _frame(columns)
 
+
+def _of_folder(path: Path, encoding: str | None, classes: Collection[str] | None) -> nw.DataFrame:
     found: dict[str, list[str]] = {FILE: [], TEXT: [], CLASS: []}
     with unpacked(path) as folder:
         top = _top(folder)
         files = text.files(top)
         inside = [file for file in files if file.parent != top]
-        by_file = not inside and (classes is None or {file.stem for file in files} <= set(classes))
+        _check_levels(path, top, inside)
+        by_file = not inside and (classes is None or {_stem(file) for file in files} <= set(classes))
         for file in inside or files:
-            name = str(file.relative_to(top))
             if by_file:
-                documents = [line for line in text.lines(file, encoding) if line.strip()]
+                documents = [line for line in _lines(file, encoding) if line.strip()]
             else:
-                documents = ["".join(text.parts(file, encoding))]
+                documents = ["\n".join(_lines(file, encoding))]
             found[TEXT] += documents
-            found[FILE] += [name] * len(documents)
-            found[CLASS] += [file.stem if by_file else file.relative_to(top).parts[0]] * len(documents)
-    table = pl.DataFrame(found)
-    return nw.from_native(table if inside or by_file else table.drop(CLASS))
+            found[FILE] += [_name(file.relative_to(top))] * len(documents)
+            found[CLASS] += [_stem(file) if by_file else _name(file.relative_to(top).parts[0])] * len(documents)
+    if by_file and classes is None and len(found[TEXT]) < 2 * len(files):
+        raise DataError(
+            f"{path} holds {len(files)} files of {len(found[TEXT])} lines and no folders; "
+            "expected a folder of files for each class, or a file of lines for each"
+        )
+    return _frame(found if inside or by_file else {FILE: found[FILE], TEXT: found[TEXT]})
+
+
+def _frame(columns: dict[str, list[str]]) -> nw.DataFrame:
+    import polars as pl
+
+    return nw.from_native(pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)))
+
+
+def _lines(file: Path, encoding: str | None) -> list[str]:
+    """The lines of a file; an empty one is an empty document."""
+    return list(text.lines(file, encoding)) if file.stat().st_size else []
+
+
+def _check_levels(path: Path, top: Path, inside: list[Path]) -> None:
+    """DataError for folders such as train and test that hold the same folders: those are the classes."""
+    below: dict[str, set[str]] = {}
+    for file in inside:
+        parts = file.relative_to(top).parts
+        below.setdefault(parts[0], set()).add(parts[1] if len(parts) > 2 else "")
+    shared = set.intersection(*below.values()) if len(below) > 1 else set()
+    if shared - {""}:
+        raise DataError(
+            f"{path}: the folders {', '.join(sorted(below))} hold the same folders ({', '.join(sorted(shared - {''}))}); "
+            "expected a folder for each class: give one of those"
+        )
+
+
+def _stem(file: Path) -> str:
+    """The name of a file without what says that it is text."""
+    return _name(
+        file.name[: -len(next(s for s in (*text.SUFFIXES[2:], *text.SUFFIXES[:2]) if file.name.lower().endswith(s)))]
+    )
+
+
+def _name(path: Path | str) -> str:
+    """A name as text, whatever its bytes."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _top(folder: Path) -> Path:

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from saiki.readers._text import HEAD, SAVE, decoded, lines
-from saiki.readers.text import labelled
+from saiki.readers._text import SAVE, decoded, lines
 
 #: lines that are looked at for what separates their fields
 LINES = 50
@@ -25,14 +24,6 @@ def separated(path: Path) -> bool:
     except UnicodeDecodeError:
         return False
     return "\t" in line or line.count(",") > 1
-
-
-def labelled_lines(path: Path) -> bool:
-    """Whether the first lines of a file are documents behind their labels."""
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    first = head.decode("latin-1").split("\n")[:-1]  # what labels are made of is in ASCII
-    return labelled([line for line in first if line.strip()]) is not None
 
 
 def separator(header: str, below: str = "") -> str:

@@ -1,14 +1,12 @@
 """Plain text (`.txt`, `.text`, also gzipped): whole, line by line, or one document per file of a folder.
 
-Lines that all begin with one of few labels, before a tab, or before a space if they are numbers or `__label__…`, are documents with
-their class.
+`labelled` tells documents behind their labels, before a tab, or before a space if labels are numbers or `__label__…`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import narwhals as nw
@@ -19,26 +17,27 @@ from saiki.readers._files import check_file
 from saiki.record import Record
 
 SUFFIXES = (".txt", ".text", ".txt.gz", ".text.gz")
-#: lines that are looked at for labels; a label stands in this many of them on average
-LOOKED_AT, EACH = 1000, 4
-#: a label and the text behind it
-LABELLED = re.compile(r"(?:__label__(\S+)|([+-]?\d+(?:\.\d+)?)|([^\t]{1,60})(?=\t))\s+(\S.*)")
+#: documents of a label, on average, where labels are not known
+EACH = 4
+#: share of documents that may be empty
+EMPTY = 0.1
+#: labels and the text behind them
+LABELLED = re.compile(r"((?:__label__\S+\s*)+)(?!\S)(.*)|([+-]?\d+(?:\.\d+)?)(?:\s+(.*))?|([^\t]{1,60})\t\s*(.*)")
+#: what the label of a header is called
+HEADERS = frozenset({"label", "labels", "class", "category", "target", "sentiment", "topic", "y"})
 
 
 class Reader:
-    """Every line that is not blank is a record with the field `text`; in a frame their labels, where they have some, are `y`."""
+    """Every line that is not blank is a record with the field `text`."""
 
     suffixes = SUFFIXES
 
     def frame(self, path: Path, encoding: str | None = None) -> nw.DataFrame:
-        """The lines as a column `text`, and `y` where they begin with labels; DataError names the line of a bad byte."""
+        """The lines as a column `text`; DataError names the line of a bad byte."""
         import polars as pl
 
-        found = [line for line in lines(path, encoding) if line.strip()]
-        parted = labelled(found)
-        if parted is None:
-            return nw.from_native(pl.DataFrame({"text": found}, schema={"text": pl.String}))
-        return nw.from_native(pl.DataFrame({"y": [y for y, _ in parted], "text": [t for _, t in parted]}))
+        found = [str(r["text"]) for r in self.read(path, encoding)]
+        return nw.from_native(pl.DataFrame({"text": found}, schema={"text": pl.String}))
 
     def read(self, path: Path, encoding: str | None = None) -> Iterator[Record]:
         """The lines as records, lazily."""
@@ -47,19 +46,33 @@ class Reader:
                 yield Record({"text": line}, f"{path}, line {number}")
 
 
-def labelled(found: Sequence[str]) -> list[tuple[str, str]] | None:
-    """Labels and texts of lines that all begin with one of few labels, else None."""
-    parted = [LABELLED.match(line) for line in islice(found, LOOKED_AT)]
-    if None in parted:
+def labelled(
+    found: Sequence[str], known: Collection[str] | None = None, cut: bool = False
+) -> list[tuple[str, str]] | None:
+    """Labels (several with `;` between them) and texts of lines that all begin with them, else None.
+
+    known  the labels there are; None where they are to be learned: then they are few
+    """
+    parted = []
+    for line in found:
+        match = LABELLED.fullmatch(line.strip())
+        if match is None:
+            return None
+        labels, told, number, text, name, rest = match.groups()
+        label = ";".join(part.removeprefix("__label__") for part in labels.split()) if labels else number or name
+        parted.append((label.strip(), (told or text or rest or "").strip()))
+    if not parted:
         return None
-    parted = [m for line in found if (m := LABELLED.match(line))]
-    few = {m[1] or m[2] or m[3] for m in parted}
-    told = len(few) > 1 or not any(
-        m[3] for m in parted[:1]
-    )  # one label alone, of lines sorted by it, must look like one
-    if len(parted) < len(found) or not told or EACH * len(few) > len(found):
+    if known is not None:
+        return parted if {part for label, _ in parted for part in label.split(";")} <= set(known) else None
+    if parted[0][0].lower() in HEADERS and sum(label == parted[0][0] for label, _ in parted) == 1:
+        parted = parted[1:]
+    texts, few = [text for _, text in parted], {label for label, _ in parted}
+    if texts.count("") > EMPTY * len(texts) or all(re.fullmatch(r"[\s\d.,;+-]*", text) for text in texts):
         return None
-    return [(m[1] or m[2] or m[3], m[4]) for m in parted]
+    marked = found[0].lstrip().startswith("__label__")
+    same = len(few) == 1 and "\t" in found[0]
+    return parted if marked or not (same or EACH * len(few) > len(parted)) else None
 
 
 def parts(path: str | Path, encoding: str | None = None) -> Iterator[str]:
@@ -87,7 +100,8 @@ def lines(path: str | Path, encoding: str | None = None) -> Iterator[str]:
 def files(folder: str | Path) -> list[Path]:
     """The text files of a folder and of those in it, by name; DataError if there are none."""
     folder = Path(folder)
-    found = sorted(p for p in folder.rglob("*") if p.is_file() and p.name.lower().endswith(SUFFIXES))
+    found = sorted(p for p in folder.rglob("*") if p.name.lower().endswith(SUFFIXES) and p.is_file())
+    found = [p for p in found if not any(part.startswith((".", "__MACOSX")) for part in p.relative_to(folder).parts)]
     if not found:
         raise DataError(f"{folder} holds no text files; expected files that end in {' '.join(SUFFIXES)}")
     return found

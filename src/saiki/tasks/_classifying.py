@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from saiki import catalog, metrics
 from saiki.errors import OptionError
 from saiki.metrics._classes import chosen
 from saiki.modalities.label import LabelCodec
-from saiki.readers import read_documents
+from saiki.readers import _collection, read_frame
 from saiki.tasks import _baseline_share
 from saiki.tasks._class_tables import as_numbers, confusions, per_class
 from saiki.tasks._evaluation import Evaluation, Table
@@ -47,9 +48,8 @@ class ClassifyTask(LabelTask):
         if not isinstance(data, np.ndarray):
             from saiki.data.texts import text_column
 
-            data, name = read_documents(data, options.encoding)
-            if name is not None:
-                data = data.drop(name)
+            own = _collection.documents(Path(data), options.encoding) if isinstance(data, str | Path) else None
+            data = read_frame(data, encoding=options.encoding) if own is None else _as_asked(own, columns)
             if (column := text_column(data, columns)) is not None:
                 return _of_documents(options).fit_documents(options, data, column, columns)
         if options.multi_label:
@@ -183,6 +183,22 @@ class ClassifyTask(LabelTask):
     @classmethod
     def label_from_json(cls, stored: dict[str, Any]) -> LabelCodec:
         return LabelCodec.from_json(stored)
+
+
+def _as_asked(own: Any, columns: dict[str, Any]) -> Any:
+    """Documents that came without names of columns, under those that are asked for; the place of a file is its id."""
+    asked = {
+        _collection.TEXT: columns.get("source"),
+        _collection.CLASS: columns.get("target"),
+        _collection.FILE: columns.get("id"),
+    }
+    given = {
+        old: new[0] if isinstance(new, list | tuple) else new
+        for old, new in asked.items()
+        if new and old in own.columns
+    }
+    kept = own.rename(given)
+    return kept if columns.get("id") else kept.drop([name for name in kept.columns if name == _collection.FILE])
 
 
 def _of_documents(options: Classify) -> Any:

@@ -54,6 +54,7 @@ class ForecastTask(Task):
 
     takes = ("target", "id", "time")
     guarded = True
+    judges_all = False
     answer = "forecast"
     closed_form = True
 
@@ -160,16 +161,16 @@ class ForecastTask(Task):
         return digest.hexdigest()
 
     def seen(self, evaluation: Evaluation) -> str:
-        """How many series of training are judged on steps that it has seen."""
-        if evaluation.judged is None or self.until is None:
+        """How many series of training are judged on steps that it may have seen."""
+        if evaluation.judged is None or self.until is None or not (self.roles.id and self.roles.time):
             return ""
         past = evaluation.judged[0]
         inside = past.future_times(1)[:, 0] <= self.until
-        known = len(marks(past.ids[inside]) & self.known)
+        if not (known := len(marks(past.ids[inside]) & self.known)):
+            return ""
         return (
-            f"Training has seen steps up to {self.until}, {known} of {len(past)} series are judged on such"
-            if known
-            else ""
+            f"Training went up to {self.until}, and {known} of {len(past)} series that it knows are judged on steps before that: "
+            "if it has seen them, the scores flatter."
         )
 
     @property

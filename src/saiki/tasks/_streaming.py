@@ -222,7 +222,7 @@ class ForecastStream:
 
 def _key(id: Any) -> str:
     """What tells series apart: 7 of a row and "7" of a table are one."""
-    return str(id)
+    return str(id).lower() if isinstance(id, bool) else str(id)
 
 
 def _number(name: str, value: Any) -> float:

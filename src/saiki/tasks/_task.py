@@ -30,6 +30,8 @@ class Task:
     #: what `predict` gives, in one word: it names the file in the advice after training
     answer: ClassVar[str] = "answers"
 
+    #: whether `evaluate` judges all that it is given, training parts too, not the end alone
+    judges_all: ClassVar[bool] = True
     #: whether training that goes on from a model (--from) falls back to it where it did not get better
     guarded: ClassVar[bool] = False
     #: whether training may cut sequences (`--bptt`): the problem then has a `carry`
@@ -56,7 +58,7 @@ class Task:
         raise NotImplementedError
 
     def seen(self, evaluation: Evaluation) -> str:
-        """How much of what was judged training has seen, if it saw all of its data and that can be told; else nothing."""
+        """A note about what was judged, where training, which in the end saw all of its data, may have seen it; else nothing."""
         return ""
 
     @classmethod
