@@ -104,10 +104,20 @@ def test_evaluate_writes_a_report(saiki, model, sales, tmp_path):
     assert "<svg" in (tmp_path / "r.html").read_text()
 
 
-def _stream(saiki, monkeypatch, model, lines):
+def _stream(saiki, monkeypatch, model, lines, *options):
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines) + "\n"))
-    answer = saiki("stream", model)
+    answer = saiki("stream", model, *options)
     return answer.code, [json.loads(line) for line in answer.out.splitlines()]
+
+
+def test_a_stream_begins_after_a_history(saiki, model, sales, monkeypatch, tmp_path):
+    table = pl.read_csv(sales).head(60)
+    table.head(57).write_csv(tmp_path / "history.csv")
+    lines = [json.dumps(row) for row in table.iter_rows(named=True)]
+    _, whole = _stream(saiki, monkeypatch, model, lines)
+    code, answers = _stream(saiki, monkeypatch, model, lines[57:], "--history", tmp_path / "history.csv")
+    assert code == 0
+    assert answers == whole[57:]
 
 
 def test_a_stream_equals_predict(saiki, model, sales, monkeypatch, tmp_path):
@@ -202,7 +212,7 @@ def test_bytes_that_are_no_text_spoil_their_line_of_a_stream_only(monkeypatch, c
     from saiki.cli import run
 
     stream = types.SimpleNamespace(push=lambda row: [row])
-    monkeypatch.setattr(saiki, "load", lambda path: types.SimpleNamespace(stream=lambda: stream), raising=False)
+    monkeypatch.setattr(saiki, "load", lambda path: types.SimpleNamespace(stream=lambda history: stream), raising=False)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'\xff\xfe\n{"y": 1}\n'), encoding="utf-8"))
     assert run(["stream", "m"]) == 0
     first, second = capsys.readouterr().out.splitlines()
@@ -222,7 +232,7 @@ def test_half_a_character_spoils_its_line_of_a_stream_only(monkeypatch, capsys):
         return row
 
     stream = types.SimpleNamespace(push=push)
-    monkeypatch.setattr(saiki, "load", lambda path: types.SimpleNamespace(stream=lambda: stream), raising=False)
+    monkeypatch.setattr(saiki, "load", lambda path: types.SimpleNamespace(stream=lambda history: stream), raising=False)
     lines = [r'{"id": "\ud800", "y": 1}', r'{"\ud800": 1}', r'{"id": "\ud83d\ude00", "y": 1}']
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines) + "\n"))
     assert run(["stream", "m"]) == 0
