@@ -23,6 +23,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,24 +96,20 @@ def _peer(train: pl.DataFrame, steps: int, **given: Any) -> tuple[Any, float]:
     return model, time.perf_counter() - began
 
 
-def pace(data: Path) -> dict[str, Any]:
-    """Steps per second of the same networks in both libraries, in turns."""
+def pace(data: Path, units: int, batch: int, long: int) -> dict[str, Any]:
+    """Steps per second of the same network in both libraries, in turns."""
     train = pl.read_parquet(data / FILES[0])
-    found = []
-    for units, batch, long in SIZES:
-        pairs = [
-            tuple(
-                (long - SHORT) / (run(train, long, units, batch) - run(train, SHORT, units, batch))
-                for run in (_ours, _theirs)
-            )
-            for _ in range(TURNS)
-        ]
-        ratios = [mine / theirs for mine, theirs in pairs]
-        mine, theirs = (round(statistics.median(values), 2) for values in zip(*pairs, strict=True))
-        found.append({"units": units, "batch": batch, "ours": mine, "peer": theirs, "lowest": round(min(ratios), 2),
-                      "ratio": round(statistics.median(ratios), 2)})  # fmt: skip
-        print(found[-1], flush=True)
-    return {"sizes": found, "mean": round(statistics.geometric_mean(one["ratio"] for one in found), 2)}
+    pairs = [
+        tuple(
+            (long - SHORT) / (run(train, long, units, batch) - run(train, SHORT, units, batch))
+            for run in (_ours, _theirs)
+        )
+        for _ in range(TURNS)
+    ]
+    ratios = [mine / theirs for mine, theirs in pairs]
+    mine, theirs = (round(statistics.median(values), 2) for values in zip(*pairs, strict=True))
+    return {"units": units, "batch": batch, "ours": mine, "peer": theirs, "lowest": round(min(ratios), 2),
+            "ratio": round(statistics.median(ratios), 2)}  # fmt: skip
 
 
 def _theirs(train: pl.DataFrame, steps: int, units: int, batch: int) -> float:
@@ -130,7 +127,8 @@ def _ours(train: pl.DataFrame, steps: int, units: int, batch: int) -> float:
     return time.perf_counter() - began
 
 
-QUESTIONS: dict[str, Callable[[Path], dict[str, Any]]] = {"soon": soon, "peer": peer_soon, "pace": pace}
+PACES = {f"pace-{units}-{batch}": partial(pace, units=units, batch=batch, long=long) for units, batch, long in SIZES}
+QUESTIONS: dict[str, Callable[[Path], dict[str, Any]]] = {"soon": soon, "peer": peer_soon} | PACES
 
 
 def page(rows: dict[str, dict[str, Any]]) -> str:
@@ -161,28 +159,30 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
     if "peer" in by:
         row = by["peer"]
         lines += [f"The peer with its defaults, {row['steps']} steps: {row['seconds']} s, OWA {row['owa']:.3f}.", ""]
-    if "pace" in by:
-        row = by["pace"]
+    lines += [_about(by[name]) for name in ("soon", "peer") if name in by][:1]
+    if sizes := [by[name] for name in PACES if name in by]:
         lines += [
             f"Steps of training per second of the same network, {LAYERS} GRU layers over {WINDOW} single hours",
             f"(median of {TURNS} turns; asked: four times):",
             "",
-            "| units | windows a step | saiki | the peer | times as many | lowest turn |",
-            "|---:|---:|---:|---:|---:|---:|",
+            "| units | windows a step | saiki | the peer | times as many | lowest turn | threads | commit |",
+            "|---:|---:|---:|---:|---:|---:|---:|---|",
         ]
-        lines += [
-            "| " + " | ".join(str(one[name]) for name in ("units", "batch", "ours", "peer", "ratio", "lowest")) + " |"
-            for one in row["sizes"]
-        ]
+        columns = ("units", "batch", "ours", "peer", "ratio", "lowest", "threads", "commit")
+        lines += ["| " + " | ".join(str(one[name]) for name in columns) + " |" for one in sizes]
+        mean = statistics.geometric_mean(one["ratio"] for one in sizes)
         lines += [
             "",
-            f"Geometric mean: {row['mean']}. With the peer's default of 200 units and 128 windows torch's products are near what",
+            f"Geometric mean: {mean:.2f}. With the peer's default of 200 units and 128 windows torch's products are near what",
             "the processor can do; the default of saiki is faster to a good forecast because it reads days, not hours.",
+            f"Measured on {', '.join(sorted({one['machine'] for one in sizes}))}.",
             "",
         ]
-    for row in list(by.values())[:1]:
-        lines += [f"{row['machine']}, {row['threads']} thread(s), torch {row['torch']}, commit {row['commit']}.", ""]
     return "\n".join(lines)
+
+
+def _about(row: dict[str, Any]) -> str:
+    return f"{row['machine']}, {row['threads']} thread(s), torch {row['torch']}, commit {row['commit']}.\n"
 
 
 def main() -> None:
