@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -114,7 +113,7 @@ def documents(
     sets     answers are any number of labels, and an empty field is none of them
     classes  those that are known, by which a folder is read
     """
-    own = _collection.documents(Path(data), encoding, classes) if isinstance(data, str | Path) else None
+    own = _collection.documents(data, encoding, classes)
     frame = read_frame(data, encoding=encoding) if own is None else own
     if own is not None:  # it goes by whatever names the columns had in training
         names = {TEXT: layout.source[0], CLASS: layout.target} | ({FILE: layout.id} if layout.id else {})

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import narwhals as nw
 
@@ -26,9 +27,10 @@ from saiki.readers._files import check_file
 #: columns of the table: where a document stands in a folder, what it says, its class
 FILE, TEXT, CLASS = "file", "text", "y"
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-#: what unpacking a damaged or locked archive raises
-BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, shutil.ReadError,
-          RuntimeError, NotImplementedError)  # fmt: skip
+#: what unpacking a damaged archive raises
+DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, shutil.ReadError)
+#: and what zipfile raises for a password, and for a way of packing that it does not know
+LOCKED = (RuntimeError, NotImplementedError)
 
 
 def is_collection(path: Path) -> bool:
@@ -49,7 +51,7 @@ def unpacked(path: Path) -> Iterator[Path]:
             else:
                 with tarfile.open(path) as file:
                     file.extractall(folder, filter="data")
-        except BROKEN as error:
+        except (*DAMAGED, *LOCKED) as error:
             told = str(error).splitlines()[0][:120].replace(folder, str(path)) if str(error) else type(error).__name__
             raise DataError(
                 f"{path}: not a readable archive ({told}); fetch it again, or unpack it and give the folder"
@@ -60,11 +62,14 @@ def unpacked(path: Path) -> Iterator[Path]:
             raise DataError(str(error).replace(folder, str(path))) from error
 
 
-def documents(path: Path, encoding: str | None = None, classes: Collection[str] | None = None) -> nw.DataFrame | None:
-    """Documents as columns `text` and, where there are classes, `y`, of a folder also `file`; None for what is a table.
+def documents(source: Any, encoding: str | None = None, classes: Collection[str] | None = None) -> nw.DataFrame | None:
+    """Documents as columns `text` and, where there are classes, `y`, of a folder also `file`; None for files and frames of tables.
 
     classes  those that are known; None where they are to be learned
     """
+    if not isinstance(source, str | Path):
+        return None
+    path = Path(source)
     if is_collection(path):
         return _of_folder(path, encoding, classes)
     name = path.name.lower()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,7 @@ class ClassifyTask(LabelTask):
         if not isinstance(data, np.ndarray):
             from saiki.data.texts import text_column
 
-            own = _collection.documents(Path(data), options.encoding) if isinstance(data, str | Path) else None
+            own = _collection.documents(data, options.encoding)
             data = read_frame(data, encoding=options.encoding) if own is None else _as_asked(own, columns)
             if (column := text_column(data, columns)) is not None:
                 return _of_documents(options).fit_documents(options, data, column, columns)
