@@ -594,6 +594,25 @@ def test_history_and_truth_may_write_their_times_differently(tmp_path):
         assert found.scores["saiki"]["mae"] == pytest.approx(expected)
     with pytest.raises(DataError, match="the history has dates or times, the data integers"):
         model.evaluate(new.with_columns(ds=pl.int_range(24)), history=old)
+    bare = new.with_columns(pl.col("ds").dt.replace_time_zone(None))
+    with pytest.raises(DataError, match="the history has a time zone, the data none"):
+        model.evaluate(bare, history=old)
+    with pytest.raises(DataError, match="without a time zone; expected times as in the rows before it"):
+        model.stream(history=old).push(bare.row(0, named=True))
+
+
+def test_rows_ahead_in_the_history_take_their_values_from_the_truth(table):
+    """A history that tells the columns known ahead, as `predict` needs it, beside a truth that repeats those rows."""
+    told = table.with_columns(x=pl.col("y").round(1))
+    model = saiki.train("forecast", told.filter(pl.col("ds") < 144), future=["x"], season=12, **QUICK)
+    truth = told.filter(pl.col("ds") >= 144)
+    ahead = told.with_columns(pl.when(pl.col("ds") < 144).then(pl.col("y")).alias("y"))
+    expected = model.evaluate(truth, history=told.filter(pl.col("ds") < 144)).scores
+    assert model.evaluate(truth, history=ahead).scores == expected
+    assert model.evaluate(told, history=ahead).scores == expected
+    other = told.with_columns(pl.when(pl.col("ds") == 50).then(1e3).otherwise(pl.col("y")).alias("y"))
+    with pytest.raises(DataError, match=r"different values at ds 50 of series .* \(\d+ such rows\)"):
+        model.evaluate(other, history=ahead)
 
 
 def test_values_on_every_second_step_are_told():

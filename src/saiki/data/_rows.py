@@ -55,17 +55,20 @@ def ranges(first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.arange(total) + np.repeat(first - (ends - lengths), lengths)
 
 
-def sorted_rows(table: dict[str, pl.Series], roles: Roles, known_step: bool = False, counted: bool = False) -> Rows:
+def sorted_rows(
+    table: dict[str, pl.Series], roles: Roles, known_step: bool = False, counted: bool = False, midnights: bool = True
+) -> Rows:
     """The rows in order of id and time; DataError for duplicates, and where no series has two rows to tell the step.
 
-    counted  integers are counts, even where they read as dates
+    counted    integers are counts, even where they read as dates
+    midnights  as `saiki.data.clock.times` takes it
     """
     size = len(next(iter(table.values())))
     ids, code = identities(table[roles.id]) if roles.id else (np.array([""], object), np.zeros(size, np.int64))
     if roles.time is None:
         moment, clock = np.arange(size), Clock("rows")
     else:
-        moment, clock = times(table[roles.time], counted=counted)
+        moment, clock = times(table[roles.time], midnights, counted)
     order = np.arange(size)
     ahead = (code[1:] > code[:-1]) | ((code[1:] == code[:-1]) & (moment[1:] >= moment[:-1]))
     if not ahead.all():

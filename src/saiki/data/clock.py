@@ -34,6 +34,11 @@ class Clock:
     wall: bool = False
     form: str = ""
 
+    @property
+    def absolute(self) -> bool:
+        """Whether times are moments of a time zone; days of a local clock are the same days without one."""
+        return self.zone is not None and not self.wall
+
 
 def times(series: pl.Series, midnights: bool = True, counted: bool = False) -> tuple[np.ndarray, Clock]:
     """A time column as datetime64[us] or int64; DataError if it holds no times or misses some.

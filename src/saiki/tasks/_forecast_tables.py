@@ -14,6 +14,7 @@ from saiki.data.clock import times
 from saiki.data.frames import native
 from saiki.data.frequency import Frequency, infer
 from saiki.data.panel import Panel
+from saiki.data.roles import Roles
 from saiki.errors import DataError, SaikiWarning
 from saiki.readers import read_frame
 
@@ -137,18 +138,43 @@ def _split_at(whole: Panel, lengths: np.ndarray) -> tuple[Panel, Panel]:
 def _joined(before: Any, after: Any, past: Panel) -> Any:
     """The rows of both tables, with the columns that have a role, each row once; `past` is what the history was read as."""
     roles, counted = past.roles, past.frequency.unit == "integer"
-    frames, kinds = [], []
+    frames, kinds, zoned = [], [], []
     for number, frame in enumerate((before, after)):
         table: Any = native(pl.DataFrame({n: frame[n].to_list() for n in frame.columns if n in roles.columns}))
         if roles.time in table.columns:  # each file may write its times in a way of its own
-            moments = pl.Series(roles.time, times(table[roles.time], counted=counted)[0])
-            table, kinds = table.with_columns(moments), [*kinds, moments.dtype]
+            found, clock = times(table[roles.time], counted=counted)
+            moments = pl.Series(roles.time, found)
+            table, kinds, zoned = table.with_columns(moments), [*kinds, moments.dtype], [*zoned, clock.absolute]
         frames.append(table.with_columns(pl.lit(number).alias(FROM)))
     if len(set(kinds)) > 1:
         words = ["integers" if kind == pl.Int64 else "dates or times" for kind in kinds]
         raise DataError(
             f"time column {roles.time!r}: the history has {words[0]}, the data {words[1]}; expected one kind"
         )
-    both = pl.concat(frames, how="diagonal_relaxed")
-    again = pl.col(FROM).min().over([n for n in both.columns if n != FROM]) < pl.col(FROM)
-    return both.filter(~again).drop(FROM)
+    if len(set(zoned)) > 1:
+        words = ["a time zone" if zone else "none" for zone in zoned]
+        raise DataError(
+            f"time column {roles.time!r}: the history has {words[0]}, the data {words[1]}; expected one kind"
+        )
+    return _once(pl.concat(frames, how="diagonal_relaxed"), roles).drop(FROM)
+
+
+def _once(both: pl.DataFrame, roles: Roles) -> pl.DataFrame:
+    """Rows that both tables have, once: what the history knows, and what the data add to it, such as the target of a row ahead."""
+    if roles.time not in both.columns:
+        return both
+    keys = [name for name in (roles.id, roles.time) if name in both.columns]
+    shared = pl.col(FROM).n_unique().over(keys) > 1
+    if not both.select(shared.any()).item():
+        return both
+    values = [name for name in both.columns if name not in (*keys, FROM)]
+    both = both.with_columns(pl.col(n).fill_nan(None) for n in values if both[n].dtype.is_float())
+    told = [pl.col(n).drop_nulls().n_unique().over(keys) > 1 for n in roles.target if n in values]
+    if told and len(other := both.filter(shared & pl.any_horizontal(told))):
+        which = f" of series {str(other[roles.id][0])!r}" if roles.id in keys else ""
+        raise DataError(
+            f"the history and the data have different values at {roles.time} {other[roles.time][0]}{which} "
+            f"({other.select(keys).n_unique()} such rows); expected the data to go on from the history, or to repeat it as it is"
+        )
+    merged = [pl.when(shared).then(pl.col(n).drop_nulls().first().over(keys)).otherwise(pl.col(n)).alias(n) for n in values]
+    return both.with_columns(merged).filter(~shared | (pl.col(FROM) == 0))

@@ -56,6 +56,7 @@ class ForecastStream:
         #: rows that are kept of each id
         self.memory = max(task.plan.history, task.theta.memory if task.theta.share else 0)
         self._ids: dict[str, _Rows] = {}
+        self._zoned: bool | None = None  # whether times so far were moments of a time zone
 
     def begin(self, history: Any) -> None:
         """Start after the rows of a table, as if each of them had been pushed; it costs no forecasts. Once, before any row.
@@ -68,12 +69,14 @@ class ForecastStream:
         frequency, roles = self.task.read(frame).frequency, self.task.roles
         names = [n for n in roles.columns if n not in (roles.id, roles.time)]
         table = {name: as_polars(frame[name]) for name in roles.columns}
-        rows = sorted_rows(table, roles, known_step=True, counted=frequency.unit == "integer")
+        days, counted = self.task.frequency.days, frequency.unit == "integer"
+        rows = sorted_rows(table, roles, known_step=True, counted=counted, midnights=days)
         texts = self.task.codec.past.categorical + self.task.codec.static.categorical
         told = {
             n: table[n].cast(pl.String).to_list() if n in texts else numbers(table[n], "covariate").tolist()
             for n in names
         }
+        self._zoned = rows.clock.absolute
         starts = np.repeat(rows.starts, rows.lengths)
         steps, exact = self.task.frequency.grid(rows.times, rows.times[starts])
         ids = [plain(id) for id in rows.ids] if roles.id else [None]
@@ -106,7 +109,7 @@ class ForecastStream:
             )
         held = self._grown(self._ids.get(_key(key)) or _Rows(deque(maxlen=self.memory)), key, time, values)
         found = self._forecast(key, held, written)
-        self._ids[_key(key)] = held
+        self._ids[_key(key)], self._zoned = held, written.absolute
         return found
 
     def _read(self, row: Mapping[str, Any]) -> tuple[Any, dict[str, Any], Clock]:
@@ -130,6 +133,11 @@ class ForecastStream:
         if not frequency.fits(times):
             kind = "an integer" if frequency.unit == "integer" else "a date or a time"
             raise DataError(f"{roles.time!r} is {row[roles.time]!r}; expected {kind}, as in training")
+        if self._zoned not in (None, written.absolute):
+            raise DataError(
+                f"{roles.time!r} is {row[roles.time]!r}, {'with' if written.absolute else 'without'} a time zone; "
+                "expected times as in the rows before it"
+            )
         return times[0], values, written
 
     def _grown(self, held: _Rows, key: Any, time: Any, values: dict[str, Any]) -> _Rows:
