@@ -154,6 +154,18 @@ def test_seed_and_state_dict_round_trip():
     assert np.array_equal(one.predict(x), other.predict(x))
 
 
+def test_a_state_builds_a_new_network_and_precision_stays():
+    x = np.sin(np.arange(600) / 9)
+    fitted = EchoStateNetwork(units=30, seed=1).fit(x[:-1], x[1:])
+    expected = fitted.predict(x)
+    holder = torch.nn.Sequential(torch.nn.Linear(1, 1), EchoStateNetwork(units=30, seed=2))
+    holder.load_state_dict(torch.nn.Sequential(torch.nn.Linear(1, 1), fitted).state_dict())
+    assert np.array_equal(holder[1].predict(x), expected)
+    holder.half().float()
+    assert np.array_equal(holder[1].predict(x), expected)
+    assert holder[0].weight.dtype == torch.float32
+
+
 def test_errors_are_one_line():
     x = waves()
     with pytest.raises(SaikiError, match="learned nothing"):

@@ -102,15 +102,17 @@ class TextCodec:
             return ("<unknown>", "<end>")[number]
         return self.decode([number])
 
-    def unknown(self, text: str) -> list[str]:
-        """The units of a text that the codec does not know, in order."""
+    def pieces(self, text: str) -> list[str]:
+        """The units of a text as they stand there, one for each number of `encode`."""
         text = self.clean(text)
         if self.tokenizer:
-            found = self._tokenizer.encode(text, add_special_tokens=False)
-            places = [place for place, number in zip(found.offsets, found.ids, strict=True) if number == self._foreign]
-            return list(dict.fromkeys(text[start:end] for start, end in places))
-        units = text if self.units == "characters" else words(text, self.split, self.spaces)
-        return [unit for unit in dict.fromkeys(units) if unit not in self._places]
+            return [text[start:end] for start, end in self._tokenizer.encode(text, add_special_tokens=False).offsets]
+        return list(text) if self.units == "characters" else list(words(text, self.split, self.spaces))
+
+    def unknown(self, text: str) -> list[str]:
+        """The units of a text that the codec does not know, in order."""
+        pieces = zip(self.pieces(text), self.encode(text), strict=True)
+        return list(dict.fromkeys(piece for piece, number in pieces if number == UNKNOWN))
 
     def describe(self) -> str:
         """`65 characters`"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Integral
 from typing import Any, cast
 
@@ -310,6 +310,22 @@ class EchoStateNetwork(nn.Module):
             step = int(bad.any(1).nonzero()[0])
             raise DataError(f"{name}: got {numbers[step][bad[step]][0].item()} at step {step}; expected finite numbers")
         return numbers
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> EchoStateNetwork:
+        """To another device, as asked; float64 it stays, whatever a module that holds it becomes."""
+
+        def placed(values: Tensor) -> Tensor:
+            found = fn(values)
+            return found if found.dtype == values.dtype else values.to(found.device)
+
+        return super()._apply(placed, recurse)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """A network without reservoirs takes the numbers of inputs and outputs from the state of one that was fitted."""
+        first, readout = state_dict.get(f"{prefix}cells.0.weight_ih"), state_dict.get(f"{prefix}_extra_state")
+        if not len(self.cells) and first is not None and readout:
+            self.build(first.shape[1], readout["weight"].shape[1])
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def get_extra_state(self) -> dict[str, Any]:
         s = self.solution

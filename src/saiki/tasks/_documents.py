@@ -130,6 +130,10 @@ class DocumentTask(ClassifyTask):
         """What is cut into units on its own: sentences, or the whole text."""
         return sentences(text) if self.options.hierarchical else [text]
 
+    def units(self, text: str) -> list[str]:
+        """What the network reads of a text, as it stands there."""
+        return [piece for part in self.parts(text) for piece in self.text.pieces(part)][-MOST_UNITS:]
+
     def _by_sentence(self, text: str) -> np.ndarray:
         """Units of a text, and the number of the sentence of each: `[units, 2]`. Sentences that are too long are cut."""
         found: list[np.ndarray] = []
@@ -200,11 +204,12 @@ class DocumentTask(ClassifyTask):
                 "show attention", f"it pools by {' and '.join(self.plan.pooling)}; train with --pooling attention"
             )
         network.eval()
-        encoded, found = self._encode(data if isinstance(data, Documents) else self.read(data)), []
-        for row in range(len(encoded)):
-            batch, units = encoded.batch(np.array([row])), encoded.steps[row][:, 0]
+        given: Documents = data if isinstance(data, Documents) else self.read(data)
+        encoded, found = self._encode(given), []
+        for row, text in enumerate(given.texts):
+            batch, units = encoded.batch(np.array([row])), self.units(text)
             looks = [member.looks(batch)[0] for member in network.members] if len(units) else [torch.zeros(0)]
-            found.append(([self.text.name(int(unit)) for unit in units], torch.stack(looks).mean(0).numpy()))
+            found.append((units, torch.stack(looks).mean(0).numpy()))
         return found
 
     def _looked_at(self, network: Any, data: Documents) -> Table:

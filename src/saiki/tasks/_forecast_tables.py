@@ -176,5 +176,7 @@ def _once(both: pl.DataFrame, roles: Roles) -> pl.DataFrame:
             f"the history and the data have different values at {roles.time} {other[roles.time][0]}{which} "
             f"({other.select(keys).n_unique()} such rows); expected the data to go on from the history, or to repeat it as it is"
         )
-    merged = [pl.when(shared).then(pl.col(n).drop_nulls().first().over(keys)).otherwise(pl.col(n)).alias(n) for n in values]
+    merged = [
+        pl.when(shared).then(pl.col(n).drop_nulls().first().over(keys)).otherwise(pl.col(n)).alias(n) for n in values
+    ]
     return both.with_columns(merged).filter(~shared | (pl.col(FROM) == 0))

@@ -11,7 +11,7 @@ import torch
 
 from saiki.data.documents import text_parts
 from saiki.data.ngrams import frequent, longest_of
-from saiki.data.tokens import Tokens, cut, length, together, tokens
+from saiki.data.tokens import Part, Tokens, cut, length, together, tokens
 from saiki.errors import DataError, ModelError, OptionError
 from saiki.modalities import text as modality
 from saiki.modalities._vectors import load as load_vectors
@@ -151,9 +151,10 @@ class GenerateTask(Task):
 
     def read(self, data: Any) -> Tokens:
         """A text as units, read as the training text was."""
-        options = self.options
-        parts = text_parts(data, self.source["column"], options.documents, options.encoding)
-        return tokens(parts, self.codec)
+        return tokens(self._parts(data), self.codec)
+
+    def _parts(self, data: Any) -> Iterator[Part]:
+        return text_parts(data, self.source["column"], self.options.documents, self.options.encoding)
 
     # The network and its training.
 
@@ -297,12 +298,15 @@ class GenerateTask(Task):
         return told if note is None else _noted(told, note)
 
     def surprise(self, network: Any, data: Any) -> Iterator[tuple[str, float]]:
-        """Every unit of a text and its surprise in nats."""
-        text = self.read(data)
-        found = self.surprises(network, text, lines=1)
-        yield from (
-            (self.codec.name(unit), float(nats)) for unit, nats in zip(text.values.tolist(), found, strict=True)
-        )
+        """Every unit of a text as it stands there, and its surprise in nats."""
+        found = self.surprises(network, self.read(data), lines=1)
+        yield from zip(self._pieces(data), map(float, found), strict=True)
+
+    def _pieces(self, data: Any) -> Iterator[str]:
+        for text, ends in self._parts(data):
+            yield from self.codec.pieces(text)
+            if ends:
+                yield self.codec.name(END)
 
     def validation(self, network: Any, valid: Any = None) -> Evaluation | None:
         text = self.held if valid is None else self.read(valid)
@@ -330,8 +334,7 @@ class GenerateTask(Task):
         if path is None or not Path(path).exists():
             return None
         try:
-            parts = text_parts(path, self.source["column"], self.options.documents, self.options.encoding)
-            found = tokens(cut(parts, 0, self.source["characters"]), self.codec)
+            found = tokens(cut(self._parts(path), 0, self.source["characters"]), self.codec)
         except DataError:
             return None
         return found if found.fingerprint == self.source["fingerprint"] else None

@@ -8,13 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saiki.modalities._words import words
 from saiki.tasks._evaluation import Passage
 from saiki.tasks._insight import POINTS
 
 if TYPE_CHECKING:
     from saiki.data.texts import Documents
-    from saiki.modalities.text import TextCodec
     from saiki.network.reader import TextLabeller, TextLabellers
     from saiki.tasks._documents import DocumentTask
 
@@ -32,8 +30,7 @@ def passages(task: DocumentTask, network: TextLabellers, data: Documents) -> lis
             network, encoded.batch(np.array([row])), int(task.likeliest(network, some.select([row]))[0])
         ).numpy()
         says = f"{some.ids[row]}: answered {answered[row]}, in truth {_truth(some, row)}"
-        shown = [piece for part in task.parts(some.texts[row]) for piece in pieces(task.text, part)]
-        shown = [piece.replace("\n", "↵") for piece in shown[len(shown) - len(moved) :]]
+        shown = [piece.replace("\n", "↵") for piece in task.units(some.texts[row])]
         most = max(float(np.abs(moved).max(initial=0)), 1e-9)
         found.append(Passage(says, shown, (moved / most).tolist(), " " if task.text.units == "words" else ""))
     return found
@@ -66,18 +63,9 @@ def contributions(
     return total
 
 
-def pieces(codec: TextCodec, text: str) -> list[str]:
-    """The units of a text as they stand in it, unknown ones too."""
-    if codec.tokenizer:
-        return [codec.name(int(unit)) for unit in codec.encode(text)]
-    clean = codec.clean(text)
-    return list(clean) if codec.units == "characters" else words(clean, codec.split, codec.spaces)
-
-
 def _truth(data: Documents, row: int) -> Any:
+    """The answer of a document; of a set of labels all of them."""
     answer = None if data.answers is None else data.answers[row]
-    return (
-        answer
-        if isinstance(answer, str | int | float | bool)
-        else ", ".join(map(str, () if answer is None else answer))
-    )
+    if isinstance(answer, str | int | float | bool):
+        return answer
+    return ", ".join(map(str, () if answer is None else answer))

@@ -239,7 +239,7 @@ class TranslateTask(Task):
         for text in self.read(data, both=False).source:
             row = _encoded(self.source, text)
             said = self._together(network, [row])[0]
-            names = [self.source.name(int(n)) for n in row], [self.target.name(n) for n in said]
+            names = self.source.pieces(_spaced(self.source, text)), [self.target.name(n) for n in said]
             found.append((*names, self._weights(network, row, said).numpy() if said else np.zeros((0, len(row)))))
         return found
 
@@ -362,8 +362,13 @@ def _fitted(options: Translate, texts: list[str]) -> TextCodec:
 
 
 def _encoded(codec: TextCodec, text: str) -> np.ndarray:
-    """Units of a text; a space in front makes its first word a word like any other."""
-    return codec.encode(text if codec.units == "characters" else f" {text.strip()}")
+    """Units of a text."""
+    return codec.encode(_spaced(codec, text))
+
+
+def _spaced(codec: TextCodec, text: str) -> str:
+    """A space in front makes the first word of a text a word like any other."""
+    return text if codec.units == "characters" else f" {text.strip()}"
 
 
 def _fingerprint(texts: Pairs) -> str:

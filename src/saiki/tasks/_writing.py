@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from saiki.decoding.beam import Candidate, beam
 from saiki.decoding.sampling import Sampling, draw, probabilities
@@ -23,13 +23,18 @@ NAMED = 5
 MOST_TEXTS = 10_000
 
 
+def _listed(stop: Any) -> Any:
+    """One text is a list of it."""
+    return (stop,) if isinstance(stop, str) else stop
+
+
 class Writing(Sampling):
     """How text is written. Drawn unit by unit, unless `beam` or `candidates` asks for the most probable text as a whole."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     length: int = Field(500, ge=0, description="Units to write at most.")
-    stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+    stop: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed)] = Field(
         (), description="Text at which writing stops, and that is left out."
     )
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of what is drawn.")
