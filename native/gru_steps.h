@@ -15,7 +15,6 @@ template <class T> struct GruSteps {
   static void forward(const StepRows<T>& s) { s.call.before ? forward_before(s) : forward_after(s); }
   static void backward(const StepRows<T>& s) { s.call.before ? backward_before(s) : backward_after(s); }
 
- private:
   static void forward_after(const StepRows<T>& s) {
     const long w = s.call.width;
     s.recur(0, 0);

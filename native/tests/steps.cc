@@ -179,6 +179,7 @@ int main() {
       {"sru", 3, {}, {2}, false, false, false, false, 0, true},
       {"lru", 2, {}, {1, 1}},
       {"mingru", 2, {}, {}},
+      {"gru_d", 4, {{2, 0}, {1, 2}}, {}},
   };
   const std::vector<std::vector<int64_t>> batches = {{1}, {4, 4, 4, 4, 4}, {6, 6, 3, 1, 0, 0}};
   int solved = 0;

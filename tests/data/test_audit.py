@@ -36,6 +36,25 @@ def test_a_shifted_copy_of_the_target(role, lag):
     assert f"--{role} column 'x' is the target" in found
 
 
+def test_tomorrow_is_found_in_smooth_series_and_in_prices():
+    steps = np.arange(400)
+    for seed in range(5):
+        walk = 100 + np.random.default_rng(seed).normal(size=400).cumsum()
+        for y in (walk, 0.01 * steps**1.5 + np.sin(steps / 40) + 1e-3 * walk):
+            frame = pl.DataFrame({"unique_id": 1, "ds": steps, "y": y}).with_columns(x=pl.col("y").shift(-1))
+            (found,) = audit_panel(panel(frame, past=["x"]), 5)
+            assert "1 steps later" in found
+
+
+def test_a_plan_near_the_truth_of_stores_of_all_sizes_is_none():
+    rng = np.random.default_rng(0)
+    level = np.repeat(10.0 ** rng.uniform(0, 4, 30), 60)
+    y = level * (1 + 0.05 * rng.normal(size=1800))
+    frame = pl.DataFrame({"unique_id": np.repeat(np.arange(30), 60), "ds": np.tile(np.arange(60), 30), "y": y})
+    planned = frame.with_columns(x=pl.Series(y * (1 + 0.02 * rng.normal(size=1800))))
+    assert audit_panel(panel(planned, future=["x"]), 5) == []
+
+
 def test_a_duplicated_series():
     frame = table()
     copy = frame.filter(pl.col("unique_id") == 1).with_columns(unique_id=pl.lit(9, pl.Int64))

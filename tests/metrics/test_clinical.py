@@ -78,3 +78,11 @@ def test_false_alarms_within_a_horizon_are_one():
 def test_what_is_no_event(text):
     with pytest.raises(OptionError, match="expected below:NUMBER or above:NUMBER"):
         Event.parse(text)
+
+
+def test_alarms_where_the_truth_is_missing_count_for_nothing():
+    truth = np.array([[np.nan, np.nan, 100.0]])
+    origins = Origins(np.zeros(1, int), np.ones(1, int), np.array([90.0]), truth)
+    quiet = _events.score(Event("below", 70), origins, np.array([[60.0, 60.0, 100.0]]))
+    assert (quiet["false_alarms"], quiet["steps"]) == (0, 1)
+    assert _events.score(Event("below", 70), origins, np.array([[100.0, 100.0, 60.0]]))["false_alarms"] == 1

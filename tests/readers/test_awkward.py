@@ -162,3 +162,49 @@ def test_labelled_lines_without_a_header(tmp_path):
 def test_a_header_whose_names_are_among_the_values_is_a_header(tmp_path, body):
     (tmp_path / "a.csv").write_text("word,tag\n" + body)
     assert read_frame(tmp_path / "a.csv").columns == ["word", "tag"]
+
+
+def test_zeros_in_front_count_wherever_they_stand(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("store,y\n" + "12345,1.25\n" * 10_000 + "01234,2.5\n")
+    assert read_frame(path)["store"].to_list()[-2:] == ["12345", "01234"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (["903", "1,054", "1,108"], ["903", "1,054", "1,108"]),  # thousands, or three decimals: not guessed
+        (["0,5", "1,25", "3"], [0.5, 1.25, 3.0]),
+        (["0,532", "1,054", "2,000"], [0.532, 1.054, 2.0]),
+    ],
+)
+def test_commas_in_numbers_are_decimal_only_where_they_must_be(tmp_path, fields, expected):
+    (tmp_path / "t.tsv").write_text("n\ty\n" + "".join(f"{k}\t{field}\n" for k, field in enumerate(fields)))
+    assert read_frame(tmp_path / "t.tsv")["y"].to_list() == expected
+
+
+def test_a_comma_in_one_column_does_not_change_the_points_of_another(tmp_path):
+    (tmp_path / "t.tsv").write_text("labels\ty\n1,2\t0.5\n2,3\t1.5\n")
+    frame = read_frame(tmp_path / "t.tsv")
+    assert frame["labels"].to_list() == ["1,2", "2,3"]
+    assert frame["y"].to_list() == [0.5, 1.5]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["15.01.2024 10:00:30", "01/15/2024 10:00:30", "01/15/2024 10:00:30 AM", "2024-01-15 10:00:30"],
+)
+def test_times_with_seconds(tmp_path, text):
+    (tmp_path / "t.csv").write_text(f"ds,y\n{text},1\n{text.replace(':30', ':31')},2\n")
+    assert str(read_frame(tmp_path / "t.csv")["ds"][0]) == "2024-01-15 10:00:30"
+
+
+@pytest.mark.parametrize("text", ["15-Jan-2024", "15 Jan 2024", "2024.01.15", "Jan 15, 2024"])
+def test_days_in_other_forms(tmp_path, text):
+    (tmp_path / "t.tsv").write_text(f"ds\ty\n{text}\t1\n{text.replace('15', '16')}\t2\n")
+    assert [str(t)[:10] for t in read_frame(tmp_path / "t.tsv")["ds"].to_list()] == ["2024-01-15", "2024-01-16"]
+
+
+def test_an_offset_in_hours_alone(tmp_path):
+    (tmp_path / "t.csv").write_text("ds,y\n2024-01-15 10:00:00+01,1\n2024-01-15 11:00:00+01,2\n")
+    assert str(read_frame(tmp_path / "t.csv")["ds"][0]) == "2024-01-15 10:00:00+01:00"

@@ -78,8 +78,11 @@ def test_documents_come_from_lines_folders_columns_and_lists(tmp_path):
     assert list(text_parts(["p", "q"])) == [("p", True), ("q", True)]
     with pytest.raises(DataError, match="no column called 'txt'; did you mean 'text'"):
         list(text_parts(tmp_path / "c.csv", "txt"))
+    (tmp_path / "c.jsonl").write_text('{"n": 1}\n')
     with pytest.raises(DataError, match="is 1; expected text"):
-        list(text_parts(tmp_path / "c.csv", "n"))
+        list(text_parts(tmp_path / "c.jsonl", "n"))
+    (tmp_path / "words.csv").write_text("text,n\nNone,1\n?,2\n7,x\n,3\n")
+    assert list(text_parts(tmp_path / "words.csv")) == [("None", True), ("?", True), ("7", True)]
     with pytest.raises(DataError, match="the data is a int"):
         list(text_parts(3))
 

@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 from hypothesis import given
 
+from saiki.data.clock import unclock
+from saiki.data.panel import panel
 from saiki.readers import parse_times
 
 
@@ -86,3 +88,10 @@ def test_day_and_month_are_told_apart_by_the_column():
 def test_iso_text_is_read_back(times):
     text = pl.Series([t.strftime("%Y-%m-%dT%H:%M:%S.%f") for t in times])
     assert parse_times(text).to_list() == times
+
+
+def test_weeks_as_whole_numbers_go_over_the_year():
+    weeks = pl.DataFrame({"ds": [202050, 202051, 202052, 202053, 202101, 202102], "y": range(6)})
+    read = panel(weeks)
+    assert read.frequency.name == "W-MON" or read.frequency.name.startswith("W")
+    assert unclock(read.future_times(2)[0], read.clock, "ds").to_list() == [202103, 202104]

@@ -73,6 +73,20 @@ def test_a_column_of_text_is_told_from_series():
     assert text_column(numbers, {"source": "x"}) is None
 
 
+def test_numbers_of_rows_do_not_hide_texts_and_several_columns_are_asked_about():
+    frame = planted(0, 40).rename({"review": "text", "label": "y"})
+    for name in ("id", "", "row"):
+        assert text_column(read_frame(frame.with_row_index(name)), {}) == "text"
+    ids = frame.with_columns(unique_id=pl.int_range(40).cast(pl.String))
+    assert text_column(read_frame(ids), {}) == "text"
+    with pytest.raises(DataError, match=r"2 columns of text \(text, title\); name what is to be read with --source"):
+        text_column(read_frame(frame.with_columns(title=pl.col("text"))), {})
+    with pytest.raises(DataError, match=r"1 column of text \(text\) beside 1 of numbers .* --source text"):
+        text_column(read_frame(frame.with_columns(likes=pl.int_range(40) % 7)), {})
+    named = frame.with_columns(likes=pl.int_range(40) % 7, text=pl.lit("shop ") + pl.int_range(40).cast(pl.String))
+    assert text_column(read_frame(named), {}) is None  # names beside numbers: series
+
+
 def test_copies_in_training_and_validation_are_told():
     frame = planted(0, 30)
     model = saiki.train("classify", pl.concat([frame, frame]), source="review", target="label", steps=1, width=4)
@@ -92,7 +106,7 @@ def test_bad_documents_are_one_line(made):
         saiki.train("classify", frame, source="review", target="label", vocabulary=900, steps=1)
     with pytest.raises(OptionError, match="--augment changes series of numbers"):
         saiki.train("classify", frame, source="review", target="label", augment="noise", steps=1)
-    with pytest.raises(DataError, match="no series has an answer in column 'label' that training knows"):
+    with pytest.raises(DataError, match="none of the documents has an answer in column 'label' that training knows"):
         made[0].evaluate(frame.with_columns(label=pl.lit("sideways")))
     with pytest.raises(DataError, match="holds Int64; the model reads text there"):
         made[0].predict(pl.DataFrame({"review": [1]}))

@@ -318,5 +318,8 @@ def test_the_index_that_pandas_wrote_is_no_channel(table, tmp_path):
     table.with_row_index("").write_csv(tmp_path / "t.csv")
     model = saiki.train("classify", tmp_path / "t.csv", **QUICK)
     assert model.task.layout.source == ("a", "b")
-    named = labelled(table.with_row_index("Unnamed: 1").with_columns(pl.col("Unnamed: 1") + 1))  # counts from 1: data
-    assert "Unnamed: 1" in named.layout.source
+    numbered = table.with_row_index("row", offset=1)  # by whatever name
+    assert labelled(numbered).layout.source == ("a", "b")
+    assert labelled(numbered.with_columns(pl.col("row") * 2)).layout.source == ("row", "a", "b")
+    shuffled = numbered.rename({"row": "id"}).sample(fraction=1, shuffle=True, seed=1)
+    assert labelled(shuffled).layout.source == ("a", "b")

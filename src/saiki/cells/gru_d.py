@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from saiki.cells.base import RecurrentCell
-from saiki.shapes import Float
+from saiki.shapes import Float, Int
 
 
 class GRUDState(NamedTuple):
@@ -73,16 +73,63 @@ class GRUD(RecurrentCell):
     def advance(self, gates: Float[Tensor, "batch gates"], state: GRUDState) -> GRUDState:
         x, observed, gap = gates.split([self.features, self.features, 1], 1)
         since = gap + state.since
-        decay_x = torch.exp(-torch.relu(self.weight_decay_x * since + self.bias_decay_x))
-        decay_h = torch.exp(-torch.relu(nn.functional.linear(since, self.weight_decay_h, self.bias_decay_h)))
-        filled = self.usual + decay_x * (state.last - self.usual)
-        seen = self.see(torch.cat([observed * x + (1 - observed) * filled, observed], 1))
-        h = decay_h * state.h
+        filled = self._filled(x, observed, since, state.last)
+        decay = nn.functional.linear(since, self.weight_decay_h, self.bias_decay_h)
+        h = self.follow(self.see(torch.cat([filled, observed], 1)), decay, state.h)
+        return GRUDState(h, torch.where(observed > 0, x, state.last), since * (1 - observed))
+
+    def _filled(self, x: Tensor, observed: Tensor, since: Tensor, last: Tensor) -> Tensor:
+        """x, and where it is missing what lies between the last value seen and the usual one."""
+        decay = torch.exp(-torch.relu(self.weight_decay_x * since + self.bias_decay_x))
+        return observed * x + (1 - observed) * (self.usual + decay * (last - self.usual))
+
+    def follow(self, seen: Float[Tensor, "batch gates"], decay: Float[Tensor, "batch width"], h: Tensor) -> Tensor:
+        """h after a step, of the gates of its input and what its decay is made of."""
+        h = torch.exp(-torch.relu(decay)) * h
         both, new = slice(0, 2 * self.width), slice(2 * self.width, None)
         r, z = torch.sigmoid(seen[:, both] + self.recur(h, both)).chunk(2, 1)
         n = torch.tanh(seen[:, new] + self.recur(r * h, new))
-        last = torch.where(observed > 0, x, state.last)
-        return GRUDState(h + z * (n - h), last, since * (1 - observed))
+        return h + z * (n - h)
+
+    def read(
+        self,
+        x: Float[Tensor, "steps features"],
+        counts: Int[Tensor, "time"],
+        state: GRUDState,
+        reverse: bool,
+        observed: Tensor,
+        gap: Tensor,
+    ) -> tuple[Float[Tensor, "steps more"], GRUDState]:
+        """x̂, m and δ of all steps of a packed batch, `[steps, 3 · features]`, which do not depend on h; and the state after them,
+        with the h of before."""
+        observed = observed.to(x.dtype).expand_as(x)
+        x, gap = torch.where(observed == 0, 0, x), gap.to(torch.float64).expand(len(x), 1)
+        batch, times = len(state.h), torch.repeat_interleave(torch.arange(len(counts)), counts)
+        lengths = (torch.arange(batch)[:, None] < counts).sum(1)
+        row = torch.arange(len(x)) - (counts.cumsum(0) - counts)[times]
+        step = lengths[row] - times if reverse else times + 1  # of its row; 0 is what was before
+        place, end = ((at * batch + of).to(x.device) for at, of in ((step, row), (lengths, torch.arange(batch))))
+
+        def laid(of: Tensor) -> Tensor:
+            """As `[1 + time, batch, …]`, zero where there is no step."""
+            return (
+                of.new_zeros((1 + len(counts)) * batch, of.shape[1]).index_copy(0, place, of).unflatten(0, (-1, batch))
+            )
+
+        def taken(grid: Tensor, at: Tensor) -> Tensor:
+            return grid.flatten(0, 1).index_select(0, at)
+
+        latest = (
+            laid((observed > 0) * step.to(x.device)[:, None]).cummax(0).values
+        )  # the step in which each was seen last
+        earlier, clock = latest.roll(1, 0), laid(gap).cumsum(0).expand(-1, -1, self.features)
+        values = torch.cat([state.last[None], laid(x)[1:]])
+        began = torch.cat([-state.since.double()[None], clock[1:]])  # the clock when a feature was seen
+        since = taken(clock - began.gather(0, earlier), place).to(x.dtype)
+        filled = self._filled(x, observed, since, taken(values.gather(0, earlier), place))
+        after = taken(clock - began.gather(0, latest), end).to(x.dtype)
+        last = taken(values.gather(0, latest), end)
+        return torch.cat([filled, observed, since], 1), state._replace(last=last, since=after)
 
     def hold(self, new: GRUDState, old: GRUDState, share: Float[Tensor, "batch zones"]) -> GRUDState:
         return new._replace(h=new.h + share * (old.h - new.h))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def assemble(frame: Any, roles: Roles | tuple, freq: str | int | None, season: i
     rows, frequency, added, uneven = on_grid(rows, frequency)
     y = _targets(table, roles, rows)
     past, future, static = (covariates(table, names, len(frame)) for names in (roles.past, roles.future, roles.static))
-    static = static.take(_static_rows(static, rows, roles))
+    static = _statics(static, rows, roles)
     lengths, known = _known(y, rows, future)
     series = _series(rows, roles, y, lengths, known, past, future, static)
     starts = np.cumsum(series["lengths"]) - series["lengths"]
@@ -77,27 +78,31 @@ def _finite(values: np.ndarray, role: str, name: str, table: dict[str, pl.Series
     return np.where(np.abs(values) < SMALLEST, 0, values)
 
 
-def _static_rows(static: Columns, rows: Rows, roles: Roles) -> np.ndarray:
-    """The row that tells the static columns of each id; DataError if one of them changes within a series."""
-    if not static:
-        return rows.at[rows.starts]
-    table = static.take(rows.at)
-    seen = np.logical_and(~np.isnan(table.numbers).any(1), (table.codes >= 0).all(1))
-    best = np.where(seen, np.arange(len(seen)), len(seen))
-    first = np.minimum.reduceat(best, rows.starts)
-    first = np.where(first < len(seen), first, rows.starts)
-    reference = static.take(np.repeat(rows.at[first], rows.lengths))
-    differs = (table.numbers != reference.numbers) & ~np.isnan(table.numbers) & ~np.isnan(reference.numbers)
-    changed = (table.codes != reference.codes) & (table.codes >= 0) & (reference.codes >= 0)
-    for names, where in ((static.numeric, differs), (static.categorical, changed)):
-        for k, name in enumerate(names):
-            if where[:, k].any():
-                series = np.searchsorted(rows.starts, where[:, k].argmax(), side="right") - 1
-                raise DataError(
-                    f"static column {name!r} changes within {roles.id or 'the series'} {plain(rows.ids[series])!r}; "
-                    "expected one value per series; give a column that changes with --past or --future"
-                )
-    return rows.at[first]
+def _statics(static: Columns, rows: Rows, roles: Roles) -> Columns:
+    """The static columns of each id, each from the first row that tells it; DataError if one changes within a series."""
+    table, every = static.take(rows.at), np.arange(len(rows.at))
+
+    def told(values: np.ndarray, seen: np.ndarray, name: str) -> np.ndarray:
+        first = np.minimum.reduceat(np.where(seen, every, len(every)), rows.starts)
+        found = values[np.where(first < len(every), first, rows.starts)]
+        differs = seen & (values != np.repeat(found, rows.lengths))
+        if differs.any():
+            series = np.searchsorted(rows.starts, differs.argmax(), side="right") - 1
+            raise DataError(
+                f"static column {name!r} changes within {roles.id or 'the series'} {plain(rows.ids[series])!r}; "
+                "expected one value per series; give a column that changes with --past or --future"
+            )
+        return found
+
+    numbers, codes = (
+        np.empty((len(rows.ids), len(static.numeric))),
+        np.empty((len(rows.ids), len(static.categorical)), np.int32),
+    )
+    for k, name in enumerate(static.numeric):
+        numbers[:, k] = told(table.numbers[:, k], ~np.isnan(table.numbers[:, k]), name)
+    for k, name in enumerate(static.categorical):
+        codes[:, k] = told(table.codes[:, k], table.codes[:, k] >= 0, name)
+    return replace(static, numbers=numbers, codes=codes)
 
 
 def _known(y: np.ndarray, rows: Rows, future: Columns) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from saiki.data.clock import Clock
+from saiki.data.columns import Columns
 from saiki.data.frequency import Frequency, infer
 
 if TYPE_CHECKING:
@@ -50,8 +51,18 @@ def _time(panel: Panel) -> str:
 def _columns(panel: Panel) -> str:
     roles = panel.roles
     parts = [("id", roles.id), ("time", roles.time)]
-    parts += [(r, ", ".join(getattr(roles, r))) for r in ("target", "past", "future", "static")]
+    parts.append(("target", ", ".join(roles.target)))
+    parts += [
+        (r, ", ".join(_told(getattr(panel, r), n) for n in getattr(roles, r))) for r in ("past", "future", "static")
+    ]
     return "; ".join(f"{role} {names}" for role, names in parts if names)
+
+
+def _told(columns: Columns, name: str) -> str:
+    """A covariate, and of text how many different ones there are."""
+    if name not in columns.categorical:
+        return name
+    return f"{name} (text, {len(columns.values[columns.categorical.index(name)]):,} values)"
 
 
 def remarks(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 #: a correlation as high as this is a copy, whatever its unit
 COPY = 0.9995
-#: lags that are tried in both directions, and steps that are looked at, at most
-LAGS, STEPS = 60, 200_000
+#: lags that are tried in both directions, and steps and series that are looked at, at most
+LAGS, STEPS, SERIES = 60, 200_000, 300
 #: steps of a series below which being alike may be chance
 FEWEST = 8
 
@@ -27,11 +27,10 @@ def audit_panel(panel: Panel, horizon: int = 1) -> list[str]:
     found = _duplicates(
         panel.ids, [panel[k] for k in range(len(panel))], "with --holdout id one of them tells the other"
     )
-    y, steps = _recent(panel)
     reach = max(1, min(LAGS, horizon))
     for role, columns in (("past", panel.past), ("future", panel.future)):
-        rows = steps if role == "past" else _rows_of_future(panel)[steps]
-        for name, lag in _copies(columns, rows, y, panel, steps, reach):
+        rows = np.arange(len(panel.y)) if role == "past" else _rows_of_future(panel)
+        for name, lag in _copies(columns, rows, panel, reach):
             # a past column may repeat what was; a future one is told for the whole horizon, so also what lies less far back
             if lag > 0 or (role == "future" and lag > -horizon):
                 found.append(_copied(name, role, lag))
@@ -126,11 +125,11 @@ def _duplicates(ids: np.ndarray, rows: list[np.ndarray], advice: str) -> list[st
     return [f"LEAK: {len(pairs)} series repeat another one ({str(copy)!r} is {str(of)!r}); {advice}."]
 
 
-def _recent(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
-    """The targets, and which of their steps are looked at: the last ones of every series."""
-    each = max(4 * LAGS, STEPS // max(1, len(panel)))
-    kept = np.minimum(panel.lengths, each)
-    return panel.y, ranges(panel.starts + panel.lengths - kept, kept)
+def _recent(panel: Panel) -> np.ndarray:
+    """The steps that are looked at: the last ones of every series, or of some, evenly chosen."""
+    some = np.unique(np.linspace(0, len(panel) - 1, min(len(panel), SERIES)).astype(int))
+    kept = np.minimum(panel.lengths[some], max(4 * LAGS, STEPS // max(1, len(some))))
+    return ranges(panel.starts[some] + panel.lengths[some] - kept, kept)
 
 
 def _rows_of_future(panel: Panel) -> np.ndarray:
@@ -138,18 +137,29 @@ def _rows_of_future(panel: Panel) -> np.ndarray:
     return ranges(panel.future_starts, panel.lengths)
 
 
-def _copies(columns: Columns, rows: np.ndarray, y: np.ndarray, panel: Panel, steps: np.ndarray, reach: int):
-    """Numeric columns that equal the target `lag` steps later, up to unit and level: name and lag."""
-    series = np.repeat(np.arange(len(panel)), panel.lengths)
+def _copies(columns: Columns, rows: np.ndarray, panel: Panel, reach: int):
+    """Numeric columns, `rows` of them beside the steps, that are the target `lag` steps later, up to unit and level: name and lag.
+
+    Judged by how both change from step to step: levels of many series, and smooth ones, are alike without being copies.
+    """
+    series, steps, change = np.repeat(np.arange(len(panel)), panel.lengths), _recent(panel), _changes(panel, panel.y)
     for k, name in enumerate(columns.numeric):
-        x = columns.numbers[rows, k]
+        x, alike = _changes(panel, columns.numbers[rows, k]), {}
         for lag in sorted(range(-reach, reach + 1), key=abs):
             other = steps + lag
-            inside = (other >= 0) & (other < len(y))
+            inside = (other >= 0) & (other < len(change))
             inside[inside] &= series[other[inside]] == series[steps[inside]]
-            if _correlation(x[inside], y[other[inside]]) > COPY:
-                yield name, lag
-                break
+            alike[lag] = _correlation(x[steps[inside]], change[other[inside]])
+        lag = max(alike, key=alike.__getitem__)
+        if alike[lag] > COPY:
+            yield name, lag
+
+
+def _changes(panel: Panel, values: np.ndarray) -> np.ndarray:
+    """From each step to the next of a series; at its first NaN."""
+    found = np.diff(values, prepend=np.nan)
+    found[panel.starts[panel.lengths > 0]] = np.nan
+    return found
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:

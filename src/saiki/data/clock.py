@@ -14,7 +14,7 @@ from saiki.readers import first_odd, parse_times
 #: integers that can be counted on from, and subtracted from each other, without leaving 64 bits
 LATEST = 2**62
 #: dates as one integer: how they are written, and the least and the greatest
-DIGITS = (("%Y%m%d", 18000101, 22001231), ("%Y%m", 180001, 220012))
+DIGITS = (("%Y%m%d", 18000101, 22001231), ("%Y%m", 180001, 220012), ("%G%V", 180001, 220053))
 
 
 @dataclass(frozen=True)
@@ -82,17 +82,20 @@ def times(series: pl.Series, midnights: bool = True, counted: bool = False) -> t
 
 
 def digits(series: pl.Series) -> str | None:
-    """How a column of integers writes dates, `%Y%m%d` or `%Y%m`; None unless each of them is one, from 1800 to 2200."""
+    """How a column of integers writes dates, `%Y%m%d`, `%Y%m` or weeks `%G%V`; None unless each is one, from 1800 to 2200."""
     known = series.drop_nulls()
     low, high = (int(known.min()), int(known.max())) if len(known) else (0, 0)  # type: ignore[arg-type]
-    form = next((form for form, first, last in DIGITS if first <= low and high <= last), None)
-    return form if form and not _from_digits(known, form).null_count() else None
+    forms = (form for form, first, last in DIGITS if first <= low and high <= last)
+    return next((form for form in forms if not _from_digits(known, form).null_count()), None)
 
 
 def _from_digits(series: pl.Series, form: str) -> pl.Series:
     """The first moment of every date, null where there is no such date."""
-    text = series.cast(pl.String) + ("" if form == "%Y%m%d" else "01")
-    return text.str.to_datetime("%Y%m%d", strict=False, time_unit="us")
+    text = series.cast(pl.String)
+    if form == "%G%V":
+        year, week = text.str.head(4), text.str.tail(2)
+        return (year + "-W" + week + "-1").str.to_datetime("%G-W%V-%u", strict=False, time_unit="us")
+    return (text + ("" if form == "%Y%m%d" else "01")).str.to_datetime("%Y%m%d", strict=False, time_unit="us")
 
 
 def _datetimes(series: pl.Series, midnights: bool) -> tuple[np.ndarray, Clock]:

@@ -18,8 +18,12 @@ LARGEST = 1e140
 SMALLEST = 1e-300
 
 
-#: names that pandas gives an index without a name, in CSV, read again, and in Parquet
-NAMELESS = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
+#: a column of text, of which such a share are numbers of more values than this, is one of numbers with faults
+NUMBERS, CATEGORIES = 0.9, 30
+#: names of the numbers of rows: those that pandas gives an index without a name, in CSV, read again, and in Parquet; ids
+NAMELESS = re.compile(r"|Unnamed: \d+|__index_level_\d+__|((.*_)?id|.*[a-z]I[Dd]|ID|Id|index|idx)")
+#: rows that a column with another name numbers, at least, if it is to be taken for their numbers
+COUNTED = 10
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,10 @@ def as_polars(series: nw.Series) -> pl.Series:
     if isinstance(series.dtype, nw.Categorical | nw.Enum):
         series = series.cast(nw.String)
     values = [None if missing else v for v, missing in zip(series.to_list(), series.is_null().to_list(), strict=True)]
+    if any(isinstance(v, float) for v in values) and all(v is None or type(v) in (int, float) for v in values):
+        values = [
+            None if v is None else float(v) for v in values
+        ]  # objects of pandas, as spreadsheets and databases give them
     try:
         return pl.Series(series.name, values)
     except (TypeError, RuntimeError, pl.exceptions.PolarsError) as error:
@@ -113,6 +121,8 @@ def _first_odd(series: pl.Series) -> int:
 def covariates(table: dict[str, pl.Series], names: tuple[str, ...], rows: int) -> Columns:
     """Several columns as covariates: text and categories as codes, everything else as numbers."""
     categorical = tuple(n for n in names if is_text(table[n]))
+    for name in categorical:
+        _check_words(table[name])
     numeric = tuple(n for n in names if n not in categorical)
     values, codes = [], np.empty((rows, len(categorical)), np.int32)
     for k, name in enumerate(categorical):
@@ -122,6 +132,21 @@ def covariates(table: dict[str, pl.Series], names: tuple[str, ...], rows: int) -
         codes[:, k] = text.cast(pl.Enum(found)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
     found = [numbers(table[n], "covariate") for n in numeric]
     return Columns(numeric, categorical, np.column_stack(found) if found else np.empty((rows, 0)), codes, tuple(values))
+
+
+def _check_words(column: pl.Series) -> None:
+    """DataError for a column of numbers in which a few rows hold text: as categories its numbers would mean nothing."""
+    text = column.cast(pl.String).str.strip_chars()
+    known = text.is_not_null()
+    plain = text.cast(pl.Float64, strict=False)
+    odd = known & plain.is_null()
+    read = text.str.replace_all(",", "", literal=True).cast(pl.Float64, strict=False).drop_nulls()
+    if odd.any() and len(read) >= NUMBERS * int(known.sum()) and read.n_unique() > CATEGORIES:
+        row = int(odd.to_numpy().argmax())
+        raise DataError(
+            f"column {column.name!r} holds numbers, and text in {int(odd.sum())} rows, first {str(text[row])!r} in row {row + 1}; "
+            "expected numbers with a decimal point, empty where they are missing"
+        )
 
 
 def identities(series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
@@ -156,10 +181,16 @@ def first_null(series: pl.Series) -> int:
 
 
 def counts_rows(column: pl.Series) -> bool:
-    """Whether a column is the index that pandas wrote beside the data: without a name of its own, 0, 1, 2, …"""
-    if not NAMELESS.fullmatch(column.name) or not column.dtype.is_integer() or column.null_count():
+    """Whether a column numbers the rows: an index without a name as pandas writes it, one called `id`, or 0, 1, 2, … or 1, 2, 3, …
+
+    The first two also where rows were drawn or shuffled: whole numbers, all of them different.
+    """
+    if not column.dtype.is_integer() or column.null_count() or len(column) < 2:
         return False
-    return column.to_list() == list(range(len(column)))
+    if NAMELESS.fullmatch(column.name) and column.n_unique() == len(column):
+        return True
+    first = int(column[0])
+    return len(column) >= COUNTED and first in (0, 1) and column.to_list() == list(range(first, first + len(column)))
 
 
 def plain(value: Any) -> Any:

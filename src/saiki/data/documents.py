@@ -65,7 +65,7 @@ def _is_table(path: Path) -> bool:
 
 def _rows(path: Path, column: str | None, encoding: str | None) -> Iterator[Part]:
     column = column or "text"
-    for record in read(path, encoding):
+    for record in read(path, encoding, as_text=True):
         if column not in record:
             raise DataError(
                 f"{record.origin}: no column called {column!r}{near_misses(column, record)} (there are: "

@@ -12,11 +12,14 @@ import numpy as np
 import polars as pl
 
 from saiki.data._layout import Layout, present
-from saiki.data.columns import as_polars
-from saiki.data.roles import TARGET
+from saiki.data.columns import as_polars, counts_rows
+from saiki.data.roles import ID, TARGET
 from saiki.errors import DataError
 from saiki.readers import _collection, read_frame
 from saiki.readers._collection import CLASS, FILE, TEXT
+
+#: words of a text that is more than a name
+PROSE = 3
 
 
 @dataclass(frozen=True)
@@ -73,15 +76,43 @@ class Documents:
 
 
 def text_column(frame: nw.DataFrame, columns: dict[str, Any]) -> str | None:
-    """The column of documents: the source that was named, if it is text; else the only column of text, without numbers beside."""
+    """The column of documents: the source that was named, if it is text; else the only column of text, without numbers beside.
+
+    What numbers the rows is no column of numbers. DataError where several columns are text, or one of prose stands beside numbers.
+    """
     kinds = {name: isinstance(kind, nw.String | nw.Categorical) for name, kind in frame.schema.items()}
     source = columns.get("source")
     named = [source] if isinstance(source, str) else list(source or [])
     if named:
         return named[0] if len(named) == 1 and kinds.get(named[0]) else None
-    taken = {columns.get("id"), columns.get("time"), _target(frame.columns, columns)}
+    id = columns.get("id") or (ID if ID in frame.columns else None)
+    steps = columns.get("time") or (
+        id in frame.columns and frame[id].n_unique() < len(frame)
+    )  # a row is a step of a series
+    roles = [id, columns.get("time"), columns.get("group"), *(columns.get("static") or ())]
+    taken = {*roles, _target(frame.columns, columns)}
     others = [name for name in frame.columns if name not in taken]
-    return others[0] if len(others) == 1 and kinds[others[0]] else None
+    texts = [name for name in others if kinds[name]]
+    if not texts or steps:
+        return others[0] if len(others) == 1 and others == texts else None
+    numbers = [n for n in others if frame.schema[n].is_numeric() and not counts_rows(as_polars(frame[n]))]
+    if len(texts) == 1 and not numbers:
+        return texts[0]
+    prose = [name for name in texts if _is_prose(as_polars(frame[name]))]
+    if prose or not numbers:
+        beside = f" beside {len(numbers)} of numbers ({numbers[0]}, …)" if numbers else ""
+        raise DataError(
+            f"got {len(texts)} column{'s' * (len(texts) > 1)} of text ({', '.join(texts)}){beside}; "
+            f"name what is to be read with --source, such as --source {(prose or texts)[0]}"
+        )
+    return None
+
+
+def _is_prose(column: pl.Series) -> bool:
+    """Whether most texts are several words, and most of them different: no names of things."""
+    known = column.cast(pl.String).drop_nulls().head(1000)
+    words = known.str.count_matches(r"\S+")
+    return len(known) > 0 and float((words >= PROSE).mean() or 0) > 0.5 and known.n_unique() > len(known) / 2
 
 
 def _target(names: Sequence[str], columns: dict[str, Any]) -> str:

@@ -141,13 +141,13 @@ def run(
 
     Args:
         reference: `(cell, x, counts, state, reverse) -> (y, final)`, used for gradients of gradients.
-        given: what `cell.needs` beside x; only cells of the scan may need anything.
+        given: what `cell.needs` beside x.
     """
     if row is SCAN:
         assert isinstance(cell, LinearCell)
         return unroll_linear(cell, cell.project(x, **given), counts, state, reverse)
     if row in STEPS.values():
-        return unroll_steps(cell, x, counts, state, reverse, reference)
+        return unroll_steps(cell, x, counts, state, reverse, reference, **given)
     if row is RESERVOIR:
         return unroll_reservoir(cell, cell.project(x, **given), counts, state, reverse)
     y, final = unroll(row.kernel, x, state, cell.weights(), counts, reverse, _again([(cell, state)], reference))

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from saiki.cells._deep import Deep
 from saiki.cells.base import Cell, RecurrentCell, State
+from saiki.cells.gru_d import GRUD
 from saiki.cells.sru import ALPHA
 from saiki.kernels.autograd import EagerFunction, alias, alias_module
 from saiki.kernels.table import native, say_once
@@ -105,14 +106,36 @@ def unroll_steps(
     state: State,
     reverse: bool,
     reference: Callable[..., tuple[Tensor, State]],
+    **given: Tensor,
 ) -> tuple[Float[Tensor, "steps output_width"], State]:
     """Outputs of every step and the final state of a cell that has a plan.
 
     Args:
         reference: `(cell, x, counts, state, reverse) -> (y, final)`: for gradients of gradients, and where no row has a step.
+        given: what `cell.needs` beside x.
     """
     if not len(x):
-        return reference(cell, x, counts, state, reverse)
+        return reference(cell, x, counts, state, reverse, **given)
+    if isinstance(cell, GRUD):  # all but h is known before the first step
+        x, after = cell.read(x, counts, state, reverse, **given)
+        y, final = _unrolled(cell, x, counts, _Hidden(state.h), reverse, reference)
+        return y, after._replace(h=final.h)
+    return _unrolled(cell, x, counts, state, reverse, reference)
+
+
+class _Hidden(NamedTuple):
+    h: Tensor  # [batch, width]
+
+
+def _unrolled(
+    cell: Cell,
+    x: Float[Tensor, "steps features"],
+    counts: Int[Tensor, "time"],
+    state: State,
+    reverse: bool,
+    reference: Callable[..., tuple[Tensor, State]],
+) -> tuple[Float[Tensor, "steps output_width"], State]:
+    """`unroll_steps`, of what a cell's plan takes."""
     plan = plan_of(cell, len(x))
     x = x.contiguous()
     tensors = (x, *state, *plan.tensors)
@@ -223,6 +246,33 @@ def _gru(cell: Any, step: Any) -> Plan:
     return _recurrent(cell, step, [(slice(0, gates), 0), (slice(gates, None), gates)], before=True)
 
 
+def _gru_d(cell: GRUD, _: Any) -> Plan:
+    """The gates of the GRU see x̂ and m, what the decay is made of sees δ (`GRUD.read`). The kernel's z is the share that is kept,
+    as in `torch.nn`, which is 1 - z here: its pre-activation has the other sign."""
+    seen, width = 2 * cell.features, cell.width
+    sign = cell.weight_ih.new_ones(3 * width, 1)
+    sign[width : 2 * width] = -1
+    empty = sign.new_zeros
+    weight = torch.cat([
+        torch.cat([sign * cell.weight_ih, empty(3 * width, cell.features)], 1),
+        torch.cat([empty(width, seen), cell.weight_decay_h], 1),
+    ])  # fmt: skip
+    bias = torch.cat([sign[:, 0] * cell.bias_ih, cell.bias_decay_h])
+
+    def step(gates: Tensor, state: Any) -> State:
+        seen, decay, zones = gates.split([3 * width, width, gates.shape[1] - 4 * width], 1)
+        h = cell.follow(sign[:, 0] * seen, decay, state.h)
+        return type(state)(h + zones * (state.h - h) if cell.zoneout else h)
+
+    plan = Plan("gru_d", width, lambda x: torch.nn.functional.linear(x, weight, bias), step)
+    plan.input = _product(plan, weight, bias)
+    whole = _product(plan, sign * cell.weight_hh, None)
+    parts = (slice(0, 2 * width), 0), (slice(2 * width, None), 2 * width)
+    plan.products = [replace(whole, part=part, shared=shared) for part, shared in parts]
+    plan.mask = cell._mask
+    return plan
+
+
 def _indrnn(cell: Any, step: Any) -> Plan:
     plan = Plan("indrnn", cell.width, cell.project, step, relu=cell.nonlinearity == "relu")
     plan.input = _product(plan, cell.weight_ih, cell.bias)
@@ -283,6 +333,7 @@ _PLANS: dict[str, Callable[[Any, Any], Plan]] = {
     "sru": _sru,
     "lru": _lru,
     "mingru": _mingru,
+    "gru_d": _gru_d,
 }
 
 

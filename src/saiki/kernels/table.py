@@ -6,13 +6,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from saiki.cells._deep import Deep
-from saiki.cells.base import Cell, GatedCell, LinearCell
+from saiki.cells.base import Cell, GatedCell, LinearCell, RecurrentCell
 
 logger = logging.getLogger("saiki.kernels")
 
@@ -53,7 +53,7 @@ SCAN = Row("linear", "scan", weights=0)
 #: cells step by step, with all their options
 STEPS = {
     name: Row(name, f"{name}_steps", weights=0)
-    for name in ("elman", "gru", "lstm", "slstm", "rhn", "indrnn", "sru", "lru", "mingru")
+    for name in ("elman", "gru", "lstm", "slstm", "rhn", "indrnn", "sru", "lru", "mingru", "gru_d")
 }
 #: a reservoir with constant weights: no gradient passes
 RESERVOIR = Row("echo_state", "reservoir", weights=0)
@@ -113,6 +113,8 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
         return "no kernel for echo_state where a gradient passes through it"
     if any(t.dtype is not x.dtype or t.device != x.device for t in (*cell.parameters(), *cell.buffers(), *state)):
         return "input, state and weights differ in dtype or device"
+    if name == "gru_d" and (type(cell) is Deep or cast(RecurrentCell, cell).layer_norm):
+        return "no kernel for gru_d with layer norm or layers around it"
     found = _fused(cell, name, x)
     # one row alone: the scan shares its units among threads
     whole = (

@@ -62,12 +62,15 @@ def score(event: Event, origins: Origins, forecast: np.ndarray) -> dict[str, flo
     sensitivity   the share of them for which a row that reaches the onset gave alarm
     lead          steps from the first such alarm to the onset, the median over the events that were foretold
     false_alarms  alarms without an onset within reach; those of a series that begin within a horizon of each other are one
-    steps         different steps that the rows look at
+    steps         different steps that the rows look at and whose truth is known
+
+    What is said of steps without a truth counts for nothing.
     """
     inside = event.holds(origins.last) | np.isnan(origins.last)
     series, ends, truth = origins.series[~inside], origins.ends[~inside], origins.truth[~inside]
     held = event.holds(truth)
-    alarm = np.asarray(event.holds(forecast[~inside]).any(axis=1))
+    known = ~np.isnan(truth)
+    alarm = np.asarray((event.holds(forecast[~inside]) & known).any(axis=1))
     horizon = truth.shape[1]
     comes = np.asarray(held.any(axis=1))
     onset = held.argmax(1)
@@ -76,7 +79,8 @@ def score(event: Event, origins: Origins, forecast: np.ndarray) -> dict[str, flo
     early = np.zeros(len(every), int)
     np.maximum.at(early, which.ravel(), np.where(alarm[comes], onset[comes] + 1, 0))
     nothing = alarm & ~comes
-    seen = np.unique(np.stack([np.repeat(series, horizon), (ends[:, None] + np.arange(horizon)).ravel()], 1), axis=0)
+    places = np.stack([np.repeat(series, horizon), (ends[:, None] + np.arange(horizon)).ravel()], 1)
+    seen = np.unique(places[known.ravel()], axis=0)
     return {
         "events": len(every),
         "sensitivity": float((early > 0).mean()) if len(every) else math.nan,

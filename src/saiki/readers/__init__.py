@@ -40,18 +40,20 @@ def reader_for(path: str | Path) -> Any:
     )
 
 
-def read(path: str | Path, encoding: str | None = None) -> Iterator[Record]:
+def read(path: str | Path, encoding: str | None = None, as_text: bool = False) -> Iterator[Record]:
     """The records of a file, one after the other; nothing but the current part of the file is held in memory.
 
     encoding  of files that are text, where it was told
+    as_text   files in which everything is text anyway are read as they are written, as `read_frame` has it
     """
     check_file(Path(path))
-    return _taking(reader_for(path).read, encoding)(Path(path))
+    return _taking(reader_for(path).read, encoding=encoding, as_text=as_text)(Path(path))
 
 
-def _taking(method: Callable[..., Any], encoding: str | None) -> Callable[..., Any]:
-    """The method of a reader with the encoding, where it is one of files that have any."""
-    return partial(method, encoding=encoding) if encoding and "encoding" in signature(method).parameters else method
+def _taking(method: Callable[..., Any], **given: Any) -> Callable[..., Any]:
+    """The method of a reader with what was told and it knows of: the encoding of files that have any."""
+    known = signature(method).parameters
+    return partial(method, **{name: value for name, value in given.items() if value and name in known})
 
 
 def read_frame(source: Any, as_text: bool = False, encoding: str | None = None) -> nw.DataFrame:
@@ -67,7 +69,7 @@ def read_frame(source: Any, as_text: bool = False, encoding: str | None = None) 
         check_file(path)
         reader = reader_for(path)
         method = reader.texts if as_text and hasattr(reader, "texts") else reader.frame
-        frame = _taking(method, encoding)(path)
+        frame = _taking(method, encoding=encoding)(path)
         if not len(frame):
             raise DataError(f"{path} has no rows; expected a header and at least two rows")
         return frame

@@ -50,8 +50,8 @@ def _plain(error: Exception) -> str:
     return re.split(r" (?:Consider setting|The current offset|You might want)", text)[0][:160]
 
 
-def records(path: Path, lazy: pl.LazyFrame, form: str) -> Iterator[Record]:
-    """The rows of a lazily read table as records, part by part."""
+def records(path: Path, lazy: pl.LazyFrame, form: str, where: Callable[[], str] = str) -> Iterator[Record]:
+    """The rows of a lazily read table as records, part by part; `where` finds the position of a fault."""
     import polars as pl
 
     row = 0
@@ -61,4 +61,6 @@ def records(path: Path, lazy: pl.LazyFrame, form: str) -> Iterator[Record]:
                 row += 1
                 yield Record(fields, f"{path}, row {row}")
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}, after row {row}: not a readable {form} file ({_plain(error)})") from error
+        raise DataError(
+            f"{path}{where() or f', after row {row}'}: not a readable {form} file ({_plain(error)})"
+        ) from error

@@ -17,15 +17,22 @@ _FORMATS = (
     (re.compile(r"\d{4}[- ]?Q[1-4]$"), ("%Y-Q%q",)),
     (re.compile(r"[A-Z][a-z]{2}[- ]\d{4}$"), ("%b-%Y",)),
     (re.compile(r"\d{8}$"), ("%Y%m%d",)),
-    (re.compile(r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d(Z|[+-]\d\d:?\d\d)?$"), ("%Y-%m-%d %H:%M",)),
-    (re.compile(r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?$"), ("%Y-%m-%d %H:%M:%S%.f",)),
+    (re.compile(r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d(Z|[+-]\d\d(:?\d\d)?)?$"), ("%Y-%m-%d %H:%M",)),
+    (re.compile(r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)?$"), ("%Y-%m-%d %H:%M:%S%.f",)),
     (re.compile(r"\d{4}/\d\d?/\d\d? \d\d?:\d\d$"), ("%Y/%m/%d %H:%M",)),
     (re.compile(r"\d{4}/\d\d?/\d\d? \d\d?:\d\d:\d\d$"), ("%Y/%m/%d %H:%M:%S",)),
     (re.compile(r"\d\d?\.\d\d?\.\d{4}$"), ("%d.%m.%Y",)),
     (re.compile(r"\d\d?\.\d\d?\.\d{4} \d\d?:\d\d$"), ("%d.%m.%Y %H:%M",)),
+    (re.compile(r"\d\d?\.\d\d?\.\d{4} \d\d?:\d\d:\d\d$"), ("%d.%m.%Y %H:%M:%S",)),
+    (re.compile(r"\d{4}\.\d\d?\.\d\d?$"), ("%Y.%m.%d",)),
+    (re.compile(r"\d\d?[- ][A-Z][a-z]{2}[- ]\d{4}$"), ("%d-%b-%Y", "%d %b %Y")),
+    (re.compile(r"[A-Z][a-z]{2} \d\d?, \d{4}$"), ("%b %d, %Y",)),
     (re.compile(r"\d\d?-\d\d?-\d{4}$"), ("%m-%d-%Y", "%d-%m-%Y")),
     (re.compile(r"\d\d?/\d\d?/\d{4}$"), ("%m/%d/%Y", "%d/%m/%Y")),
     (re.compile(r"\d\d?/\d\d?/\d{4} \d\d?:\d\d$"), ("%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M")),
+    (re.compile(r"\d\d?/\d\d?/\d{4} \d\d?:\d\d:\d\d$"), ("%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S")),
+    (re.compile(r"\d\d?/\d\d?/\d{4} \d\d?:\d\d [AP]M$"), ("%m/%d/%Y %I:%M %p",)),
+    (re.compile(r"\d\d?/\d\d?/\d{4} \d\d?:\d\d:\d\d [AP]M$"), ("%m/%d/%Y %I:%M:%S %p",)),
 )
 #: forms of months and quarters -> the same text as their first day
 _MONTHS = {
@@ -41,7 +48,7 @@ _NAMES = {
 }  # fmt: skip
 #: whole hours from UTC that have a zone, whose name has the other sign
 HOURS = range(-12, 15)
-_ZONE = r"(Z|[+-]\d\d:?\d\d)$"
+_ZONE = r"(Z|[+-]\d\d(?::?\d\d)?)$"
 
 
 def parse_times(text: pl.Series, midnights: bool = True) -> pl.Series | None:
@@ -119,6 +126,6 @@ def _offsets(offset: pl.Series) -> pl.Series:
 
     digits = offset.str.replace_all("[^0-9]", "")
     part = lambda start: digits.str.slice(start, 2).cast(pl.Int64, strict=False)  # noqa: E731
-    minutes = part(0) * 60 + part(2)
+    minutes = part(0) * 60 + part(2).fill_null(0)
     sign = offset.str.starts_with("-").cast(pl.Int64) * -2 + 1
     return minutes.fill_null(0) * sign * 60_000_000

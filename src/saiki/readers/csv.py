@@ -21,7 +21,7 @@ import narwhals as nw
 from saiki.errors import DataError
 from saiki.readers._files import reading, records
 from saiki.readers._separated import rows, separator
-from saiki.readers._text import encoding_of, head, in_utf8
+from saiki.readers._text import SAVE, decoded, encoding_of, head, in_utf8
 from saiki.readers._times import parse_times
 from saiki.record import Record
 
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-MISSING = ["", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "NaT", "?"]
+MISSING = ["", "NA", "N/A", "n/a", "na", "#N/A", "#NA", "<NA>", "NaN", "nan", "null", "NULL", "None", "NaT", "?"]
 #: labels are at most so many, and the one in a first line without names stands in such a share of the lines
 LABELS, OFTEN = 200, 0.02
+#: characters at the end of a part of a file that what is looked for may begin with
+EDGE = 4
 #: how numbers begin that are names, such as 007
 _ZEROS = r"^[-+]?0\d"
 
@@ -70,14 +72,14 @@ class Reader:
 
         return reading(path, "CSV", load, lambda: _position(path, encoding, form["separator"])), form
 
-    def read(self, path: Path, encoding: str | None = None) -> Iterator[Record]:
-        """The rows as records, lazily; times stay text."""
+    def read(self, path: Path, encoding: str | None = None, as_text: bool = False) -> Iterator[Record]:
+        """The rows as records, lazily; times stay text. With `as_text` every field does, and only what is empty is missing."""
         import polars as pl
 
         encoding = encoding_of(path, encoding)
-        form = _form(path, encoding)
-        lazy = pl.scan_csv(in_utf8(path, encoding), infer_schema_length=10_000, **form)
-        return records(path, _named(lazy, form), "CSV")
+        form = _form(path, encoding) | ({"null_values": None, "infer_schema": False} if as_text else {})
+        lazy = pl.scan_csv(in_utf8(path, encoding), **{"infer_schema_length": 10_000} | form)
+        return records(path, _named(lazy, form), "CSV", lambda: _position(path, encoding, form["separator"]))
 
 
 def _parsed(path: Path, encoding: str, form: dict) -> pl.DataFrame:
@@ -152,11 +154,21 @@ def _with_zeros(frame: pl.DataFrame, path: Path, encoding: str, form: dict) -> p
     import polars as pl
 
     whole = [name for name, kind in frame.schema.items() if kind.is_integer()]
-    if not whole or not re.search(rf'(^|[\r\n{re.escape(form["separator"])}])"?[-+]?0\d', head(path, encoding)):
+    if not whole or not _anywhere(path, encoding, rf'(?:^|[\r\n{re.escape(form["separator"])}])"?[-+]?0\d'):
         return frame
     overrides = dict.fromkeys(whole, pl.String)
     texts = pl.read_csv(in_utf8(path, encoding), columns=whole, schema_overrides=overrides, **form)
     return frame.with_columns(s for s in texts.iter_columns() if s.str.contains(_ZEROS).any())
+
+
+def _anywhere(path: Path, encoding: str, pattern: str) -> bool:
+    """Whether a short pattern stands in a file."""
+    found, before = re.compile(pattern), ""
+    for part in decoded(path, encoding, SAVE):
+        if found.search(before + part):
+            return True
+        before = part[-EDGE:]
+    return False
 
 
 def _with_words(frame: pl.DataFrame, path: Path, encoding: str, form: dict) -> pl.DataFrame:
@@ -228,10 +240,24 @@ def _form(path: Path, encoding: str) -> dict:
     names = Counter(name.strip() for name in fields if named)
     if twice := [name for name, count in names.items() if count > 1 and name]:
         raise DataError(f"{path}: two columns are called {twice[0]!r}; expected every column once")
-    mark = re.escape(between)
-    comma = between != "," and re.search(rf"(^|{mark})-?\d+,\d+({mark}|\r?$)", rest, re.MULTILINE) is not None
-    form = {"separator": between, "decimal_comma": comma, "null_values": MISSING}
+    form = {
+        "separator": between,
+        "decimal_comma": between != "," and _decimal_comma(rest, between),
+        "null_values": MISSING,
+    }
     return form | {"eol_char": end, "has_header": named}
+
+
+def _decimal_comma(rest: str, between: str) -> bool:
+    """Whether numbers are written 1,5: some are, none has a point, and the commas do not all stand before three digits (1,054)."""
+    mark = re.escape(between)
+    number = lambda form: re.findall(rf'(?:^|{mark})"?([-+]?{form})"?(?={mark}|\r?$)', rest, re.MULTILINE)  # noqa: E731
+    commas = number(r"\d+,\d+")
+    return (
+        bool(commas)
+        and not number(r"\d*\.\d+")
+        and not all(re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", n) for n in commas)
+    )
 
 
 def _numbers_alone(names: list[str]) -> bool:

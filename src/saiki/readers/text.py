@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from saiki.record import Record
 SUFFIXES = (".txt", ".text", ".txt.gz", ".text.gz")
 #: documents of a label, on average, where labels are not known
 EACH = 4
+#: share of lines whose labels are known, where they are labelled
+FITTING = 0.5
 #: share of documents that may be empty
 EMPTY = 0.1
 #: labels and the text behind them
@@ -55,7 +58,7 @@ def labelled(
     """
     parted = []
     for line in found:
-        match = LABELLED.fullmatch(line.strip())
+        match = LABELLED.fullmatch(line.strip(" \r\n"))
         if match is None:
             return None
         labels, told, number, text, name, rest = match.groups()
@@ -63,10 +66,11 @@ def labelled(
         parted.append((label.strip(), (told or text or rest or "").strip()))
     if not parted:
         return None
-    if known is not None:
-        return parted if {part for label, _ in parted for part in label.split(";")} <= set(known) else None
     if parted[0][0].lower() in HEADERS and sum(label == parted[0][0] for label, _ in parted) == 1:
         parted = parted[1:]
+    if known is not None:  # one that is new is for the caller to name
+        fit = sum(set(label.split(";")) <= set(known) for label, _ in parted)
+        return parted if fit > len(parted) * FITTING else None
     texts, few = [text for _, text in parted], {label for label, _ in parted}
     if texts.count("") > EMPTY * len(texts) or all(re.fullmatch(r"[\s\d.,;+-]*", text) for text in texts):
         return None
@@ -99,9 +103,16 @@ def lines(path: str | Path, encoding: str | None = None) -> Iterator[str]:
 
 def files(folder: str | Path) -> list[Path]:
     """The text files of a folder and of those in it, by name; DataError if there are none."""
-    folder = Path(folder)
-    found = sorted(p for p in folder.rglob("*") if p.name.lower().endswith(SUFFIXES) and p.is_file())
-    found = [p for p in found if not any(part.startswith((".", "__MACOSX")) for part in p.relative_to(folder).parts)]
+    folder, been, found = Path(folder), {os.path.realpath(folder)}, list[Path]()
+    for place, inside, names in os.walk(folder, followlinks=True):
+        inside[:] = [name for name in inside if _visible(name) and os.path.realpath(Path(place, name)) not in been]
+        been.update(os.path.realpath(Path(place, name)) for name in inside)  # links that lead round are followed once
+        found += [Path(place, name) for name in names if _visible(name) and name.lower().endswith(SUFFIXES)]
+    found = sorted(path for path in found if path.is_file())
     if not found:
         raise DataError(f"{folder} holds no text files; expected files that end in {' '.join(SUFFIXES)}")
     return found
+
+
+def _visible(name: str) -> bool:
+    return not name.startswith((".", "__MACOSX"))

@@ -252,13 +252,15 @@ class LabelTask(Task):
         """The series of a table that have a step and an answer that means something, and their truth."""
         found = self.read(data)
         if found.answers is None:
-            raise DataError(f"no column {self.layout.target!r} with the answers; expected it beside the series")
+            raise DataError(f"no column {self.layout.target!r} with the answers; expected it beside the {self.items}")
         found = found.select(np.flatnonzero(found.known & (found.lengths > 0)))
         assert found.answers is not None
         truth = self.truth(found.answers)
         some = np.flatnonzero(truth >= 0 if truth.dtype.kind == "i" else np.isfinite(truth))
         if not len(some):
-            raise DataError(f"no series has an answer in column {self.layout.target!r} that training knows")
+            raise DataError(
+                f"none of the {self.items} has an answer in column {self.layout.target!r} that training knows"
+            )
         return found.select(some), truth[some]
 
     # The share of a baseline, and the temperature.

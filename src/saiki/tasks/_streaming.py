@@ -158,7 +158,7 @@ class ForecastStream:
         )
 
     def _static(self, known: dict[str, Any], key: Any, values: dict[str, Any]) -> dict[str, Any]:
-        """The static columns of an id: those of its first row that has all of them, else of its first row."""
+        """The static columns of an id, each from the first row that tells it."""
         codec = self.task.codec.static
         now: dict[str, Any] = {n: None if (v := _number(n, values[n])) != v else v for n in codec.numeric}
         now |= {n: None if (v := values[n]) is None or v != v else str(v) for n in codec.categorical}
@@ -168,7 +168,7 @@ class ForecastStream:
                     f"static column {name!r} changes within {self.task.roles.id or 'the series'} {key!r}; "
                     "expected one value per series"
                 )
-        return known if known and (None in now.values() or None not in known.values()) else now
+        return {name: value if known.get(name) is None else known[name] for name, value in now.items()}
 
     def _forecast(self, key: Any, held: _Rows, written: Clock) -> list[dict[str, Any]]:
         plan, roles = self.task.plan, self.task.roles
