@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import saiki
 from saiki import kernels
 from saiki.cells import make_cell
 from saiki.errors import SaikiError
@@ -111,3 +112,28 @@ def test_nothing_is_kept_for_inference(problem):
         assert all(t.grad_fn is None for t in case.kernel_outputs())
     with torch.inference_mode():
         case.kernel_outputs()
+
+
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU", "sru", "slstm", "mingru"])
+def test_many_gradients_at_once_are_those_one_by_one(name):
+    """`is_grads_batched`, which `jacobian(vectorize=True)` asks for too."""
+    named = name[0].isupper()
+    layer = getattr(saiki.nn, name)(3, 4).double() if named else saiki.nn.Recurrent(name, 3, 4, dtype=torch.float64)
+    x = torch.randn(5, 2, 3, dtype=torch.float64, requires_grad=True)
+    y = layer(x)[0]
+    into = torch.randn(6, *y.shape, dtype=torch.float64)
+    (together,) = torch.autograd.grad(y, x, into, is_grads_batched=True, retain_graph=True)
+    for one, direction in zip(together, into, strict=True):
+        torch.testing.assert_close(one, torch.autograd.grad(y, x, direction, retain_graph=True)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sru", "slstm", "lru", "gru_d"])
+def test_cells_whose_kernels_are_no_operators_leave_the_graph(name):
+    torch._dynamo.reset()
+    layer, x = saiki.nn.Recurrent(name, 3, 4, bidirectional=True, batch_first=True), torch.randn(2, 40, 3)
+    compiled = torch.compile(layer, backend="aot_eager")
+    y = compiled(x)[0]
+    torch.testing.assert_close(y, layer(x)[0])
+    y.sum().backward()
+    assert all(weight.grad is not None for weight in layer.parameters() if weight.requires_grad)

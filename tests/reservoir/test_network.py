@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -219,3 +221,55 @@ def test_a_loaded_readout_is_not_thrown_away_by_learning():
     np.testing.assert_array_equal(other.predict(wave), before)
     other.solution = None
     other.learn(wave[0], wave[1])
+
+
+def test_the_state_of_a_network_that_has_learned_nothing_takes_the_readout_away():
+    x = np.sin(np.arange(300) / 9)
+    fitted = EchoStateNetwork(20, seed=1).fit(x[:-1], x[1:])
+    fitted.load_state_dict(EchoStateNetwork(20, seed=2).build(1, 1).state_dict())
+    with pytest.raises(SaikiError, match="has learned nothing yet"):
+        fitted.predict(x)
+
+
+def test_nested_lists_are_one_sequence_and_lists_of_arrays_several():
+    x = np.sin(np.arange(300) / 9)[:, None]
+    expected = EchoStateNetwork(20, seed=1).fit(x[:-1], x[1:]).predict(x)
+    assert np.allclose(EchoStateNetwork(20, seed=1).fit(x[:-1].tolist(), x[1:].tolist()).predict(x), expected)
+    assert np.allclose(EchoStateNetwork(20, seed=1).fit([x[:-1]], [x[1:]]).predict(x), expected)
+    assert np.allclose(EchoStateNetwork(20, seed=1).fit([x[:-1].tolist()], [x[1:].tolist()]).predict(x), expected)
+
+
+def test_numbers_of_numpy_are_numbers():
+    x = np.sin(np.arange(300) / 9)
+    one = EchoStateNetwork(20, seed=np.int64(3), leak=np.float32(0.5), ridge=np.float64(1e-6)).fit(x[:-1], x[1:])
+    two = EchoStateNetwork(20, seed=3, leak=0.5, ridge=1e-6).fit(x[:-1], x[1:])
+    assert np.allclose(one.predict(x), two.predict(x))
+
+
+def test_forgetting_does_not_wind_up_while_the_input_stands_still():
+    network = EchoStateNetwork(20, seed=1)
+    varied = np.sin(np.arange(200) / 5)
+    for k in range(199):
+        network.learn(varied[k], varied[k + 1], forgetting=0.9)
+    for _ in range(3000):
+        network.learn(0.5, 0.5)
+    said = [network.learn(varied[k], varied[k + 1])[0] for k in range(199)]
+    assert np.isfinite(said).all()
+    assert np.abs(np.array(said[20:]) - varied[21:]).max() < 1
+
+
+def test_reservoirs_drawn_in_threads_are_those_drawn_one_by_one():
+    def weights(_):
+        return EchoStateNetwork(60, seed=3).build(1, 1).cells[0].weight_hh.detach().clone()
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(weights, range(16)))
+    assert all(torch.equal(found[0], one) for one in found)
+
+
+def test_weights_changed_between_two_runs_count():
+    x = np.sin(np.arange(200) / 9)
+    network = EchoStateNetwork(20, seed=1).fit(x[:-1], x[1:])
+    before = network.generate(10, x)
+    network.cells[0].weight_hh.data.mul_(0.5)
+    assert not np.allclose(before, network.generate(10, x))

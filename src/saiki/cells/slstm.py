@@ -41,7 +41,8 @@ class SLSTM(GatedCell):
 
     def initial_state(self, batch: int) -> SLSTMState:
         zeros = self.zeros(batch)
-        return SLSTMState(zeros, zeros.clone(), zeros.clone(), torch.full_like(zeros, NOTHING))
+        nothing = max(NOTHING, torch.finfo(zeros.dtype).min)
+        return SLSTMState(zeros, zeros.clone(), zeros.clone(), torch.full_like(zeros, nothing))
 
     @property
     def _zones(self) -> int:

@@ -112,7 +112,7 @@ def _is_prose(column: pl.Series) -> bool:
     """Whether most texts are several words, and most of them different: no names of things."""
     known = column.cast(pl.String).drop_nulls().head(1000)
     words = known.str.count_matches(r"\S+")
-    return len(known) > 0 and float((words >= PROSE).mean() or 0) > 0.5 and known.n_unique() > len(known) / 2
+    return len(known) > 0 and int((words >= PROSE).sum()) > len(known) / 2 and known.n_unique() > len(known) / 2
 
 
 def _target(names: Sequence[str], columns: dict[str, Any]) -> str:

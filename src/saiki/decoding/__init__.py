@@ -21,5 +21,7 @@ def select(state: Any, rows: Tensor) -> Any:
         return state.index_select(0, rows)
     if state is None:
         return None
+    if isinstance(state, dict):
+        return {name: select(part, rows) for name, part in state.items()}
     parts = [select(part, rows) for part in state]
     return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from saiki.kernels.ops import run, run_both, unroll, unroll_layer
 from saiki.kernels.stream import NativeStream
-from saiki.kernels.table import RESERVOIR, ROWS, SCAN, Row, choose, find, match, report, row_for, runs
+from saiki.kernels.table import RESERVOIR, ROWS, SCAN, Row, choose, find, leaves_graphs, match, report, row_for, runs
 
 __all__ = [
     "RESERVOIR",
@@ -17,6 +17,7 @@ __all__ = [
     "Row",
     "choose",
     "find",
+    "leaves_graphs",
     "match",
     "report",
     "row_for",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, overload
 
 import torch
@@ -15,6 +16,16 @@ class EagerFunction(torch.autograd.Function):
     def apply(cls, *given: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Without a look for what such transforms leave behind."""
         return super(torch.autograd.Function, cls).apply(*given)
+
+
+def in_memory(tensor: Tensor) -> bool:
+    """Whether a tensor on the CPU has numbers of its own: one that stands for a batch of tensors has none."""
+    return torch._C._dispatch_keys(tensor).has(torch._C.DispatchKey.CPU)
+
+
+def beyond_kernels(grads: Iterable[Tensor | None]) -> bool:
+    """In a backward pass: whether gradients are asked for that no kernel gives, those of gradients and whole batches of them."""
+    return torch.is_grad_enabled() or not all(grad is None or in_memory(grad) for grad in grads)
 
 
 @overload

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from saiki.cells.base import Cell, LinearCell, State
 from saiki.errors import SaikiError
-from saiki.kernels.autograd import EagerFunction, alias
+from saiki.kernels.autograd import EagerFunction, alias, beyond_kernels
 from saiki.kernels.reservoir import unroll_reservoir
 from saiki.kernels.scan import unroll_linear
 from saiki.kernels.steps import unroll_steps
@@ -266,7 +266,7 @@ class _Unroll(EagerFunction):
         tensors, outputs = tensors[: -2 * len(reverses)], tensors[-2 * len(reverses) :]
         directions = _directions(tensors, reverses, states)
         arrived = [(grads[k], grads[k + 1 : k + 1 + states]) for k in range(0, len(grads), 1 + states)]
-        if torch.is_grad_enabled():
+        if beyond_kernels(grads):
             return *(None,) * 6, *_differentiable(reference, x, directions, counts, layout, arrived)
         if all(grad is None for grad in grads):
             return (None,) * (7 + len(tensors))
@@ -291,6 +291,7 @@ def _states(flags: Sequence[bool], directions: int, states: int) -> list[bool]:
     return [flag for k in range(directions) for flag in flags[k * each : k * each + states]]
 
 
+@torch.enable_grad()
 def _differentiable(
     reference: Reference | None,
     x: Tensor,

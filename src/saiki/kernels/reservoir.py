@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -14,6 +16,8 @@ from saiki.shapes import Float, Int
 
 #: entries of the matrix per lane below which threads that share the units of one row wait for each other longer than they save
 ENTRIES_PER_LANE = 16_384
+#: attribute of cells whose weights are known not to change for now
+STEADY = "_steady"
 
 
 class Sparse(NamedTuple):
@@ -63,15 +67,35 @@ def reservoir(
     return y, final
 
 
+def _matrix(cell: Cell) -> Sparse:
+    """The sparse matrix of a cell `echo_state`, kept until the weight changes."""
+    weight: Tensor = cell.weight_hh  # pyright: ignore[reportAssignmentType]
+    kept = cell.__dict__.get("_sparse")
+    if kept is None or not (
+        STEADY in cell.__dict__ or (kept[0].dtype == weight.dtype and torch.equal(kept[0], weight))
+    ):
+        kept = weight.detach().clone(), sparse(weight)
+        cell.__dict__["_sparse"] = kept
+    return kept[1]
+
+
+@contextmanager
+def steady(cells: Sequence[Cell]) -> Iterator[None]:
+    """Within, the weights of these cells do not change: they are compared with what is kept of them once, not at every call."""
+    for cell in cells:
+        _matrix(cell)
+        cell.__dict__[STEADY] = True
+    try:
+        yield
+    finally:
+        for cell in cells:
+            cell.__dict__.pop(STEADY, None)
+
+
 def unroll_reservoir(
     cell: Cell, drive: Float[Tensor, "steps width"], counts: Int[Tensor, "time"], state: State, reverse: bool
 ) -> tuple[Float[Tensor, "steps width"], State]:
-    """Outputs of every step and the final state of a cell `echo_state`; its sparse matrix is kept until it changes."""
-    weight: Tensor = cell.weight_hh  # pyright: ignore[reportAssignmentType]
-    kept = cell.__dict__.get("_sparse")
-    if kept is None or kept[0].dtype != weight.dtype or not torch.equal(kept[0], weight):
-        kept = weight.detach().clone(), sparse(weight)
-        cell.__dict__["_sparse"] = kept
+    """Outputs of every step and the final state of a cell `echo_state`."""
     squash = cell.nonlinearity == "tanh"
-    h, final = reservoir(drive, kept[1], state.h, counts, reverse, leak=float(cell.leak), squash=squash)  # pyright: ignore[reportArgumentType]
+    h, final = reservoir(drive, _matrix(cell), state.h, counts, reverse, leak=float(cell.leak), squash=squash)  # pyright: ignore[reportArgumentType]
     return h, type(state)(final)

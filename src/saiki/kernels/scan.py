@@ -15,6 +15,7 @@ from torch import Tensor
 
 from saiki.cells.base import LinearCell, State
 from saiki.errors import SaikiError
+from saiki.kernels.autograd import beyond_kernels, in_memory
 from saiki.kernels.table import native, why_no_native
 from saiki.shapes import Float, Int
 
@@ -35,6 +36,8 @@ def scan(
         raise SaikiError(why_no_native)
     if not decay.numel():
         return inflow + 0 * decay, initial + 0
+    if not (in_memory(inflow) and in_memory(initial)):
+        return _step_by_step(decay, inflow, initial, counts, reverse)
     return _Scan.apply(decay.contiguous(), inflow.contiguous(), initial.contiguous(), counts, reverse)
 
 
@@ -42,8 +45,21 @@ def unroll_linear(
     cell: LinearCell, gates: Float[Tensor, "steps gates"], counts: Int[Tensor, "time"], state: State, reverse: bool
 ) -> tuple[Float[Tensor, "steps output_width"], State]:
     """Outputs of every step and the final state of a cell whose `step` is the one of `LinearCell`."""
-    h, final = scan(*cell.coefficients(gates), state.h, counts, reverse)
+    decay, inflow = cell.coefficients(gates)
+    h, final = scan(decay.expand_as(inflow), inflow, state.h, counts, reverse)
     return cell.output(gates, state._replace(h=h)), state._replace(h=final)
+
+
+def _step_by_step(
+    decay: Tensor, inflow: Tensor, initial: Tensor, counts: Tensor, reverse: bool
+) -> tuple[Tensor, Tensor]:
+    """`scan` in plain torch, which every transform knows."""
+    rows, h = counts.tolist(), initial
+    decays, inflows, outputs = decay.split(rows), inflow.split(rows), [initial] * len(rows)
+    for t in reversed(range(len(rows))) if reverse else range(len(rows)):
+        outputs[t] = decays[t] * h[: rows[t]] + inflows[t]
+        h = torch.cat([outputs[t], h[rows[t] :]])
+    return torch.cat(outputs), h
 
 
 class _Scan(torch.autograd.Function):
@@ -61,7 +77,7 @@ class _Scan(torch.autograd.Function):
         if dy is None and dfinal is None:
             return None, None, None, None, None
         decay, initial, counts, y = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if beyond_kernels((dy, dfinal)):
             dy = torch.zeros_like(y) if dy is None else dy
             dfinal = torch.zeros_like(initial) if dfinal is None else dfinal
             return *_gradients(decay, initial, counts, ctx.reverse, y, dy, dfinal), None, None

@@ -19,7 +19,7 @@ from saiki.cells._deep import Deep
 from saiki.cells.base import Cell, RecurrentCell, State
 from saiki.cells.gru_d import GRUD
 from saiki.cells.sru import ALPHA
-from saiki.kernels.autograd import EagerFunction, alias, alias_module
+from saiki.kernels.autograd import EagerFunction, alias, alias_module, beyond_kernels
 from saiki.kernels.table import native, say_once
 from saiki.shapes import Float, Int
 
@@ -170,7 +170,7 @@ class _Steps(EagerFunction):
         none = (None,) * 7
         if dy is None and all(d is None for d in dfinal):
             return *none, None, *(None for _ in tensors)
-        if torch.is_grad_enabled():
+        if beyond_kernels((dy, *dfinal)):
             return *none, *_differentiable(plan, x, kind(*tensors[:states]), counts, reverse, reference, dy, dfinal)
         weights = tensors[states:]
         dx = torch.empty_like(x) if ctx.needs_input_grad[7] else None
@@ -196,6 +196,7 @@ def _part(tensor: Tensor, rows: Rows) -> Tensor:
     return tensor if rows is None else tensor[rows]
 
 
+@torch.enable_grad()
 def _differentiable(plan: Plan, x, state, counts, reverse, reference, dy, dfinal) -> list[Tensor | None]:
     """Gradients that can be differentiated again (create_graph=True): the reference computes them, the kernel cannot."""
     say_once("create_graph=True: gradients come from the reference, not from the kernel")
@@ -347,7 +348,7 @@ def plan_of(cell: Cell, steps: int) -> Plan:
     if isinstance(cell, Deep):
         plan.transitions = len(cell.transition)
         for layer in cell.transition:
-            assert isinstance(layer, torch.nn.Linear)
+            assert isinstance(layer, torch.nn.Linear)  # see `find`
             plan.products.append(_product(plan, layer.weight, layer.bias))
     return plan
 

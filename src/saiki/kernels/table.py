@@ -100,7 +100,15 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     inner = cell.cell if type(cell) is Deep else cell
     kind, linear = type(inner), isinstance(cell, LinearCell)
     own = kind.step is not LinearCell.step if linear else not kind.__module__.startswith("saiki.cells.")
-    if own or (vars(cell).keys() | vars(inner).keys()) & {"recur", "step", "advance"}:
+    if own or (vars(cell).keys() | vars(inner).keys()) & {
+        "recur",
+        "step",
+        "advance",
+        "output",
+        "see",
+        "project",
+        "follow",
+    }:
         return f"no kernel for {kind.__name__}, whose step is its own"
     name = kind.__module__.rpartition(".")[2].lstrip("_")
     if not linear and name not in {row.cell for row in (*ROWS, RESERVOIR, *STEPS.values())}:
@@ -113,6 +121,8 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
         return "no kernel for echo_state where a gradient passes through it"
     if any(t.dtype is not x.dtype or t.device != x.device for t in (*cell.parameters(), *cell.buffers(), *state)):
         return "input, state and weights differ in dtype or device"
+    if type(cell) is Deep and any(type(layer) is not torch.nn.Linear for layer in cell.transition):
+        return f"no kernel for {name} with layers of one's own in its transition"
     if name == "gru_d" and (type(cell) is Deep or cast(RecurrentCell, cell).layer_norm):
         return "no kernel for gru_d with layer norm or layers around it"
     found = _fused(cell, name, x)
@@ -129,6 +139,15 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     if isinstance(found, Row) and torch.is_autocast_enabled(found.device):
         return "autocast: the reference computes in the dtypes that torch chooses"
     return found
+
+
+def leaves_graphs(cell: Cell) -> bool:
+    """Whether a cell has a kernel that is no operator of torch's: `torch.compile` goes on behind it, in a graph of its own."""
+    inner = cell.cell if type(cell) is Deep else cell
+    name = type(inner).__module__.rpartition(".")[2].lstrip("_")
+    whole = type(cell) is not Deep and isinstance(cell, GatedCell) and cell.plain and name in {row.cell for row in ROWS}
+    known = isinstance(cell, LinearCell) or name in STEPS or name == RESERVOIR.cell
+    return native is not None and known and not whole
 
 
 def _products(cell: Cell) -> int:

@@ -169,7 +169,7 @@ def _check(name: str, x: Tensor, size: int) -> None:
 def _inside(lengths: Tensor | None, like: Tensor) -> Bool[Tensor, "batch time"]:
     """Which steps are valid."""
     batch, time = like.shape[:2]
-    lengths = None if lengths is None else checked_lengths(lengths, batch, time)
+    lengths = None if lengths is None else checked_lengths(torch.as_tensor(lengths), batch, time)
     if lengths is None:
         return torch.ones(batch, time, dtype=torch.bool, device=like.device)
     return padding_mask(lengths.to(like.device), time)

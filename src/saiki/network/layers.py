@@ -60,6 +60,12 @@ class Recurrent(nn.Module):
         self.output_size = features
         self.to(device=device, dtype=dtype)
 
+    def reset_parameters(self) -> None:
+        """First values of all cells, drawn anew."""
+        for cell in self.cells:
+            if (reset := getattr(cell, "reset_parameters", None)) is not None:
+                reset()
+
     @property
     def _directions(self) -> int:
         return 2 if self.bidirectional else 1

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from saiki.errors import OptionError
 from saiki.shapes import Float, Int
 
 
@@ -20,6 +21,7 @@ class Readout(nn.Module):
     """
 
     def __init__(self, layer: nn.Module, outputs: int) -> None:
+        _check(layer)
         super().__init__()
         self.layer = layer
         self.linear = nn.Linear(_width(layer), outputs)
@@ -49,6 +51,7 @@ class StepReadout(nn.Module):
     """
 
     def __init__(self, layer: nn.Module, outputs: int) -> None:
+        _check(layer)
         super().__init__()
         self.layer = layer
         self.linear = nn.Linear(_width(layer), outputs)
@@ -59,6 +62,13 @@ class StepReadout(nn.Module):
         given = {} if lengths is None else {"lengths": lengths}
         out, states = self.layer(x, states, **given)
         return self.linear(out), states
+
+
+def _check(layer: Any) -> None:
+    if not getattr(layer, "batch_first", True):
+        raise OptionError(
+            f"the {type(layer).__name__} reads [time, batch, features]; expected one made with batch_first=True"
+        )
 
 
 def _width(layer: Any) -> int:

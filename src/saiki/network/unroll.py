@@ -11,6 +11,7 @@ from saiki import kernels
 from saiki.cells.base import Cell, State
 from saiki.errors import OptionError
 from saiki.kernels.table import say_once
+from saiki.network.eager import not_compiled
 from saiki.network.packing import Packing
 from saiki.shapes import Float, Int
 
@@ -84,11 +85,16 @@ def _by_kernel(
     cell: Cell, x: Tensor, counts: Tensor, state: State, reverse: bool, **given: Tensor
 ) -> tuple[Tensor, State]:
     """By the kernel, or by the loop where there is none."""
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting() and kernels.leaves_graphs(cell):
+        return _outside(cell, x, counts, state, reverse, **given)
     if (reason := obstacle(x)) is not None:
         say_once(reason)
     elif (row := kernels.choose(cell, x, state)) is not None:
         return kernels.run(row, cell, x, counts, state, reverse, _loop, **given)
     return _loop(cell, x, counts, state, reverse, **given)
+
+
+_outside = not_compiled(_by_kernel)
 
 
 def one_step(

@@ -77,8 +77,11 @@ class Reader:
         import polars as pl
 
         encoding = encoding_of(path, encoding)
-        form = _form(path, encoding) | ({"null_values": None, "infer_schema": False} if as_text else {})
-        lazy = pl.scan_csv(in_utf8(path, encoding), **{"infer_schema_length": 10_000} | form)
+        how: dict[str, Any] = (
+            {"null_values": None, "infer_schema": False} if as_text else {"infer_schema_length": 10_000}
+        )
+        form = _form(path, encoding) | how
+        lazy = pl.scan_csv(in_utf8(path, encoding), **form)
         return records(path, _named(lazy, form), "CSV", lambda: _position(path, encoding, form["separator"]))
 
 

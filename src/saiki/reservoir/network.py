@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from numbers import Integral
+from numbers import Integral, Real
+from threading import Lock
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from saiki.cells.echo_state import EchoState, EchoStateState
 from saiki.errors import DataError, ModelError, OptionError, SaikiError
+from saiki.kernels.reservoir import steady
 from saiki.network.unroll import unroll
 from saiki.reservoir.ridge import RecursiveLeastSquares, Ridge, RidgeSolution
 from saiki.shapes import Float
@@ -20,6 +22,9 @@ from saiki.shapes import Float
 LEAST_BLOCK = 1024
 #: a block of the readout has so many rows per column of it: more would save little of its factorisation
 ROWS_PER_COLUMN = 4
+
+#: held while reservoirs are drawn
+DRAWING = Lock()
 
 #: what is remembered between two steps: the state of every reservoir, and what was said last
 Memory = tuple[list[EchoStateState], Tensor]
@@ -84,7 +89,7 @@ class EchoStateNetwork(nn.Module):
         super().__init__()
         self.units, self.layers, self.parallel, self.see_input = units, layers, parallel, see_input
         self.washout, self.noise, self.seed, self.feedback_scale = washout, noise, seed, feedback_scale
-        self.ridge = ridge if ridge is None or isinstance(ridge, (int, float)) else tuple(ridge)
+        self.ridge = ridge if ridge is None else _numbers(ridge)
         self._each = _per_layer("leak", leak, layers), _per_layer("spectral_radius", spectral_radius, layers)
         self._shared = {
             "density": density, "input_scale": input_scale, "bias_scale": bias_scale, "nonlinearity": nonlinearity
@@ -102,8 +107,8 @@ class EchoStateNetwork(nn.Module):
         self.features, self.outputs = features, outputs
         fed_back = 0 if self.feedback_scale is None else outputs
         more = {} if self.feedback_scale is None else {"fed_back": fed_back, "feedback_scale": self.feedback_scale}
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with DRAWING, torch.random.fork_rng(devices=[]):  # of the one generator that all threads have
+            torch.manual_seed(int(self.seed))
             cells = []
             for leak, radius in zip(*self._each, strict=True):
                 into = self.units if cells else features
@@ -189,7 +194,7 @@ class EchoStateNetwork(nn.Module):
 
     def _fit_readout(self, pairs: list[tuple[Any, Any]]) -> EchoStateNetwork:
         ridge = Ridge(self.columns, self.outputs)
-        noise = torch.Generator().manual_seed(self.seed + 1)
+        noise = torch.Generator().manual_seed(int(self.seed) + 1)
         for one, (given, wanted) in enumerate(pairs):
             x = self._sequence(given, f"inputs of sequence {one}", self.features)
             y = self._sequence(wanted, f"targets of sequence {one}", self.outputs, missing=self.feedback_scale is None)
@@ -202,7 +207,9 @@ class EchoStateNetwork(nn.Module):
                 known[: max(self.washout - begin, 0)] = False
                 chosen = rows[known]
                 if self.noise:
-                    chosen = chosen + self.noise * torch.randn(chosen.shape, generator=noise, dtype=torch.float64)
+                    inputs = self.features if self.see_input else 0
+                    drawn = torch.randn(len(chosen), self.columns - inputs, generator=noise, dtype=torch.float64)
+                    chosen[:, inputs:] += self.noise * drawn
                 ridge.add(chosen, y[begin : begin + len(rows)][known])
         if ridge.rows < 2:
             raise DataError(f"fit: got {ridge.rows} steps after the washout of {self.washout}; expected at least 2")
@@ -254,10 +261,11 @@ class EchoStateNetwork(nn.Module):
                 said.append(self._read(rows))
                 memory = after
         else:
-            for step in x.split(1):
-                rows, states = self._one(step, memory)
-                said.append(self._read(rows))
-                memory = states, said[-1][0]
+            with steady(self.reservoirs):
+                for step in x.split(1):
+                    rows, states = self._one(step, memory)
+                    said.append(self._read(rows))
+                    memory = states, said[-1][0]
         return torch.cat([x.new_zeros(0, self.outputs), *said]).numpy(), memory
 
     def generate(self, steps: int, warm: Any, memory: Memory | None = None) -> np.ndarray:
@@ -279,11 +287,12 @@ class EchoStateNetwork(nn.Module):
             first, memory = self.predict_from(before, memory)
             said = torch.from_numpy(first[-1])
         out = [said]
-        for _ in range(steps - 1):
-            rows, states = self._one(said[None], memory)
-            said = self._read(rows)[0]
-            memory = states, said
-            out.append(said)
+        with steady(self.reservoirs):
+            for _ in range(steps - 1):
+                rows, states = self._one(said[None], memory)
+                said = self._read(rows)[0]
+                memory = states, said
+                out.append(said)
         return torch.stack(out)[:steps].numpy()
 
     def _one(self, x: Float[Tensor, "one features"], memory: Memory) -> tuple[Tensor, list[EchoStateState]]:
@@ -334,21 +343,36 @@ class EchoStateNetwork(nn.Module):
         return {"weight": s.weight, "intercept": s.intercept, "strength": torch.tensor(s.strength, dtype=torch.float64)}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
+        self.solution = self._factor = self._online = self._memory = None
         if state:
             self.solution = RidgeSolution(state["weight"], state["intercept"], state["strength"].item())
-            self._factor = self._online = self._memory = None
+
+
+def _numbers(value: Any) -> float | tuple[float, ...]:
+    """One number or several, whatever their type."""
+    return float(value) if isinstance(value, Real) else tuple(map(float, value))
 
 
 def _per_layer(name: str, value: float | Sequence[float], layers: int) -> list[float]:
-    values = [float(value)] * layers if isinstance(value, (int, float)) else [float(v) for v in value]
+    numbers = _numbers(value)
+    values: list[float] = list(numbers) if isinstance(numbers, tuple) else [numbers] * layers
     if len(values) != layers:
         raise OptionError(f"{name}: got {len(values)} values for {layers} layers; expected one, or one per layer")
     return values
 
 
+def _is_one(values: Sequence[Any]) -> bool:
+    """Whether a list is one sequence: of numbers, or of steps that are lists of as many numbers each."""
+    if np.ndim(values[0]) == 0:
+        return True
+    return all(
+        isinstance(v, (list, tuple)) and len(v) == len(values[0]) and np.ndim(v[0] if v else 0) == 0 for v in values
+    )
+
+
 def _pairs(inputs: Any, targets: Any) -> list[tuple[Any, Any]]:
     """Sequences and their targets: lists of arrays, or one of each."""
-    several = [isinstance(v, (list, tuple)) and len(v) > 0 and np.ndim(v[0]) > 0 for v in (inputs, targets)]
+    several = [isinstance(v, (list, tuple)) and len(v) > 0 and not _is_one(v) for v in (inputs, targets)]
     if several[0] != several[1]:
         raise DataError("fit: got one sequence and several; expected inputs and targets alike")
     if not several[0]:

@@ -137,6 +137,9 @@ class RecursiveLeastSquares:
 
         k = P a / (γ + a' P a),   W ← W + k (y - W' a)',   P ← (P - k a' P) / γ,   a = (1, x),   P_0 = I / strength
 
+    The division by γ is left out while it would make the trace of P more than that of P_0: inputs that stay the same for
+    long excite few directions, and P would grow without bound in the others.
+
     With γ = 1 the weights after any row are those of a ridge regression over the rows so far, intercept penalised too.
 
     Source: Haykin, "Adaptive Filter Theory", 4th ed. 2002, table 9.1; Jaeger, "Adaptive nonlinear system identification
@@ -172,6 +175,10 @@ class RecursiveLeastSquares:
         gain = ahead / (self.forgetting + row @ ahead)
         said = row @ self.weights
         self.weights = self.weights + torch.outer(gain, y.to(self.weights) - said)
-        inverse = (self.inverse - torch.outer(gain, ahead)) / self.forgetting
+        inverse = self.inverse - torch.outer(gain, ahead)
+        if (
+            float(inverse.trace()) / self.forgetting <= len(row) / self.strength
+        ):  # what no row excites must not grow for ever
+            inverse = inverse / self.forgetting
         self.inverse = (inverse + inverse.T) / 2  # rounding must not make it lean
         return said

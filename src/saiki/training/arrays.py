@@ -19,19 +19,52 @@ from saiki.training.options import Training
 
 #: sequences that are answered together
 TOGETHER = 1024
+
+
+def _compared(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """A loss of answers and targets of one shape; a last axis of 1 may be left out of either."""
+
+    def compare(answers: Tensor, targets: Tensor) -> Tensor:
+        if answers.shape != targets.shape:
+            kept = [
+                part.shape[:-1] if part.dim() > 1 and part.shape[-1] == 1 else part.shape for part in (answers, targets)
+            ]
+            if kept[0] != kept[1]:
+                shapes = f"answers {tuple(answers.shape)} and the targets are {tuple(targets.shape)}"
+                raise DataError(f"the network {shapes}; expected one shape")
+            targets = targets.reshape(answers.shape)
+        return loss(answers, targets.to(answers.dtype))
+
+    return compare
+
+
+def _labelled(scores: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy; labels may be whole numbers of any type."""
+    return nn.functional.cross_entropy(scores, labels if labels.is_floating_point() else labels.long())
+
+
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mse": nn.functional.mse_loss,
-    "mae": nn.functional.l1_loss,
-    "cross_entropy": nn.functional.cross_entropy,
+    "mse": _compared(nn.functional.mse_loss),
+    "mae": _compared(nn.functional.l1_loss),
+    "cross_entropy": _labelled,
 }
 
 
 class ArrayProblem:
     """Sequences and targets in memory; every epoch sees each of them once, in an order drawn from the seed."""
 
-    def __init__(self, x: Any, y: Any, loss: Callable[[Tensor, Tensor], Tensor], batch: int, seed: int) -> None:
-        self.x = x if isinstance(x, Ragged) else _tensor(x)
-        self.y, self.objective, self.batch, self.seed = _tensor(y), loss, batch, seed
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        batch: int,
+        seed: int,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self.dtype = dtype = dtype or torch.get_default_dtype()
+        self.x = x if isinstance(x, Ragged) else _tensor(x, dtype)
+        self.y, self.objective, self.batch, self.seed = _tensor(y, dtype), loss, batch, seed
         if len(x) != len(y) or not len(x):
             raise DataError(f"got {len(x)} sequences and {len(y)} targets; expected as many of both, and at least one")
         self.epoch = -(-len(x) // batch)
@@ -45,7 +78,7 @@ class ArrayProblem:
         return self._take(self._order[1][part * self.batch : (part + 1) * self.batch])
 
     def _take(self, rows: np.ndarray) -> dict[str, Tensor]:
-        return _inputs(self.x, rows) | {"y": self.y[torch.from_numpy(rows)]}
+        return _inputs(self.x, rows, self.dtype) | {"y": self.y[torch.from_numpy(rows)]}
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         given = {"lengths": batch["lengths"]} if "lengths" in batch else {}
@@ -70,9 +103,16 @@ class CutProblem:
     """
 
     def __init__(
-        self, x: Any, y: Any, loss: Callable[[Tensor, Tensor], Tensor], batch: int, size: int, seed: int
+        self,
+        x: Any,
+        y: Any,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        batch: int,
+        size: int,
+        seed: int,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        self.x, self.y, self.objective = _ragged(x), _ragged(y), loss
+        self.x, self.y, self.objective, self.dtype = _ragged(x), _ragged(y), loss, dtype or torch.get_default_dtype()
         if not np.array_equal(self.x.lengths, self.y.lengths):
             raise DataError(
                 f"bptt: got targets for {len(self.y)} sequences of {self.y.lengths.sum()} steps beside {len(self.x)} of "
@@ -89,7 +129,7 @@ class CutProblem:
         return self._cut(rows, start)
 
     def _cut(self, rows: np.ndarray, start: int) -> dict[str, Tensor]:
-        x, y = (_padded(data, rows, start, self.cuts.size) for data in (self.x, self.y))
+        x, y = (_padded(data, rows, start, self.cuts.size, self.dtype) for data in (self.x, self.y))
         y = y.values[torch.arange(y.values.shape[1]) < y.lengths[:, None]]
         whole = not y.is_floating_point() and y.shape[1] == 1
         full = {} if bool((x.lengths == x.values.shape[1]).all()) else {"lengths": x.lengths}
@@ -153,12 +193,16 @@ def fit(
     if isinstance(loss, str) and loss not in LOSSES:
         raise OptionError(f"unknown loss {loss!r}{near_misses(loss, LOSSES)} (there are: {', '.join(LOSSES)})")
     training = Training(**options)
-    objective = LOSSES[loss] if isinstance(loss, str) else loss
+    objective, dtype = LOSSES[loss] if isinstance(loss, str) else loss, _dtype(network)
+    if training.bptt is not None and any(getattr(part, "bidirectional", False) for part in network.modules()):
+        raise OptionError(
+            "bptt carries states from cut to cut, and a second direction begins at the end; expected one direction"
+        )
 
     def made(x: Any, y: Any) -> Any:
         if training.bptt is None:
-            return ArrayProblem(x, y, objective, training.batch, training.seed)
-        return CutProblem(x, y, objective, training.batch, training.bptt, training.seed)
+            return ArrayProblem(x, y, objective, training.batch, training.seed, dtype)
+        return CutProblem(x, y, objective, training.batch, training.bptt, training.seed, dtype)
 
     problem = made(x, y)
     if valid is not None:
@@ -167,22 +211,37 @@ def fit(
 
 
 def predict(network: nn.Module, x: np.ndarray | Tensor | Ragged) -> np.ndarray:
-    """The network's answers for sequences `x`, as an array whose rows are the answers."""
+    """The network's answers for sequences `x`, as an array whose rows are the answers.
+
+    A network that gives its states too, as one trained with `bptt` does, answers every step: `[sequences, time, …]`, of ragged
+    sequences the valid steps one after the other, `[steps, …]`.
+    """
     network.eval()
-    rows, parts = np.arange(len(x)), []
+    rows, parts, dtype = np.arange(len(x)), [], _dtype(network)
     with torch.no_grad():
         for start in range(0, len(rows), TOGETHER):
-            batch = _inputs(x, rows[start : start + TOGETHER])
-            parts.append(network(batch.pop("x"), **batch).cpu())
+            batch = _inputs(x, rows[start : start + TOGETHER], dtype)
+            answers, lengths = network(batch.pop("x"), **batch), batch.get("lengths")
+            if isinstance(answers, tuple):
+                answers = answers[0]
+                if lengths is not None:
+                    answers = answers[torch.arange(answers.shape[1])[None] < lengths[:, None]]
+            parts.append(answers.cpu())
     return torch.cat(parts).numpy() if parts else np.empty(0)
 
 
-def _inputs(x: Any, rows: np.ndarray) -> dict[str, Tensor]:
+def _dtype(network: nn.Module) -> torch.dtype:
+    """In what a network computes: the type of its first weights."""
+    found = (weight.dtype for weight in network.parameters() if weight.is_floating_point())
+    return next(found, torch.get_default_dtype())
+
+
+def _inputs(x: Any, rows: np.ndarray, dtype: torch.dtype) -> dict[str, Tensor]:
     """What a network is called with for some of the sequences."""
     if isinstance(x, Ragged):
-        batch = Batch.of(x.take(rows), dtype=torch.get_default_dtype())
+        batch = Batch.of(x.take(rows), dtype=dtype)
         return {"x": batch.values, "lengths": batch.lengths}
-    return {"x": _tensor(x)[torch.from_numpy(rows)]}
+    return {"x": _tensor(x, dtype)[torch.from_numpy(rows)]}
 
 
 def _ragged(values: Any) -> Ragged:
@@ -195,16 +254,16 @@ def _ragged(values: Any) -> Ragged:
     return Ragged(array.reshape(array.shape[0] * array.shape[1], -1), np.full(len(array), array.shape[1]))
 
 
-def _padded(data: Ragged, rows: np.ndarray, start: int, size: int) -> Batch:
+def _padded(data: Ragged, rows: np.ndarray, start: int, size: int, dtype: torch.dtype) -> Batch:
     """The steps from `start` on of some sequences, `size` at most, padded."""
     lengths = (data.lengths[rows] - start).clip(0, size)
     ends = np.cumsum(lengths)
     steps = np.arange(lengths.sum()) + np.repeat(data.starts[rows] + start - (ends - lengths), lengths)
-    return Batch.of(Ragged(data.values[steps], lengths), dtype=torch.get_default_dtype())
+    return Batch.of(Ragged(data.values[steps], lengths), dtype=dtype)
 
 
-def _tensor(values: Any) -> Tensor:
+def _tensor(values: Any, dtype: torch.dtype) -> Tensor:
     if isinstance(values, np.ndarray) and not values.flags.writeable:
         values = values.copy()  # Torch cannot share memory that is read-only, such as a sliding window's
     tensor = torch.as_tensor(values)
-    return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
