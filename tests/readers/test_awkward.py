@@ -208,3 +208,19 @@ def test_days_in_other_forms(tmp_path, text):
 def test_an_offset_in_hours_alone(tmp_path):
     (tmp_path / "t.csv").write_text("ds,y\n2024-01-15 10:00:00+01,1\n2024-01-15 11:00:00+01,2\n")
     assert str(read_frame(tmp_path / "t.csv")["ds"][0]) == "2024-01-15 10:00:00+01:00"
+
+
+def test_ids_stay_as_they_are_written(tmp_path):
+    rows = [f"{name},2024-01-{day:02},{day}" for name in ("1.1", "1.10", "2.5") for day in (1, 2, 3)]
+    (tmp_path / "t.csv").write_text("\n".join(["version,ds,y", *rows]) + "\n")
+    frame = read_frame(tmp_path / "t.csv", names=("version",))
+    assert panel(frame, id="version").ids.tolist() == ["1.1", "1.10", "2.5"]
+    assert read_frame(tmp_path / "t.csv")["version"].to_list()[0] == 1.1  # a number like any other where it is no name
+    (tmp_path / "d.csv").write_text("unique_id,ds,y\n2024-01-01,1,1\n2024-01-01,2,3\n2024Q1,1,1\n2024Q1,2,3\n")
+    assert panel(read_frame(tmp_path / "d.csv")).ids.tolist() == ["2024-01-01", "2024Q1"]
+    (tmp_path / "f.csv").write_text("unique_id,ds,y\n1.0,1,1\n1.0,2,3\n2.0,1,1\n2.0,2,3\n")
+    assert [str(id) for id in panel(read_frame(tmp_path / "f.csv")).ids] == ["1", "2"]
+    (tmp_path / "j.jsonl").write_text(
+        '{"unique_id": "2024-01-01", "ds": 1, "y": 1}\n{"unique_id": "2024-01-01", "ds": 2, "y": 2}\n'
+    )
+    assert panel(read_frame(tmp_path / "j.jsonl")).ids.tolist() == ["2024-01-01"]

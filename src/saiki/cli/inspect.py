@@ -51,7 +51,7 @@ def _data(path: Path, roles: dict[str, Any]) -> list[tuple[str, str]]:
     from saiki.data.panel import panel
     from saiki.readers import read_frame
 
-    frame = read_frame(path)
+    frame = read_frame(path, names=(roles.get("id"),))
     facts = [("rows", f"{len(frame):,}")]
     facts += [("columns", f"{name} ({kind})") for name, kind in frame.schema.items()]
     try:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from saiki.data._rows import Rows, sorted_rows
-from saiki.data.columns import Columns, counts_rows, covariates, identities, numbers, plain
+from saiki.data.columns import LARGEST, Columns, counts_rows, covariates, identities, numbers, plain
 from saiki.data.roles import ID, TARGET, TIME, Roles
 from saiki.errors import DataError, OptionError, near_misses
 
@@ -247,11 +247,12 @@ def _gap(rows: Rows) -> np.ndarray:
 def _finite(
     values: np.ndarray, names: tuple[str, ...], role: str = "source", order: str = " of the series in order"
 ) -> None:
-    infinite = np.isinf(values)
+    infinite = np.abs(values) > LARGEST
     if infinite.any():
         row, column = np.argwhere(infinite)[0]
+        what = "infinite values" if np.isinf(values[row, column]) else f"values beyond {LARGEST:g}"
         raise DataError(
-            f"{role} column {names[column]!r} has infinite values, the first in row {row + 1}{order}; "
+            f"{role} column {names[column]!r} has {what}, the first in row {row + 1}{order}; "
             "expected numbers, empty where they are missing"
         )
 

@@ -126,7 +126,7 @@ def labelled(data: Any, layout: Layout | None = None, **asked: Any) -> Labelled:
     """
     if isinstance(data, np.ndarray):
         data = _from_array(data)
-    frame = read_frame(data)
+    frame = read_frame(data, names=(layout.id if layout else asked.get("id"),))
     if not len(frame):
         raise DataError("the table has no rows; expected series, one row per step or one row per series")
     table = {name: as_polars(frame[name]) for name in frame.columns}

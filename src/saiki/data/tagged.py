@@ -149,7 +149,7 @@ def _found(table: dict[str, pl.Series], taken: list[str]) -> tuple[str, ...]:
 
 def tagged(data: Any, layout: TagLayout | None = None, **asked: Any) -> Tagged:
     """Read a table as asked, or by a known layout: then the columns of labels and groups may be absent."""
-    frame = read_frame(data)
+    frame = read_frame(data, names=(layout.id if layout else asked.get("id"),))
     if not len(frame):
         raise DataError("the table has no rows; expected one row per step")
     table = {name: as_polars(frame[name]) for name in frame.columns}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -56,11 +56,14 @@ def _taking(method: Callable[..., Any], **given: Any) -> Callable[..., Any]:
     return partial(method, **{name: value for name, value in given.items() if value and name in known})
 
 
-def read_frame(source: Any, as_text: bool = False, encoding: str | None = None) -> nw.DataFrame:
+def read_frame(
+    source: Any, as_text: bool = False, encoding: str | None = None, names: Collection[str | None] = ()
+) -> nw.DataFrame:
     """A table as a narwhals frame, from a path or from a pandas, polars, pyarrow or narwhals frame.
 
     as_text   files in which everything is text anyway are read as they are written, without numbers, times and words for missing
     encoding  of such files, where it was told
+    names     columns of such files that hold names, whole numbers or as they are written: no 1.10 becomes 1.1, no 2024-01 a time
     A lazy frame is collected. A pandas index that has a name (or holds times) becomes a column. Files come as polars.
     Raises DataError for a missing, empty, unknown or broken file and for anything that is not a frame.
     """
@@ -69,17 +72,17 @@ def read_frame(source: Any, as_text: bool = False, encoding: str | None = None) 
         check_file(path)
         reader = reader_for(path)
         method = reader.texts if as_text and hasattr(reader, "texts") else reader.frame
-        frame = _taking(method, encoding=encoding)(path)
+        frame = _taking(method, encoding=encoding, names=frozenset(filter(None, names)))(path)
         if not len(frame):
             raise DataError(f"{path} has no rows; expected a header and at least two rows")
         return frame
     framed = isinstance(source, nw.DataFrame) or type(source).__name__ == "LazyFrame"
     columns = [] if framed else list(getattr(source, "columns", []))
-    names = [c for c in columns if isinstance(c, str | int | tuple)]
-    if any(not isinstance(c, str) for c in names):
-        raise DataError(f"the columns are called {', '.join(map(repr, names[:5]))}; expected names that are text")
-    if len(set(names)) < len(names):
-        twice = next(c for c in names if names.count(c) > 1)
+    called = [c for c in columns if isinstance(c, str | int | tuple)]
+    if any(not isinstance(c, str) for c in called):
+        raise DataError(f"the columns are called {', '.join(map(repr, called[:5]))}; expected called that are text")
+    if len(set(called)) < len(called):
+        twice = next(c for c in called if called.count(c) > 1)
         raise DataError(f"two columns are called {twice!r}; expected every column once")
     frame = nw.from_native(_with_index(source), pass_through=True)
     if isinstance(frame, nw.LazyFrame):

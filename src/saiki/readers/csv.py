@@ -12,7 +12,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 MISSING = ["", "NA", "N/A", "n/a", "na", "#N/A", "#NA", "<NA>", "NaN", "nan", "null", "NULL", "None", "NaT", "?"]
+#: what tells series apart where nothing else is told
+ID = "unique_id"
 #: labels are at most so many, and the one in a first line without names stands in such a share of the lines
 LABELS, OFTEN = 200, 0.02
 #: characters at the end of a part of a file that what is looked for may begin with
@@ -46,17 +48,20 @@ class Reader:
 
     suffixes = SUFFIXES
 
-    def frame(self, path: Path, encoding: str | None = None) -> nw.DataFrame:
-        """The whole table, columns of times parsed; DataError names the line that is broken."""
-        frame, form = self._table(path, encoding)
-        return nw.from_native(with_times(_named(_unpadded(_without_spaces(frame)), form)))
+    def frame(self, path: Path, encoding: str | None = None, names: Collection[str] = ()) -> nw.DataFrame:
+        """The whole table, columns of times parsed; DataError names the line that is broken. Columns of `names`, and `unique_id`,
+        hold whole numbers, or stay as they are written."""
+        frame, form = self._table(path, encoding, names={*names, ID})
+        return nw.from_native(with_times(_named(_unpadded(_without_spaces(frame)), form), but={*names, ID}))
 
     def texts(self, path: Path, encoding: str | None = None) -> nw.DataFrame:
         """The whole table as it is written: every column is text, and only what is empty is missing."""
         frame, form = self._table(path, encoding, as_text=True)
         return nw.from_native(_named(frame, form))
 
-    def _table(self, path: Path, given: str | None, as_text: bool = False) -> tuple[pl.DataFrame, dict]:
+    def _table(
+        self, path: Path, given: str | None, as_text: bool = False, names: Collection[str] = ()
+    ) -> tuple[pl.DataFrame, dict]:
         """The table, and how the file is written; `given` is its encoding, where it was told."""
         encoding = encoding_of(path, given)
         form = _form(path, encoding) | ({"null_values": None, "infer_schema": False} if as_text else {})
@@ -68,6 +73,7 @@ class Reader:
                 frame = _parsed(path, encoding, form)
             if not as_text:
                 frame = _with_words(_with_zeros(frame, path, encoding, form), path, encoding, form)
+                frame = _with_names(frame, names, path, encoding, form)
             return _without_blank_lines(frame, path, encoding, form)
 
         return reading(path, "CSV", load, lambda: _position(path, encoding, form["separator"])), form
@@ -164,6 +170,21 @@ def _with_zeros(frame: pl.DataFrame, path: Path, encoding: str, form: dict) -> p
     return frame.with_columns(s for s in texts.iter_columns() if s.str.contains(_ZEROS).any())
 
 
+def _with_names(frame: pl.DataFrame, names: Collection[str], path: Path, encoding: str, form: dict) -> pl.DataFrame:
+    """Names that read as fractions, such as 1.10, as they are written."""
+    import polars as pl
+
+    some = [
+        s.name
+        for s in frame.iter_columns()
+        if s.name in names and s.dtype.is_float() and (s.drop_nulls() % 1 != 0).any()
+    ]
+    if not some:
+        return frame
+    texts = pl.read_csv(in_utf8(path, encoding), columns=some, schema_overrides=dict.fromkeys(some, pl.String), **form)
+    return frame.with_columns(texts.iter_columns())
+
+
 def _anywhere(path: Path, encoding: str, pattern: str) -> bool:
     """Whether a short pattern stands in a file."""
     found, before = re.compile(pattern), ""
@@ -226,9 +247,11 @@ def _without_spaces(frame: pl.DataFrame) -> pl.DataFrame:
     return found.with_columns(s for s in lost if _said(s))
 
 
-def with_times(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with every text column that holds times parsed."""
-    parsed = {s.name: times for s in frame.iter_columns() if (times := parse_times(s)) is not None}
+def with_times(frame: pl.DataFrame, but: Collection[str] = ()) -> pl.DataFrame:
+    """The frame with every text column that holds times parsed, but those."""
+    parsed = {
+        s.name: times for s in frame.iter_columns() if s.name not in but and (times := parse_times(s)) is not None
+    }
     return frame.with_columns(**parsed) if parsed else frame
 
 

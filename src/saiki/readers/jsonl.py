@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import narwhals as nw
@@ -11,7 +11,7 @@ import narwhals as nw
 from saiki.errors import DataError
 from saiki.readers._files import reading
 from saiki.readers._text import SAVE, decoded, encoding_of, in_utf8, lines
-from saiki.readers.csv import with_times
+from saiki.readers.csv import ID, with_times
 from saiki.record import Record
 
 SUFFIXES = (".jsonl", ".ndjson")
@@ -22,7 +22,7 @@ class Reader:
 
     suffixes = SUFFIXES
 
-    def frame(self, path: Path, encoding: str | None = None) -> nw.DataFrame:
+    def frame(self, path: Path, encoding: str | None = None, names: Collection[str] = ()) -> nw.DataFrame:
         """The whole table, columns of times parsed; DataError names the line that is broken."""
         import polars as pl
 
@@ -32,7 +32,7 @@ class Reader:
             lambda: pl.read_ndjson(in_utf8(path, encoding_of(path, encoding)), infer_schema_length=None),
             lambda: self._position(path),
         )
-        return nw.from_native(with_times(frame))
+        return nw.from_native(with_times(frame, but={*names, ID}))
 
     def read(self, path: Path, encoding: str | None = None) -> Iterator[Record]:
         """The lines as records, lazily; DataError names the line that is broken."""

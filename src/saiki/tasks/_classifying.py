@@ -14,6 +14,7 @@ from saiki.errors import OptionError
 from saiki.metrics._classes import chosen
 from saiki.modalities.label import LabelCodec
 from saiki.readers import _collection, read_frame
+from saiki.readers.csv import MISSING
 from saiki.tasks import _baseline_share
 from saiki.tasks._class_tables import as_numbers, confusions, per_class
 from saiki.tasks._evaluation import Evaluation, Table
@@ -48,7 +49,11 @@ class ClassifyTask(LabelTask):
             from saiki.data.texts import text_column
 
             own = _collection.documents(data, options.encoding)
-            data = read_frame(data, encoding=options.encoding) if own is None else _as_asked(own, columns)
+            data = (
+                read_frame(data, encoding=options.encoding, names=(columns.get("id"),))
+                if own is None
+                else _as_asked(own, columns)
+            )
             if (column := text_column(data, columns)) is not None:
                 return _of_documents(options).fit_documents(options, data, column, columns)
         if options.multi_label:
@@ -177,7 +182,15 @@ class ClassifyTask(LabelTask):
         shown = [f"{name} ({count:,})" for name, count in zip(names, counts, strict=True)]
         words = ", ".join(shown[:12]) + (f", and {len(shown) - 12} more" if len(shown) > 12 else "")
         rows = super().describe()
-        return [rows[0], ("classes", f"{words} in {self.layout.target}"), *rows[1:]]
+        rows = [rows[0], ("classes", f"{words} in {self.layout.target}"), *rows[1:]]
+        if doubtful := [name for name in names if name.strip() in MISSING]:
+            rows.append(
+                (
+                    "note",
+                    f"{doubtful[0]!r} is a class like any other; leave fields empty where the answer is missing.",
+                )
+            )
+        return rows
 
     @classmethod
     def label_from_json(cls, stored: dict[str, Any]) -> LabelCodec:

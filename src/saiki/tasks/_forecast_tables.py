@@ -24,10 +24,10 @@ FROM = " from"
 ENOUGH_ROWS = 4
 
 
-def as_table(data: Any) -> Any:
+def as_table(data: Any, id: str | None = None) -> Any:
     """The data as `panel` takes it; an array `[series, time]` becomes a table with one series per row."""
     if not isinstance(data, np.ndarray):
-        return read_frame(data)
+        return read_frame(data, names=(id,))
     rows = np.atleast_2d(data)
     if rows.ndim != 2:
         raise DataError(f"the array has shape {data.shape}; expected [series, time]")
@@ -87,9 +87,9 @@ def parse_time(text: str | None) -> Any:
     return None if text is None else np.int64(text) if text.lstrip("-").isdigit() else np.datetime64(text)
 
 
-def after(read: Callable[[Any], Panel], horizon: int, history: Any, data: Any) -> tuple[Panel, Panel]:
+def after(read: Callable[[Any], Panel], horizon: int, history: Any, data: Any, id: str | None) -> tuple[Panel, Panel]:
     """The history, and what follows it, with the series in the same order; rows of the data that the history has too are those."""
-    before, later = as_table(history), as_table(data)
+    before, later = as_table(history, id), as_table(data, id)
     past = read(before)
     both = replace(read(_joined(before, later, past)), clock=past.clock)
     place = {str(name): row for row, name in enumerate(both.ids)}

@@ -77,7 +77,7 @@ class ForecastTask(Task):
         columns = {k: columns.get(k) for k in cls.takes} | {
             k: getattr(options, k) for k in ("past", "future", "static", "freq", "season")
         }
-        everything = panel(as_table(data), **columns)
+        everything = panel(as_table(data, columns.get("id")), **columns)
         training = _training_part(options, everything)
         codec = table.fit(training, _table_options(options))
         plan = make_plan(options, training, codec)
@@ -259,7 +259,7 @@ class ForecastTask(Task):
 
     def read(self, data: Any) -> Panel:
         """A table read as the training data was; DataError for one whose steps are others."""
-        found = panel(as_table(data), roles=self.roles, freq=self.frequency.name, season=self.season)
+        found = panel(as_table(data, self.roles.id), roles=self.roles, freq=self.frequency.name, season=self.season)
         check_step(found, self.frequency)
         return found
 
@@ -364,7 +364,7 @@ class ForecastTask(Task):
 
         With `anomalies`, the rows of the data instead, each beside its forecast one step ahead, a score and a flag.
         """
-        source = as_table(data)
+        source = as_table(data, self.roles.id)
         history = self.read(source)
         if anomalies:
             if samples:
@@ -383,7 +383,7 @@ class ForecastTask(Task):
         self, network: Any, data: Any, rolling: dict[str, Any], retrain: _backtest.Retrain, frame: bool = False
     ) -> Any:
         """Forecasts from several cutoffs: their scores, or with `frame` the forecasts themselves."""
-        source = as_table(data)
+        source = as_table(data, self.roles.id)
         panel = self.read(source)
         asked = _backtest.Rolling.of(rolling["windows"], rolling["step"], rolling["refit"], self.plan.horizon)
         clinical = Clinical.of(rolling.get("grid"), rolling.get("event"))

@@ -231,7 +231,7 @@ class TagTask(Task):
 
     def predict(self, network: Tagger, data: Any) -> Any:
         """The rows of `data` in their order: id, time and words as they are, the label, and its probability."""
-        source = read_frame(data)
+        source = read_frame(data, names=(self.layout.id,))
         found = self.read(source)
         codes, p = self.tag(network, self._encode(found))
         back = np.argsort(found.at)
@@ -256,7 +256,7 @@ class TagTask(Task):
 
     def answered(self, network: Tagger, data: Any) -> pl.DataFrame:
         """The rows of `data` in their order, the true label beside ours."""
-        source = read_frame(data)
+        source = read_frame(data, names=(self.layout.id,))
         if self.layout.target not in source.columns:
             raise DataError(f"no column {self.layout.target!r} with the labels; expected it beside the steps")
         found = self.predict(network, source)
