@@ -56,3 +56,9 @@ def test_what_does_not_fit_is_one_line(tmp_path, name, text, message):
     with pytest.raises(DataError, match=message) as error:
         readers.read_frame(tmp_path / name)
     assert str(tmp_path / name) in str(error.value)
+
+
+def test_a_word_that_is_a_mark_of_comments_in_the_first_line(tmp_path):
+    path = tmp_path / "t.conll"
+    path.write_text("#\tO\nNew\tB-LOC\n")
+    assert readers.read_frame(path)["word"].to_list() == ["#", "New"]

@@ -273,3 +273,12 @@ def test_weights_changed_between_two_runs_count():
     before = network.generate(10, x)
     network.cells[0].weight_hh.data.mul_(0.5)
     assert not np.allclose(before, network.generate(10, x))
+
+
+def test_what_learn_remembers_is_what_predict_goes_on_from():
+    x = np.sin(np.arange(300) / 5)
+    network = EchoStateNetwork(20, seed=1)
+    for k in range(250):
+        network.learn(x[k], x[k + 1])
+    said = network.predict(x[250:251], network.memory)
+    assert np.allclose(said, network.learn(x[250], x[251]))

@@ -67,7 +67,7 @@ def _sentences(path: Path) -> Iterator[tuple[list[list[str]], int]]:
             if words:
                 yield words, first
             words = []
-        elif not _passed_over(cells, universal, bool(words), width):
+        elif not _passed_over(cells, universal, bool(words), width or len(cells) * ("\t" in line.strip())):
             width, first = width or len(cells), first if words else number
             if len(cells) != width:
                 raise DataError(

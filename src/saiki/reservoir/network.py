@@ -244,6 +244,11 @@ class EchoStateNetwork(nn.Module):
         self.solution = RidgeSolution(weights[1:], weights[0], self._online.strength)
         return said.numpy()
 
+    @property
+    def memory(self) -> Memory:
+        """What is remembered after the last `learn`, for `predict` and `generate` to go on from; else the zero state."""
+        return self.initial_memory() if self._memory is None else self._memory
+
     # Answers.
 
     def predict(self, inputs: Any, memory: Memory | None = None) -> np.ndarray:
