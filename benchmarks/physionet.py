@@ -124,12 +124,13 @@ def page(rows: list[dict[str, Any]]) -> str:
         "From the literature, by memory, on folds of their own: GRU-D 0.8424 ± 0.012, GRU-simple 0.8226, GRU-forward",
     ]
     lines += ["0.8195, GRU-mean 0.8162 (Che et al. 2018).", ""]
-    if rows:
-        first = rows[0]
-        lines += [
-            f"{first['machine']}, {first['threads']} thread(s), torch {first['torch']}, commit {first['commit']}",
-            "",
-        ]
+    for name in COMMANDS:
+        where = {
+            f"{r['machine']}, {r['threads']} thread(s), torch {r['torch']}, commit {r['commit']}"
+            for r in rows
+            if r["row"] == name
+        }
+        lines += [f"{name}: {'; '.join(sorted(where))}", ""] if where else []
     return "\n".join(lines)
 
 

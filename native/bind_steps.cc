@@ -90,7 +90,7 @@ struct GivenSteps {
       p.bias = data(one[1], shape.scalar, {p.rows}, "the bias of a product");
       p.gain = data(one[2], shape.scalar, {p.rows}, "the gain of a product");
       p.shared = nb::cast<long>(one[3]);
-      if (p.shared > steps.columns - p.rows) wrong("shared columns", "within the gates");
+      if (p.shared >= 0 && p.shared > steps.columns - p.rows) wrong("shared columns", "within the gates");
     }
   }
 

@@ -56,7 +56,7 @@ struct Matrices {
   void* c;
 };
 
-constexpr const char* step_names[] = {"elman", "gru", "lstm", "slstm", "rhn", "indrnn", "sru", "lru", "mingru", "gru_d"};
+constexpr const char* step_names[] = {"elman", "gru", "lstm", "slstm", "rhn", "indrnn", "sru", "lru", "mingru", "gru_d", "cfc"};
 constexpr int step_count = int(sizeof step_names / sizeof *step_names);
 
 struct StepKernels {

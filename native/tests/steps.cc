@@ -30,6 +30,7 @@ struct Kind {
   bool norm_c = false;  // vectors 1 and 2 of the lstm come with layer norm
   int projection = 0;
   bool highway = false;
+  int more = 0;  // columns of gates behind the blocks
 };
 
 struct Problem {
@@ -70,7 +71,7 @@ struct Problem {
     steps = offsets.back();
     for (long b = 0; b < rows; ++b) places.push_back(b);
     call.batch = {long(counts.size()), rows, counts.data(), offsets.data(), reverse, offsets.data(), places.data(), places.data(), 0};
-    call.columns = k.blocks * w, call.width = w, call.coupled = k.coupled, call.relu = k.relu, call.before = k.before;
+    call.columns = k.blocks * w + k.more, call.width = w, call.coupled = k.coupled, call.relu = k.relu, call.before = k.before;
     const long up = k.projection ? k.projection : w;
     long all = 0, high = 0;
     for (int s = 0; s < kernels->states; ++s) {
@@ -180,6 +181,7 @@ int main() {
       {"lru", 2, {}, {1, 1}},
       {"mingru", 2, {}, {}},
       {"gru_d", 4, {{2, 0}, {1, 2}}, {}},
+      {"cfc", 1, {{1, 0}, {4, -2}}, {}, false, false, false, false, 0, false, 1},
   };
   const std::vector<std::vector<int64_t>> batches = {{1}, {4, 4, 4, 4, 4}, {6, 6, 3, 1, 0, 0}};
   int solved = 0;

@@ -62,9 +62,18 @@ class CfC(RecurrentCell):
         return CfCState(self.bias_ih.new_zeros(batch, self.width))
 
     def advance(self, gates: Float[Tensor, "batch gates"], state: CfCState) -> CfCState:
-        gap, seen = gates[:, :1], gates[:, 1:]
-        u = HEIGHT * torch.tanh(SLOPE * (seen + self.recur(state.h)))
+        return CfCState(self.follow(gates[:, 1:], gates[:, :1], state.h))
+
+    def follow(self, seen: Float[Tensor, "batch width"], gap: Float[Tensor, "batch one"], h: Tensor) -> Tensor:
+        """h after a step, of what the backbone sees of the input and the time since the step before."""
+        u = HEIGHT * torch.tanh(SLOPE * (seen + self.recur(h)))
         a, b, p, q = nn.functional.linear(u, self.weight_u, self.bias_u).chunk(4, 1)
         share = torch.sigmoid(p * gap + q)
         a = torch.tanh(a)
-        return CfCState(a + share * (torch.tanh(b) - a))
+        return a + share * (torch.tanh(b) - a)
+
+    def read(
+        self, x: Float[Tensor, "steps features"], counts: Tensor, state: CfCState, reverse: bool, gap: Tensor
+    ) -> tuple[Float[Tensor, "steps more"], CfCState]:
+        """x and gap of all steps, and the state."""
+        return torch.cat([x, gap.to(x.dtype).expand(len(x), 1)], 1), state

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from saiki.cells._deep import Deep
 from saiki.cells.base import Cell, RecurrentCell, State
+from saiki.cells.cfc import CfC
 from saiki.cells.gru_d import GRUD
 from saiki.cells.sru import ALPHA
 from saiki.kernels.autograd import EagerFunction, alias, alias_module, beyond_kernels
@@ -116,7 +117,7 @@ def unroll_steps(
     """
     if not len(x):
         return reference(cell, x, counts, state, reverse, **given)
-    if isinstance(cell, GRUD):  # all but h is known before the first step
+    if isinstance(cell, GRUD | CfC):  # all but h is known before the first step
         x, after = cell.read(x, counts, state, reverse, **given)
         y, final = _unrolled(cell, x, counts, _Hidden(state.h), reverse, reference)
         return y, after._replace(h=final.h)
@@ -262,8 +263,7 @@ def _gru_d(cell: GRUD, _: Any) -> Plan:
 
     def step(gates: Tensor, state: Any) -> State:
         seen, decay, zones = gates.split([3 * width, width, gates.shape[1] - 4 * width], 1)
-        h = cell.follow(sign[:, 0] * seen, decay, state.h)
-        return type(state)(h + zones * (state.h - h) if cell.zoneout else h)
+        return _held(cell, state, cell.follow(sign[:, 0] * seen, decay, state.h), zones)
 
     plan = Plan("gru_d", width, lambda x: torch.nn.functional.linear(x, weight, bias), step)
     plan.input = _product(plan, weight, bias)
@@ -272,6 +272,29 @@ def _gru_d(cell: GRUD, _: Any) -> Plan:
     plan.products = [replace(whole, part=part, shared=shared) for part, shared in parts]
     plan.mask = cell._mask
     return plan
+
+
+def _cfc(cell: CfC, _: Any) -> Plan:
+    """The gates are what the backbone sees of x, and the gap, which is the last input."""
+    width, none = cell.width, cell.weight_ih.new_zeros
+    passed_on = torch.cat([none(1, cell.features), none(1, 1) + 1], 1)
+    weight = torch.cat([torch.cat([cell.weight_ih, none(width, 1)], 1), passed_on])
+    bias = torch.cat([cell.bias_ih, none(1)])
+
+    def step(gates: Tensor, state: Any) -> State:
+        seen, gap, zones = gates.split([width, 1, gates.shape[1] - width - 1], 1)
+        return _held(cell, state, cell.follow(seen, gap, state.h), zones)
+
+    plan = Plan("cfc", width, lambda x: torch.nn.functional.linear(x, weight, bias), step)
+    plan.input = _product(plan, weight, bias)
+    plan.products = [_product(plan, cell.weight_hh, None, shared=0), _product(plan, cell.weight_u, cell.bias_u)]
+    plan.mask = cell._mask
+    return plan
+
+
+def _held(cell: RecurrentCell, state: Any, h: Tensor, zones: Tensor) -> State:
+    """h, or with zoneout what lies between it and the one before."""
+    return type(state)(h + zones * (state.h - h) if cell.zoneout else h)
 
 
 def _indrnn(cell: Any, step: Any) -> Plan:
@@ -335,6 +358,7 @@ _PLANS: dict[str, Callable[[Any, Any], Plan]] = {
     "lru": _lru,
     "mingru": _mingru,
     "gru_d": _gru_d,
+    "cfc": _cfc,
 }
 
 

@@ -53,7 +53,7 @@ SCAN = Row("linear", "scan", weights=0)
 #: cells step by step, with all their options
 STEPS = {
     name: Row(name, f"{name}_steps", weights=0)
-    for name in ("elman", "gru", "lstm", "slstm", "rhn", "indrnn", "sru", "lru", "mingru", "gru_d")
+    for name in ("elman", "gru", "lstm", "slstm", "rhn", "indrnn", "sru", "lru", "mingru", "gru_d", "cfc")
 }
 #: a reservoir with constant weights: no gradient passes
 RESERVOIR = Row("echo_state", "reservoir", weights=0)
@@ -123,8 +123,8 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
         return "input, state and weights differ in dtype or device"
     if type(cell) is Deep and any(type(layer) is not torch.nn.Linear for layer in cell.transition):
         return f"no kernel for {name} with layers of one's own in its transition"
-    if name == "gru_d" and (type(cell) is Deep or cast(RecurrentCell, cell).layer_norm):
-        return "no kernel for gru_d with layer norm or layers around it"
+    if name in ("gru_d", "cfc") and (type(cell) is Deep or cast(RecurrentCell, cell).layer_norm):
+        return f"no kernel for {name} with layer norm or layers around it"
     found = _fused(cell, name, x)
     # one row alone: the scan shares its units among threads
     whole = (
