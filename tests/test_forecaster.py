@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import polars as pl
 import pytest
 
 import saiki
@@ -45,3 +48,10 @@ def test_mistakes_are_one_line():
         saiki.Forecaster(horizon=6).predict(ROWS)
     with pytest.raises(OptionError, match="column"):
         saiki.Forecaster(horizon=6).fit(ROWS, ROWS)
+
+
+def test_seasons_that_repeat_exactly_are_scored_by_their_error():
+    table = pl.DataFrame({"ds": range(60), "y": [float(10 + k % 7) for k in range(60)]})
+    score = saiki.Forecaster(horizon=7, steps=3, width=8, ensemble=1, season=7).fit(table).score(table)
+    assert score <= 0
+    assert math.isfinite(score)

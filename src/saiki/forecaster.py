@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 from saiki.errors import ModelError, OptionError
@@ -53,8 +54,9 @@ class Forecaster:
         return self._fitted().predict(self.data_ if X is None else X, **options)
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Minus the MASE of the last horizon of every series in X."""
-        return -self._fitted().evaluate(X, baselines=[]).scores["saiki"]["mase"]
+        """Minus the MASE of the last horizon of every series in X; minus the MAE where every season repeats exactly."""
+        scores = self._fitted().evaluate(X, baselines=[]).scores["saiki"]
+        return -scores["mase"] if math.isfinite(scores["mase"]) else -scores["mae"]
 
     def _fitted(self) -> Any:
         if not hasattr(self, "model_"):

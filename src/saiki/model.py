@@ -170,9 +170,9 @@ class Model:
         """How much each part of what is seen counts for the answers, an array with one row per answer; for plots."""
         return self.task.attention(self.network, data)
 
-    def generate(self, **options: Any) -> Any:
-        """New data like the training data; only for tasks that model their own input."""
-        return self.task.generate(self.network, **options)
+    def generate(self, prompt: str | list[str] = "", **options: Any) -> Any:
+        """New data like the training data, after a prompt, of several a list; only for tasks that model their own input."""
+        return self.task.generate(self.network, prompt=prompt, **options)
 
     @property
     def config(self) -> dict[str, Any]:

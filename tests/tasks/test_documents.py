@@ -330,3 +330,30 @@ def test_texts_in_characters_are_known_by_runs_of_them():
     texts, truth = [name for name, _ in names], np.array([kind for _, kind in names])
     fitted = tfidf.fit(texts, truth, 3, characters=True)
     assert tfidf.answer(fitted, ["dralov", "dralsen", "dralini"]).argmax(1).tolist() == [0, 1, 2]
+
+
+def test_lists_of_texts_and_of_pairs_are_documents(made):
+    model, _ = made
+    frame = planted(3, 6)
+    assert model.predict(frame["review"].to_list())["saiki"].to_list() == model.predict(frame)["saiki"].to_list()
+    assert model.evaluate(list(frame.iter_rows())).scores == model.evaluate(frame).scores
+    assert saiki.train("classify", list(planted(0, 40).iter_rows()), steps=1, width=4).task.label.names == [
+        "down",
+        "up",
+    ]
+
+
+def test_what_is_for_series_is_refused_for_documents():
+    frame = planted(0, 40).with_columns(amount=pl.lit(1.0))
+    for given, name in (({"static": ["amount"]}, "static"), ({"patch": 4}, "patch"), ({"fill": "last"}, "fill")):
+        with pytest.raises(OptionError, match=f"--{name} is for series"):
+            saiki.train("classify", frame, source="review", target="label", steps=1, **given)
+
+
+def test_long_documents_are_told_and_empty_lines_are_answered(tmp_path, made):
+    first = pl.when(pl.int_range(40) < 2).then(pl.lit("cat " * 2100)).otherwise(pl.col("review"))
+    long = planted(0, 40).with_columns(review=first)
+    model = saiki.train("classify", long, source="review", target="label", steps=1, width=4)
+    assert any("2 of 40 documents have more than 2,000 units" in says for _, says in model.understood)
+    (tmp_path / "new.txt").write_text("good cat bad\n\nbad cat good\n\n")
+    assert len(made[0].predict(tmp_path / "new.txt")) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -620,3 +621,25 @@ def test_values_on_every_second_step_are_told():
     model = saiki.train("forecast", data, horizon=6, steps=3)
     with pytest.warns(SaikiWarning, match="The values are 2 apart, the model was trained on steps of 1"):
         model.predict(data.gather_every(2))
+
+
+def test_empty_places_among_columns_known_ahead_are_told(table):
+    told = table.with_columns(x=pl.col("y").round(1))
+    model = saiki.train("forecast", told.filter(pl.col("ds") < 144), future=["x"], season=12, **QUICK)
+    ahead = told.with_columns(pl.when(pl.col("ds") < 144).then(pl.col("y")).alias("y"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(ahead)
+    hole = (pl.col("ds") == 146) & (pl.col("unique_id") == table["unique_id"][0])
+    with pytest.warns(SaikiWarning, match="--future x is empty in 1 of"):
+        model.predict(ahead.with_columns(x=pl.when(~hole).then(pl.col("x"))))
+
+
+def test_a_step_that_predict_would_refuse_is_refused_in_training():
+    with pytest.raises(DataError, match="steps"):
+        saiki.train("forecast", hours(), freq="2h", horizon=4, steps=2)
+
+
+def hours():
+    times = pl.datetime_range(pl.datetime(2024, 3, 1), pl.datetime(2024, 3, 20), "1h", eager=True)
+    return pl.DataFrame({"ds": times, "y": np.sin(np.arange(len(times)) / 4)})

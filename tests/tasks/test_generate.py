@@ -575,3 +575,27 @@ def test_a_reservoir_writes(tmp_path):
     (tmp_path / "t.txt").write_text(toy(length=3_000))
     model = saiki.train("generate", tmp_path / "t.txt", steps=5, width=16, cell="echo_state", counted=False)
     assert len(model.generate(length=20, seed=1)) == 20
+
+
+def test_words_cut_at_spaces_are_written_behind_a_space(tmp_path):
+    (tmp_path / "t.txt").write_text("私 は 犬 が 好き です 。\n彼 は 猫 が 好き です 。\n" * 60)
+    model = saiki.train("generate", tmp_path / "t.txt", units="words", split=True, steps=5, width=8, batch=4, bptt=10)
+    text = model.generate("私 は", length=6, seed=1)
+    assert text[0] in " \n"
+    assert "\ufffd" not in model.task.codec.decode(model.task.codec.encode("私 は" + text))
+
+
+def test_a_prompt_may_stand_alone_and_is_text(made):
+    model, _ = made
+    assert model.generate("ab", length=5) == model.generate(prompt="ab", length=5)
+    assert model.generate("ab", length=400, stop="a") == model.generate("ab", length=400, stop=("a",))
+    with pytest.raises(DataError, match="the prompt is a NoneType; expected text"):
+        model.generate(None)
+
+
+def test_the_surprise_of_unknown_words_stands_beside_them(tmp_path):
+    (tmp_path / "t.txt").write_text("the cat sat on the mat . the dog sat on the mat .\n" * 60)
+    model = saiki.train("generate", tmp_path / "t.txt", units="words", steps=5, width=8, batch=4, bptt=10)
+    (tmp_path / "new.txt").write_text("the zebra sat .\n")
+    units = [unit for unit, _ in model.task.surprise(model.network, tmp_path / "new.txt")]
+    assert units[:3] == ["the", "zebra", "sat"]

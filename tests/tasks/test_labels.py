@@ -323,3 +323,39 @@ def test_the_index_that_pandas_wrote_is_no_channel(table, tmp_path):
     assert labelled(numbered.with_columns(pl.col("row") * 2)).layout.source == ("row", "a", "b")
     shuffled = numbered.rename({"row": "id"}).sample(fraction=1, shuffle=True, seed=1)
     assert labelled(shuffled).layout.source == ("a", "b")
+
+
+@pytest.mark.parametrize("task", ["classify", "regress"])
+def test_other_categories_in_new_data_change_no_other_series(table, task):
+    wards = pl.col("unique_id").str.slice(1).cast(pl.Int64) % 3
+    told = table.with_columns(ward=wards.replace_strict({0: "a", 1: "b", 2: "c"}, return_dtype=pl.String))
+    if task == "regress":
+        told = told.with_columns(y=wards * 10.0)
+    model = saiki.train(task, told, source=["a", "b"], static=["ward"], **QUICK)
+    whole = model.predict(told)
+    column = next(
+        name for name in whole.columns if name.startswith("saiki-") or (task == "regress" and name == "saiki")
+    )
+    one = told.filter(pl.col("unique_id") == "s2")
+    assert model.predict(one)[column][0] == pytest.approx(
+        whole.filter(pl.col("unique_id") == "s2")[column][0], abs=1e-5
+    )
+    shifted = told.with_columns(ward=pl.when(pl.col("ward") == "a").then(pl.lit("z")).otherwise(pl.col("ward")))
+    known = whole.filter(pl.col("unique_id").is_in(told.filter(pl.col("ward") != "a")["unique_id"].unique().to_list()))
+    found = model.predict(shifted).filter(pl.col("unique_id").is_in(known["unique_id"].to_list()))
+    assert np.allclose(found[column], known[column], atol=1e-5)
+
+
+def test_the_truth_of_numbers_keeps_its_digits(table):
+    far = table.with_columns(y=1e8 + 1.25 * pl.col("unique_id").str.slice(1).cast(pl.Int64))
+    model = saiki.train("regress", far, **QUICK)
+    truth = model.task.answered(model.network, far)["truth"].to_numpy()
+    assert sorted(truth) == pytest.approx(sorted(far["y"].unique().to_list()), abs=1e-6)
+
+
+def test_columns_that_are_numbers_are_read_like_those_of_a_file_without_a_header():
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    wide = np.column_stack([np.arange(20) % 2, rng.normal(size=(20, 12))])
+    model = saiki.train("classify", pandas.DataFrame(wide), **QUICK)
+    assert len(model.predict(pandas.DataFrame(wide))) == 20

@@ -121,7 +121,7 @@ def _root(
 
 def _usage(error: Any, command: str | None, flags: list[str]) -> str:
     """One line for an option or argument that does not fit."""
-    unknown = getattr(error, "option_name", None)
+    unknown = error.option_name if type(error).__name__ == "NoSuchOption" else None
     missing = type(error).__name__ == "MissingParameter"
     line = (
         f"no such option {unknown}{near_misses(unknown, flags)}" if unknown and not missing else error.format_message()

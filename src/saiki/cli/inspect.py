@@ -16,6 +16,9 @@ def command(
     target: Annotated[list[str] | None, typer.Option(metavar="COLUMN…", help="Columns to forecast [y].")] = None,
     id: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column that names the series [unique_id].")] = None,
     time: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of times [ds].")] = None,
+    past: Annotated[list[str] | None, typer.Option(metavar="COLUMN…", help="Columns known up to now.")] = None,
+    future: Annotated[list[str] | None, typer.Option(metavar="COLUMN…", help="Columns known ahead.")] = None,
+    static: Annotated[list[str] | None, typer.Option(metavar="COLUMN…", help="Columns that do not change.")] = None,
     freq: Annotated[str | None, typer.Option(help="Step between rows, such as h, D, W, MS or 15min.")] = None,
     system: Annotated[bool, typer.Option("--system", help="Versions, threads, and which kernels run and why.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
@@ -29,7 +32,8 @@ def command(
 
         facts = saiki.load(what).facts()
     else:
-        facts = _data(what, {"target": target or None, "id": id, "time": time, "freq": freq})
+        more = {"past": past or (), "future": future or (), "static": static or ()}
+        facts = _data(what, {"target": target or None, "id": id, "time": time, "freq": freq, **more})
     Console(as_json=json).answer(aligned(facts), _grouped(facts))
 
 

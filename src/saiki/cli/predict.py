@@ -49,7 +49,7 @@ def command(
     from saiki.data.frames import without_lists, write_frame
 
     if out is None:
-        without_lists(found).write_csv(sys.stdout.buffer)
+        sys.stdout.write(without_lists(found).write_csv())
         return
     write_frame(found, out)
     facts = {"out": str(out), "rows": len(found), "columns": list(found.columns)}

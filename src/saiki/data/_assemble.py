@@ -38,6 +38,8 @@ def assemble(frame: Any, roles: Roles | tuple, freq: str | int | None, season: i
     starts = np.cumsum(series["lengths"]) - series["lengths"]
     found = _season(season) or find_season(series["y"], starts, series["lengths"], frequency.seasons)
     notes = remarks(series, starts, rows.clock, frequency, added, uneven, len(rows.ids))
+    if empty := int((rows.lengths - lengths - known).sum()):
+        notes.append(f"{empty:,} rows after the last known value of all series are left out: forecasts begin there.")
     return {**series, "frequency": frequency, "season": found, "roles": roles, "clock": rows.clock, "notes": notes}
 
 
@@ -108,7 +110,15 @@ def _statics(static: Columns, rows: Rows, roles: Roles) -> Columns:
 def _known(y: np.ndarray, rows: Rows, future: Columns) -> tuple[np.ndarray, np.ndarray]:
     """Steps of the history of each id, and steps after it for which only the future columns are known."""
     if not future:
-        return rows.lengths, np.zeros_like(rows.lengths)
+        known = ~np.isnan(y).all(1)
+        late = rows.times > rows.times[known].max() if known.any() else np.zeros(len(y), bool)
+        begun = (
+            np.minimum.reduceat(rows.times, rows.starts) <= rows.times[known].max()
+            if known.any()
+            else late[rows.starts]
+        )
+        left = np.add.reduceat(~late, rows.starts)
+        return np.where(begun, left, rows.lengths), np.zeros_like(rows.lengths)
     table = future.take(rows.at)
     told = (~np.isnan(table.numbers)).any(1) | (table.codes >= 0).any(1)
     inner = np.arange(len(y)) - np.repeat(rows.starts, rows.lengths)

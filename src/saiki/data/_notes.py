@@ -91,6 +91,10 @@ def remarks(
         f"Time is irregular in {uneven.sum()} of {ids} series (step {frequency.name}): rows are taken as equal steps."
     )
     filled = f"{added.sum():,} steps left out in {(added > 0).sum()} of {ids} series were added as missing values."
+    ends = series["times"][some + lengths[lengths > 0] - 1] if len(some) else np.empty(0)
+    early = int((ends < ends.max()).sum()) if len(ends) and clock.kind not in ("rows", "integer") else 0
+    first = str(ends.min()).replace("T00:00:00.000000", "").replace(".000000", "") if early else ""
+    behind = f"{early} of {total} series end before the others, the first at {first}: their forecasts begin there."
     checks = [
         (clock.kind == "rows", "There is no column of times: the order of the rows is taken as the time."),
         (uneven.any(), late),
@@ -99,6 +103,7 @@ def remarks(
         (gaps, f"Values are missing in {gaps} of {total} series ({np.isnan(y).sum():,} steps)."),
         (empty, f"{empty} of {total} series have no value at all."),
         (constant, f"{constant} of {total} series are constant."),
+        (early, behind),
         (short, f"{short} of {total} series have fewer than three steps."),
     ]
     return [sentence for true, sentence in checks if true]

@@ -17,15 +17,17 @@ def score(truth: Sequence[str], answers: Sequence[str], tokenize: str = "13a") -
     return _metric(tokenize).corpus_score(list(answers), [list(truth)]).score
 
 
-def signature(truth: Sequence[str], answers: Sequence[str], tokenize: str = "13a") -> str:
-    """What must be said beside the figure."""
-    metric = _metric(tokenize)
+def signature(truth: Sequence[str], answers: Sequence[str], tokenize: str = "13a", lower: bool = False) -> str:
+    """What must be said beside the figure; `lower`: of texts that were brought to small letters."""
+    metric = _metric(tokenize, lower)
     metric.corpus_score(list(answers), [list(truth)])
     return str(metric.get_signature())
 
 
-def _metric(tokenize: str) -> Any:
-    return scorer("BLEU")(tokenize=tokenize, force=True)  # tokenised text is judged as it is, which the signature says
+def _metric(tokenize: str, lower: bool = False) -> Any:
+    return scorer("BLEU")(
+        tokenize=tokenize, lowercase=lower, force=True
+    )  # tokenised text is judged as it is, which the signature says
 
 
 def scorer(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,6 +77,13 @@ class RoleCodec:
             table = np.array([place.get(v, 0) for v in columns.values[source]] + [0])  # the last is for -1, missing
             codes[..., k] = table[columns.codes[..., source]]
         return features, codes
+
+    def known(self, columns: Columns, role: str) -> Columns:
+        """The same columns as the fitted ones: categories numbered as in training, unseen ones missing."""
+        _, codes = self.encode(columns, role)
+        numbers = columns.numbers[..., [columns.numeric.index(n) for n in self.numeric]]
+        names = {"numeric": self.numeric, "categorical": self.categorical, "values": self.values}
+        return replace(columns, numbers=numbers, codes=(codes - 1).astype(np.int32), **names)
 
     def decode(self, features: np.ndarray, codes: np.ndarray) -> dict[str, np.ndarray]:
         """Back to values by column: NaN and None where they are missing or were unseen."""

@@ -89,7 +89,11 @@ class TextCodec:
         return "".join(units) if self.units == "characters" else joined(units, self.split, self.spaces)
 
     def going_on(self, begun: Sequence[int], numbers: Sequence[int]) -> str:
-        """Numbers to the text that they add to what was begun: some tokenizers drop the blank before the first unit of a text."""
+        """Numbers to the text that they add to what was begun: some tokenizers drop the blank before the first unit of a text, and
+        of words that are cut at spaces the blank between two stands in neither."""
+        if self.split and self.units == "words" and begun and numbers:
+            said = self.decode(numbers)
+            return said if said.startswith("\n") or self.decode(begun[-1:]).endswith("\n") else f" {said}"
         if not self.tokenizer or not begun:
             return self.decode(numbers)
         before = self.decode(begun[-CONTEXT:])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import narwhals as nw
 
@@ -80,7 +80,10 @@ def read_frame(
     columns = [] if framed else list(getattr(source, "columns", []))
     called = [c for c in columns if isinstance(c, str | int | tuple)]
     if any(not isinstance(c, str) for c in called):
-        raise DataError(f"the columns are called {', '.join(map(repr, called[:5]))}; expected called that are text")
+        if not (all(type(c) is int for c in called) and hasattr(source, "rename")):
+            raise DataError(f"the columns are called {', '.join(map(repr, called[:5]))}; expected names that are text")
+        source = cast(Any, source).rename(columns=str)  # as those of a file without a header
+    called = list(map(str, called))
     if len(set(called)) < len(called):
         twice = next(c for c in called if called.count(c) > 1)
         raise DataError(f"two columns are called {twice!r}; expected every column once")

@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ def documents(source: Any, encoding: str | None = None, classes: Collection[str]
 
     classes  those that are known; None where they are to be learned
     """
+    if isinstance(source, list | tuple):
+        return _of_list(source)
     if not isinstance(source, str | Path):
         return None
     path = Path(source)
@@ -87,8 +89,22 @@ def documents(source: Any, encoding: str | None = None, classes: Collection[str]
     found = text.labelled(lines, classes)
     if found is None and not name.endswith(text.SUFFIXES) and classes is None:
         return None
+    if found is None and classes is not None:  # every line has an answer, empty ones too
+        lines = list(text.lines(path, encoding))
+        lines = lines[: max((k for k, line in enumerate(lines, 1) if line.strip()), default=0)]
     columns = {TEXT: lines} if found is None else {CLASS: [y for y, _ in found], TEXT: [t for _, t in found]}
     return _frame(columns)
+
+
+def _of_list(source: Sequence[Any]) -> nw.DataFrame | None:
+    """Texts, or pairs of a text and its class; None for a list of something else."""
+    if source and all(isinstance(one, str) for one in source):
+        return _frame({TEXT: list(source)})
+    if source and all(isinstance(one, list | tuple) and len(one) == 2 and isinstance(one[0], str) for one in source):
+        return _frame(
+            {TEXT: [one[0] for one in source], CLASS: [None if one[1] is None else str(one[1]) for one in source]}
+        )
+    return None
 
 
 def _of_folder(path: Path, encoding: str | None, classes: Collection[str] | None) -> nw.DataFrame:
@@ -115,7 +131,7 @@ def _of_folder(path: Path, encoding: str | None, classes: Collection[str] | None
     return _frame(found if inside or by_file else {FILE: found[FILE], TEXT: found[TEXT]})
 
 
-def _frame(columns: dict[str, list[str]]) -> nw.DataFrame:
+def _frame(columns: Mapping[str, Sequence[str | None]]) -> nw.DataFrame:
     import polars as pl
 
     return nw.from_native(pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)))

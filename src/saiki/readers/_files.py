@@ -25,6 +25,10 @@ def check_file(path: Path) -> None:
         names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
         where = "" if folder.is_dir() else f" (there is no folder {folder} either)"
         raise DataError(f"{path}: no such file{near_misses(path.name, names)}{where}")
+    if not path.is_file():
+        raise DataError(
+            f"{path} is a pipe or a device; expected a file, which is read more than once: write the data to one first"
+        )
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty (0 bytes); expected a file with something in it")
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import TYPE_CHECKING
+
+from saiki.errors import SaikiWarning
 
 if TYPE_CHECKING:
     import polars as pl
@@ -104,6 +107,13 @@ def _parse(text: pl.Series, form: str, pattern: re.Pattern, midnights: bool) -> 
         return times
     away = _offsets(offset)
     hours, rest = divmod(int(away.drop_nulls()[0]), 3_600_000_000)
+    if away.drop_nulls().n_unique() > 1:
+        warnings.warn(
+            f"Times in {text.name!r} have offsets that change, as where clocks are put forward, and are read as UTC: days and "
+            "hours go by it. For those of a place give a frame whose times have its zone.",
+            SaikiWarning,
+            stacklevel=2,
+        )
     one = away.drop_nulls().n_unique() == 1 and rest == 0 and hours in HOURS
     utc = (times - away.cast(pl.Duration("us"))).dt.replace_time_zone("UTC")
     return utc.dt.convert_time_zone(f"Etc/GMT{-hours:+d}") if one and hours else utc

@@ -32,6 +32,8 @@ from saiki.tasks.classify import Classify
 
 #: numbers in the vector of a word, and of a character
 WORD, CHARACTER = 100, 32
+#: options that are for series
+OF_SERIES = ("static", "patch", "differences", "fill", "normalise", "channels")
 #: units of a document that are read, the last ones: longer ones cost time, and their ends say most
 MOST_UNITS = 2000
 #: units of a sentence that is read as a whole
@@ -44,6 +46,14 @@ NAME_WORDS = 2
 SHOWN, UNITS = 10, 8
 #: networks that are averaged, of fewer documents than these and of more
 SMALL, FEW_MEMBERS = 3000, 3
+
+
+def _check_alone(options: Classify, columns: dict[str, Any]) -> None:
+    """OptionError for what is asked of series and means nothing for documents."""
+    given = [name for name in OF_SERIES if name in options.model_fields_set and getattr(options, name)]
+    if given or columns.get("static") or columns.get("time"):
+        name = given[0] if given else "static" if columns.get("static") else "time"
+        raise OptionError(f"--{name} is for series; documents are read by their text alone: leave it out")
 
 
 class DocumentTask(ClassifyTask):
@@ -59,6 +69,7 @@ class DocumentTask(ClassifyTask):
     @classmethod
     def fit_documents(cls, options: Classify, data: Any, column: str, columns: dict[str, Any]) -> DocumentTask:
         """Units of the text, classes, sizes, and the baselines on all of it."""
+        _check_alone(options, columns)
         layout = layout_for(column, columns, options.group, data.columns)
         everything = documents(data, layout, training=True, sets=options.multi_label)
         training = learnable(everything, "documents", "a label", "text")
@@ -257,7 +268,20 @@ class DocumentTask(ClassifyTask):
         return [f"LEAK: {count} documents stand in the table more than once: {told}."] if count else []
 
     def describe(self) -> list[tuple[str, str]]:
-        return [*super().describe(), ("units", self.text.describe())]
+        rows = [*super().describe(), ("units", self.text.describe())]
+        texts = cast(Any, self._own).texts
+        if long := sum(self._units_of(text) > MOST_UNITS for text in texts if len(text) > MOST_UNITS):
+            most = f"{MOST_UNITS:,}"
+            rows.append(
+                (
+                    "note",
+                    f"{long:,} of {len(texts):,} documents have more than {most} units: their last {most} are read.",
+                )
+            )
+        return rows
+
+    def _units_of(self, text: str) -> int:
+        return sum(len(self.text.encode(part)) for part in self.parts(text))
 
     def to_json(self) -> dict[str, Any]:
         plan, text = asdict(self.plan), self.text.to_json()

@@ -14,6 +14,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from saiki.data._rows import ranges
 from saiki.data.audit import audit_panel, marks
 from saiki.data.frames import forecast_frame
 from saiki.data.frequency import Frequency
@@ -78,6 +79,8 @@ class ForecastTask(Task):
             k: getattr(options, k) for k in ("past", "future", "static", "freq", "season")
         }
         everything = panel(as_table(data, columns.get("id")), **columns)
+        if options.freq is not None:
+            check_step(everything, everything.frequency)
         training = _training_part(options, everything)
         codec = table.fit(training, _table_options(options))
         plan = make_plan(options, training, codec)
@@ -399,6 +402,7 @@ class ForecastTask(Task):
         return answer if asked.refit else replace(answer, judged=(panel, origins))
 
     def _check_future(self, history: Panel) -> None:
+        self._check_blanks(history)
         if history.future and (history.known < self.plan.horizon).any():
             short = int(np.argmin(history.known))
             names = ", ".join(self.roles.future)
@@ -406,6 +410,24 @@ class ForecastTask(Task):
                 f"the columns {names} must be known {self.plan.horizon} steps ahead; series {history.ids[short]!r} has "
                 f"{history.known[short]}: add rows after the history with {names} filled in and the target left empty"
             )
+
+    def _check_blanks(self, history: Panel) -> None:
+        """A warning where a column known ahead is empty at some steps of a horizon that others are known for."""
+        if not history.future:
+            return
+        ahead = np.minimum(history.known, self.plan.horizon)
+        rows = ranges(history.future_starts + history.lengths, ahead)
+        blank = {n: np.isnan(history.future.numbers[rows, k]) for k, n in enumerate(history.future.numeric)}
+        blank |= {n: history.future.codes[rows, k] < 0 for k, n in enumerate(history.future.categorical)}
+        for name, empty in blank.items():
+            if empty.any():
+                first = int(np.searchsorted(np.cumsum(ahead), int(empty.argmax()), side="right"))
+                warnings.warn(
+                    f"--future {name} is empty in {int(empty.sum())} of {len(empty)} steps ahead, first of series "
+                    f"{str(history.ids[first])!r}; it counts as missing there: fill it in if it is known.",
+                    SaikiWarning,
+                    stacklevel=2,
+                )
 
     def evaluate(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -316,7 +316,7 @@ class LabelTask(Task):
 
     def predict(self, network: Labellers, data: Any) -> Any:
         """One row per series, in the order of ids (of rows, in a wide table): the answer, and how sure it is."""
-        path = isinstance(data, str | np.ndarray) or hasattr(data, "__fspath__")
+        path = isinstance(data, str | np.ndarray | list | tuple) or hasattr(data, "__fspath__")
         source = data if path else read_frame(data)
         found = self.read(source)
         rows = self.decode(self._answers(network, found))
@@ -390,10 +390,18 @@ class LabelTask(Task):
 
     @cached_property
     def _summaries(self) -> np.ndarray:
-        return summaries(self._own)
+        return self._summed(self._own)
+
+    def _summed(self, data: Labelled) -> np.ndarray:
+        """Summaries whose columns are those of training, whatever the categories in these data."""
+        known = {
+            "source": self.codec.source.known(data.source, "source"),
+            "static": self.codec.static.known(data.static, "static"),
+        }
+        return summaries(replace(data, **known))
 
     def _by_baselines(self, fitted: dict[str, Any], data: Labelled) -> dict[str, np.ndarray]:
-        x = summaries(data)
+        x = self._summed(data)
         return {name: self.unit(catalog.load("baselines", name).answer(found, x)) for name, found in fitted.items()}
 
     def unit(self, found: np.ndarray) -> np.ndarray:

@@ -40,14 +40,14 @@ class RegressTask(LabelTask):
         return 1
 
     def truth(self, answers: pl.Series) -> np.ndarray:
-        return self.label.encode(numbers(answers, "target")).astype(np.float32)
+        return self.label.encode(numbers(answers, "target"))
 
     def strata(self, truth: np.ndarray) -> np.ndarray:
         return strata(truth)
 
     def objective(self, scores: Tensor, truth: Tensor) -> Tensor:
         loss = nn.functional.l1_loss if self.options.robust else nn.functional.mse_loss
-        return loss(scores[:, 0], truth)
+        return loss(scores[:, 0], truth.to(scores.dtype))
 
     def targets(self, truth: np.ndarray) -> tuple[Tensor, Tensor | None]:
         if self.options.robust:
@@ -56,7 +56,7 @@ class RegressTask(LabelTask):
 
     def mean_loss(self, scores: np.ndarray, truth: Tensor, temperature: float) -> float:
         """Of errors that are normal (robust: Laplace) with the spread that they have."""
-        errors = scores[:, 0] - truth.numpy()
+        errors = scores[:, 0] - truth.numpy().astype(scores.dtype)
         least = np.finfo(np.float32).tiny
         if self.options.robust:
             return float(np.log(max(np.abs(errors).mean(), least)))

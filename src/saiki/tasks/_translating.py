@@ -285,7 +285,7 @@ class TranslateTask(Task):
             name: {"bleu": bleu.score(truth, a, cut), "chrf": chrf.score(truth, a), "exact": exact.score(truth, a)}
             for name, a in answers.items()
         }
-        notes.append(f"BLEU: {bleu.signature(truth, answers['saiki'], cut)}")
+        notes.append(f"BLEU: {bleu.signature(truth, answers['saiki'], cut, self.target.lower)}")
         ranked = ("exact",) if self.source.units == "characters" and cut == "13a" else ("bleu", "chrf")
         shown = [list(row) for row in zip(texts.source[:10], answers["saiki"][:10], truth[:10], strict=True)]
         tables = [Table("Answers", ["source", "answer", "truth"], shown)]

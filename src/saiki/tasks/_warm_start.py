@@ -38,9 +38,9 @@ def go_on(options: Forecast, data: Any, columns: dict[str, Any], base: Any) -> F
     free = {name: getattr(options, name) for name in options.model_fields_set - set(FIXED)}
     task = replace(old, options=old.options.model_copy(update=free), began=old.until, calibration=Calibration())
     panel = _read(task, data)
-    if task.plan.log and (panel.y <= 0).any():
+    if task.plan.log and (panel.y < 0).any():
         raise DataError(
-            "--from: the model takes the logarithm of positive values, but the new data have values of 0 or below; train anew"
+            "--from: the model takes the logarithm of positive values, but the new data have values below 0; train anew"
         )
     return replace(task, until=panel.times.max(), known=old.known | marks(panel.ids), training_data=panel)
 

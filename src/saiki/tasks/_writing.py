@@ -105,6 +105,8 @@ def write(task: Any, network: Any, prompt: str | Sequence[str] = "", **options: 
         raise OptionError(
             f"got block {how.block} for units that are drawn; give --beam or --candidates too, or leave --block out"
         )
+    if not isinstance(prompt, str | list | tuple):
+        raise DataError(f"the prompt is a {type(prompt).__name__}; expected text, or a list of texts")
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     begun = [read_prompt(task, text) for text in prompts]
     if how.beam or how.candidates:
