@@ -38,8 +38,11 @@ def assemble(frame: Any, roles: Roles | tuple, freq: str | int | None, season: i
     starts = np.cumsum(series["lengths"]) - series["lengths"]
     found = _season(season) or find_season(series["y"], starts, series["lengths"], frequency.seasons)
     notes = remarks(series, starts, rows.clock, frequency, added, uneven, len(rows.ids))
-    if empty := int((rows.lengths - lengths - known).sum()):
-        notes.append(f"{empty:,} rows after the last known value of all series are left out: forecasts begin there.")
+    seen = series["times"][~np.isnan(series["y"])]
+    late = int((series["times"] > seen.max()).sum()) if len(seen) and not roles.future else 0
+    if late:
+        told = "forecasts begin after them. Leave them out if they are to be forecast."
+        notes.append(f"The last {late:,} rows have no value in any series: {told}")
     return {**series, "frequency": frequency, "season": found, "roles": roles, "clock": rows.clock, "notes": notes}
 
 
@@ -110,15 +113,7 @@ def _statics(static: Columns, rows: Rows, roles: Roles) -> Columns:
 def _known(y: np.ndarray, rows: Rows, future: Columns) -> tuple[np.ndarray, np.ndarray]:
     """Steps of the history of each id, and steps after it for which only the future columns are known."""
     if not future:
-        known = ~np.isnan(y).all(1)
-        late = rows.times > rows.times[known].max() if known.any() else np.zeros(len(y), bool)
-        begun = (
-            np.minimum.reduceat(rows.times, rows.starts) <= rows.times[known].max()
-            if known.any()
-            else late[rows.starts]
-        )
-        left = np.add.reduceat(~late, rows.starts)
-        return np.where(begun, left, rows.lengths), np.zeros_like(rows.lengths)
+        return rows.lengths, np.zeros_like(rows.lengths)
     table = future.take(rows.at)
     told = (~np.isnan(table.numbers)).any(1) | (table.codes >= 0).any(1)
     inner = np.arange(len(y)) - np.repeat(rows.starts, rows.lengths)
