@@ -251,7 +251,7 @@ def test_forgetting_does_not_wind_up_while_the_input_stands_still():
     varied = np.sin(np.arange(200) / 5)
     for k in range(199):
         network.learn(varied[k], varied[k + 1], forgetting=0.9)
-    for _ in range(3000):
+    for _ in range(800):
         network.learn(0.5, 0.5)
     said = [network.learn(varied[k], varied[k + 1])[0] for k in range(199)]
     assert np.isfinite(said).all()
