@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -127,13 +130,22 @@ def test_many_gradients_at_once_are_those_one_by_one(name):
         torch.testing.assert_close(one, torch.autograd.grad(y, x, direction, retain_graph=True)[0])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["sru", "slstm", "lru", "gru_d"])
-def test_cells_whose_kernels_are_no_operators_leave_the_graph(name):
+LEAVING = """
+import torch
+import saiki
+for name in ("sru", "slstm", "lru", "gru_d"):
     torch._dynamo.reset()
     layer, x = saiki.nn.Recurrent(name, 3, 4, bidirectional=True, batch_first=True), torch.randn(2, 40, 3)
     compiled = torch.compile(layer, backend="aot_eager")
     y = compiled(x)[0]
     torch.testing.assert_close(y, layer(x)[0])
     y.sum().backward()
-    assert all(weight.grad is not None for weight in layer.parameters() if weight.requires_grad)
+    assert all(weight.grad is not None for weight in layer.parameters() if weight.requires_grad), name
+"""
+
+
+@pytest.mark.slow
+def test_cells_whose_kernels_are_no_operators_leave_the_graph():
+    """In a process of its own: the compiler does not understand the checks of shapes that tests add."""
+    done = subprocess.run([sys.executable, "-c", LEAVING], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
