@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+#: the field that tells series apart where nothing else is told
+ID = "unique_id"
+
 
 @dataclass(frozen=True)
 class Record(Mapping[str, Any]):

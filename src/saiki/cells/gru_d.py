@@ -119,9 +119,8 @@ class GRUD(RecurrentCell):
         def taken(grid: Tensor, at: Tensor) -> Tensor:
             return grid.flatten(0, 1).index_select(0, at)
 
-        latest = (
-            laid((observed > 0) * step.to(x.device)[:, None]).cummax(0).values
-        )  # the step in which each was seen last
+        # the step in which each feature was seen last
+        latest = laid((observed > 0) * step.to(x.device)[:, None]).cummax(0).values
         earlier, clock = latest.roll(1, 0), laid(gap).cumsum(0).expand(-1, -1, self.features)
         values = torch.cat([state.last[None], laid(x)[1:]])
         began = torch.cat([-state.since.double()[None], clock[1:]])  # the clock when a feature was seen

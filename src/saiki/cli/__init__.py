@@ -123,9 +123,7 @@ def _usage(error: Any, command: str | None, flags: list[str]) -> str:
     """One line for an option or argument that does not fit."""
     unknown = error.option_name if type(error).__name__ == "NoSuchOption" else None
     missing = type(error).__name__ == "MissingParameter"
-    line = (
-        f"no such option {unknown}{near_misses(unknown, flags)}" if unknown and not missing else error.format_message()
-    )
+    line = f"no such option {unknown}{near_misses(unknown, flags)}" if unknown else error.format_message()
     if missing and getattr(error, "param", None) is not None and error.param.param_type_name == "argument":
         line = f"{line.rstrip('.')}; give it before options that take lists"
     return f"{line[:1].lower()}{line[1:].rstrip('.')} (see: saiki {f'{command} ' if command else ''}--help)"

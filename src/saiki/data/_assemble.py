@@ -38,11 +38,6 @@ def assemble(frame: Any, roles: Roles | tuple, freq: str | int | None, season: i
     starts = np.cumsum(series["lengths"]) - series["lengths"]
     found = _season(season) or find_season(series["y"], starts, series["lengths"], frequency.seasons)
     notes = remarks(series, starts, rows.clock, frequency, added, uneven, len(rows.ids))
-    seen = series["times"][~np.isnan(series["y"])]
-    late = int((series["times"] > seen.max()).sum()) if len(seen) and not roles.future else 0
-    if late:
-        told = "forecasts begin after them. Leave them out if they are to be forecast."
-        notes.append(f"The last {late:,} rows have no value in any series: {told}")
     return {**series, "frequency": frequency, "season": found, "roles": roles, "clock": rows.clock, "notes": notes}
 
 
@@ -99,10 +94,8 @@ def _statics(static: Columns, rows: Rows, roles: Roles) -> Columns:
             )
         return found
 
-    numbers, codes = (
-        np.empty((len(rows.ids), len(static.numeric))),
-        np.empty((len(rows.ids), len(static.categorical)), np.int32),
-    )
+    numbers = np.empty((len(rows.ids), len(static.numeric)))
+    codes = np.empty((len(rows.ids), len(static.categorical)), np.int32)
     for k, name in enumerate(static.numeric):
         numbers[:, k] = told(table.numbers[:, k], ~np.isnan(table.numbers[:, k]), name)
     for k, name in enumerate(static.categorical):

@@ -95,6 +95,12 @@ def remarks(
     early = int((ends < ends.max()).sum()) if len(ends) and clock.kind not in ("rows", "integer") else 0
     first = str(ends.min()).replace("T00:00:00.000000", "").replace(".000000", "") if early else ""
     behind = f"{early} of {total} series end before the others, the first at {first}: their forecasts begin there."
+    known = series["times"][~np.isnan(y)]
+    empty_end = int((series["times"] > known.max()).sum()) if len(known) and not series["future"] else 0
+    bare = (
+        f"The last {empty_end:,} rows have no value in any series: forecasts begin after them. "
+        "Leave them out if they are to be forecast."
+    )
     checks = [
         (clock.kind == "rows", "There is no column of times: the order of the rows is taken as the time."),
         (uneven.any(), late),
@@ -104,6 +110,7 @@ def remarks(
         (empty, f"{empty} of {total} series have no value at all."),
         (constant, f"{constant} of {total} series are constant."),
         (early, behind),
+        (empty_end, bare),
         (short, f"{short} of {total} series have fewer than three steps."),
     ]
     return [sentence for true, sentence in checks if true]

@@ -21,7 +21,7 @@ SMALLEST = 1e-300
 #: a column of text, of which such a share are numbers of more values than this, is one of numbers with faults
 NUMBERS, CATEGORIES = 0.9, 30
 #: names of the numbers of rows: those that pandas gives an index without a name, in CSV, read again, and in Parquet; ids
-NAMELESS = re.compile(r"|Unnamed: \d+|__index_level_\d+__|((.*_)?id|.*[a-z]I[Dd]|ID|Id|index|idx)")
+COUNTERS = re.compile(r"|Unnamed: \d+|__index_level_\d+__|((.*_)?id|.*[a-z]I[Dd]|ID|Id|index|idx)")
 #: rows that a column with another name numbers, at least, if it is to be taken for their numbers
 COUNTED = 10
 
@@ -80,9 +80,8 @@ def as_polars(series: nw.Series) -> pl.Series:
         series = series.cast(nw.String)
     values = [None if missing else v for v, missing in zip(series.to_list(), series.is_null().to_list(), strict=True)]
     if any(isinstance(v, float) for v in values) and all(v is None or type(v) in (int, float) for v in values):
-        values = [
-            None if v is None else float(v) for v in values
-        ]  # objects of pandas, as spreadsheets and databases give them
+        # objects of pandas, as spreadsheets and databases give them
+        values = [None if v is None else float(v) for v in values]
     try:
         return pl.Series(series.name, values)
     except (TypeError, RuntimeError, pl.exceptions.PolarsError) as error:
@@ -187,7 +186,7 @@ def counts_rows(column: pl.Series) -> bool:
     """
     if not column.dtype.is_integer() or column.null_count() or len(column) < 2:
         return False
-    if NAMELESS.fullmatch(column.name) and column.n_unique() == len(column):
+    if COUNTERS.fullmatch(column.name) and column.n_unique() == len(column):
         return True
     first = int(column[0])
     return len(column) >= COUNTED and first in (0, 1) and column.to_list() == list(range(first, first + len(column)))

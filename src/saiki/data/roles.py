@@ -11,8 +11,9 @@ import polars as pl
 from saiki.data.clock import digits
 from saiki.errors import DataError, near_misses
 from saiki.readers import parse_times
+from saiki.record import ID as ID
 
-ID, TIME, TARGET = "unique_id", "ds", "y"  # the names used where none are given
+TIME, TARGET = "ds", "y"  # the names used where none are given, beside that of the id
 FORECAST = "saiki"  # the name of forecasts; those of their bounds begin with it
 
 

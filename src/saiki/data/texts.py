@@ -86,9 +86,8 @@ def text_column(frame: nw.DataFrame, columns: dict[str, Any]) -> str | None:
     if named:
         return named[0] if len(named) == 1 and kinds.get(named[0]) else None
     id = columns.get("id") or (ID if ID in frame.columns else None)
-    steps = columns.get("time") or (
-        id in frame.columns and frame[id].n_unique() < len(frame)
-    )  # a row is a step of a series
+    # whether a row is a step of a series
+    steps = columns.get("time") or (id in frame.columns and frame[id].n_unique() < len(frame))
     roles = [id, columns.get("time"), columns.get("group"), *(columns.get("static") or ())]
     taken = {*roles, _target(frame.columns, columns)}
     others = [name for name in frame.columns if name not in taken]

@@ -117,32 +117,21 @@ def unroll_steps(
     """
     if not len(x):
         return reference(cell, x, counts, state, reverse, **given)
+    after = None
     if isinstance(cell, GRUD | CfC):  # all but h is known before the first step
         x, after = cell.read(x, counts, state, reverse, **given)
-        y, final = _unrolled(cell, x, counts, _Hidden(state.h), reverse, reference)
-        return y, after._replace(h=final.h)
-    return _unrolled(cell, x, counts, state, reverse, reference)
-
-
-class _Hidden(NamedTuple):
-    h: Tensor  # [batch, width]
-
-
-def _unrolled(
-    cell: Cell,
-    x: Float[Tensor, "steps features"],
-    counts: Int[Tensor, "time"],
-    state: State,
-    reverse: bool,
-    reference: Callable[..., tuple[Tensor, State]],
-) -> tuple[Float[Tensor, "steps output_width"], State]:
-    """`unroll_steps`, of what a cell's plan takes."""
+        state = _Hidden(state.h)
     plan = plan_of(cell, len(x))
     x = x.contiguous()
     tensors = (x, *state, *plan.tensors)
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     y, *final = _Steps.apply(plan, counts, reverse, reference, keep, type(state), len(state), *tensors)
-    return finish(cell, x, y), type(state)(*final)
+    found = type(state)(*final)
+    return finish(cell, x, y), found if after is None else after._replace(h=found.h)
+
+
+class _Hidden(NamedTuple):
+    h: Tensor  # [batch, width]
 
 
 class _Steps(EagerFunction):

@@ -57,6 +57,8 @@ STEPS = {
 }
 #: a reservoir with constant weights: no gradient passes
 RESERVOIR = Row("echo_state", "reservoir", weights=0)
+#: methods that say what a cell computes: one with any of its own has no kernel
+MATHS = frozenset({"recur", "step", "advance", "output", "see", "project", "follow"})
 #: as max_products in native/steps.h
 MOST_PRODUCTS = 32
 
@@ -97,20 +99,11 @@ def runs(row: Row, device: str, dtype: torch.dtype, cell: str = "") -> Row | str
 
 def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     """`match` for a cell and what it is given, after what only the objects tell."""
-    inner = cell.cell if type(cell) is Deep else cell
+    inner, name = _named(cell)
     kind, linear = type(inner), isinstance(cell, LinearCell)
     own = kind.step is not LinearCell.step if linear else not kind.__module__.startswith("saiki.cells.")
-    if own or (vars(cell).keys() | vars(inner).keys()) & {
-        "recur",
-        "step",
-        "advance",
-        "output",
-        "see",
-        "project",
-        "follow",
-    }:
+    if own or (vars(cell).keys() | vars(inner).keys()) & MATHS:
         return f"no kernel for {kind.__name__}, whose step is its own"
-    name = kind.__module__.rpartition(".")[2].lstrip("_")
     if not linear and name not in {row.cell for row in (*ROWS, RESERVOIR, *STEPS.values())}:
         return f"no kernel for the cell {name}"
     if (
@@ -141,10 +134,15 @@ def find(cell: Cell, x: Tensor, state: Sequence[Tensor]) -> Row | str:
     return found
 
 
+def _named(cell: Cell) -> tuple[Cell, str]:
+    """The cell inside layers of a transition, and the name that it has in the tables."""
+    inner = cell.cell if type(cell) is Deep else cell
+    return inner, type(inner).__module__.rpartition(".")[2].lstrip("_")
+
+
 def leaves_graphs(cell: Cell) -> bool:
     """Whether a cell has a kernel that is no operator of torch's: `torch.compile` goes on behind it, in a graph of its own."""
-    inner = cell.cell if type(cell) is Deep else cell
-    name = type(inner).__module__.rpartition(".")[2].lstrip("_")
+    _, name = _named(cell)
     whole = type(cell) is not Deep and isinstance(cell, GatedCell) and cell.plain and name in {row.cell for row in ROWS}
     known = isinstance(cell, LinearCell) or name in STEPS or name == RESERVOIR.cell
     return native is not None and known and not whole

@@ -25,9 +25,8 @@ def signature(truth: Sequence[str], answers: Sequence[str], tokenize: str = "13a
 
 
 def _metric(tokenize: str, lower: bool = False) -> Any:
-    return scorer("BLEU")(
-        tokenize=tokenize, lowercase=lower, force=True
-    )  # tokenised text is judged as it is, which the signature says
+    # tokenised text is judged as it is, which the signature says
+    return scorer("BLEU")(tokenize=tokenize, lowercase=lower, force=True)
 
 
 def scorer(name: str) -> Any:

@@ -23,15 +23,13 @@ from saiki.readers._files import reading, records
 from saiki.readers._separated import rows, separator
 from saiki.readers._text import SAVE, decoded, encoding_of, head, in_utf8
 from saiki.readers._times import parse_times
-from saiki.record import Record
+from saiki.record import ID, Record
 
 if TYPE_CHECKING:
     import polars as pl
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 MISSING = ["", "NA", "N/A", "n/a", "na", "#N/A", "#NA", "<NA>", "NaN", "nan", "null", "NULL", "None", "NaT", "?"]
-#: what tells series apart where nothing else is told
-ID = "unique_id"
 #: labels are at most so many, and the one in a first line without names stands in such a share of the lines
 LABELS, OFTEN = 200, 0.02
 #: characters at the end of a part of a file that what is looked for may begin with
@@ -277,13 +275,14 @@ def _form(path: Path, encoding: str) -> dict:
 def _decimal_comma(rest: str, between: str) -> bool:
     """Whether numbers are written 1,5: some are, none has a point, and the commas do not all stand before three digits (1,054)."""
     mark = re.escape(between)
-    number = lambda form: re.findall(rf'(?:^|{mark})"?([-+]?{form})"?(?={mark}|\r?$)', rest, re.MULTILINE)  # noqa: E731
-    commas = number(r"\d+,\d+")
-    return (
-        bool(commas)
-        and not number(r"\d*\.\d+")
-        and not all(re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", n) for n in commas)
-    )
+
+    def written(form: str) -> list[str]:
+        """The fields that are numbers of this form."""
+        return re.findall(rf'(?:^|{mark})"?([-+]?{form})"?(?={mark}|\r?$)', rest, re.MULTILINE)
+
+    commas = written(r"\d+,\d+")
+    thousands = all(re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", number) for number in commas)
+    return bool(commas) and not thousands and not written(r"\d*\.\d+")
 
 
 def _numbers_alone(names: list[str]) -> bool:

@@ -11,8 +11,8 @@ import narwhals as nw
 from saiki.errors import DataError
 from saiki.readers._files import reading
 from saiki.readers._text import SAVE, decoded, encoding_of, in_utf8, lines
-from saiki.readers.csv import ID, with_times
-from saiki.record import Record
+from saiki.readers.csv import with_times
+from saiki.record import ID, Record
 
 SUFFIXES = (".jsonl", ".ndjson")
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from saiki.data._rows import ranges
 from saiki.data.clock import times
 from saiki.data.frames import native
 from saiki.data.frequency import Frequency, infer
@@ -75,6 +76,31 @@ def _keeps(step: Frequency, times: np.ndarray, lengths: np.ndarray) -> bool:
     starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
     place, exact = step.grid(times, times[starts])
     return bool(exact.all() and (place == np.arange(len(place)) - starts).all())
+
+
+def check_future(history: Panel, horizon: int) -> None:
+    """DataError where columns known ahead end before the horizon; a warning where one of them is empty inside it."""
+    if not history.future:
+        return
+    ahead = np.minimum(history.known, horizon)
+    rows = ranges(history.future_starts + history.lengths, ahead)
+    empty = {n: np.isnan(history.future.numbers[rows, k]) for k, n in enumerate(history.future.numeric)}
+    empty |= {n: history.future.codes[rows, k] < 0 for k, n in enumerate(history.future.categorical)}
+    for name, blank in empty.items():
+        if blank.any():
+            first = int(np.searchsorted(np.cumsum(ahead), int(blank.argmax()), side="right"))
+            warnings.warn(
+                f"--future {name} is empty in {int(blank.sum())} of {len(blank)} steps ahead, first of series "
+                f"{str(history.ids[first])!r}; it counts as missing there: fill it in if it is known.",
+                SaikiWarning,
+                stacklevel=2,
+            )
+    if (history.known < horizon).any():
+        short, names = int(np.argmin(history.known)), ", ".join(history.roles.future)
+        raise DataError(
+            f"the columns {names} must be known {horizon} steps ahead; series {history.ids[short]!r} has "
+            f"{history.known[short]}: add rows after the history with {names} filled in and the target left empty"
+        )
 
 
 def library(data: Any, source: Any) -> Any:

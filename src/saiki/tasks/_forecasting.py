@@ -14,7 +14,6 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from saiki.data._rows import ranges
 from saiki.data.audit import audit_panel, marks
 from saiki.data.frames import forecast_frame
 from saiki.data.frequency import Frequency
@@ -30,7 +29,7 @@ from saiki.tasks import _anomalies, _backtest, _forecast_columns, _forecast_scor
 from saiki.tasks._calibration import Calibration, mirrored
 from saiki.tasks._clinical import Clinical
 from saiki.tasks._evaluation import Evaluation
-from saiki.tasks._forecast_tables import as_table, check_step, library, parse_time
+from saiki.tasks._forecast_tables import as_table, check_future, check_step, library, parse_time
 from saiki.tasks._insight import Insight, insight
 from saiki.tasks._plan import MANY_SERIES, default_width, make_plan, training_defaults, units
 from saiki.tasks._sampling import MOST_VALIDATED, ForecastProblem, held_out, make_network, validated_places
@@ -376,7 +375,7 @@ class ForecastTask(Task):
                 )
             by = _anomalies.level_of(self.levels_for(level), level)
             return _anomalies.frame(history, _anomalies.mark(self, network, history, by), library(data, source))
-        self._check_future(history)
+        check_future(history, self.plan.horizon)
         columns = self.forecasts(network, history, self.levels_for(level), _forecast_columns.count(samples))
         for note in _forecast_columns.notes(self, history, columns):
             warnings.warn(note, SaikiWarning, stacklevel=3)
@@ -400,34 +399,6 @@ class ForecastTask(Task):
         clinical.add(answer, found.whole(), origins, self.frequency)
         _forecast_scores.tell_known(self, answer, panel.ids, clinical)
         return answer if asked.refit else replace(answer, judged=(panel, origins))
-
-    def _check_future(self, history: Panel) -> None:
-        self._check_blanks(history)
-        if history.future and (history.known < self.plan.horizon).any():
-            short = int(np.argmin(history.known))
-            names = ", ".join(self.roles.future)
-            raise DataError(
-                f"the columns {names} must be known {self.plan.horizon} steps ahead; series {history.ids[short]!r} has "
-                f"{history.known[short]}: add rows after the history with {names} filled in and the target left empty"
-            )
-
-    def _check_blanks(self, history: Panel) -> None:
-        """A warning where a column known ahead is empty at some steps of a horizon that others are known for."""
-        if not history.future:
-            return
-        ahead = np.minimum(history.known, self.plan.horizon)
-        rows = ranges(history.future_starts + history.lengths, ahead)
-        blank = {n: np.isnan(history.future.numbers[rows, k]) for k, n in enumerate(history.future.numeric)}
-        blank |= {n: history.future.codes[rows, k] < 0 for k, n in enumerate(history.future.categorical)}
-        for name, empty in blank.items():
-            if empty.any():
-                first = int(np.searchsorted(np.cumsum(ahead), int(empty.argmax()), side="right"))
-                warnings.warn(
-                    f"--future {name} is empty in {int(empty.sum())} of {len(empty)} steps ahead, first of series "
-                    f"{str(history.ids[first])!r}; it counts as missing there: fill it in if it is known.",
-                    SaikiWarning,
-                    stacklevel=2,
-                )
 
     def evaluate(
         self,
