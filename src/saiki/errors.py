@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class SaikiError(Exception):
@@ -38,6 +39,16 @@ class MissingExtraError(SaikiError, ImportError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs the package {package}: pip install 'saiki[{extra}]'")
+
+
+def refused(error: Any) -> OptionError:
+    """One line for the first option that a pydantic model refuses; `error` is its ValidationError."""
+    first = error.errors()[0]
+    says, name = first["msg"].removeprefix("Value error, "), ".".join(map(str, first["loc"]))
+    if not name:  # of several options together, which the sentence names
+        return OptionError(says)
+    got = "" if first["type"] == "missing" else f" (got {first['input']!r})"
+    return OptionError(f"option {name}: {says}{got}")
 
 
 def near_misses(name: str, choices: Iterable[str]) -> str:

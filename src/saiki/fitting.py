@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from saiki import catalog, metrics
 from saiki.cells import Cell, cell_class, use
-from saiki.errors import DataError, OptionError, TrainingError, near_misses
+from saiki.errors import DataError, OptionError, TrainingError, near_misses, refused
 from saiki.model import Model, check_free, load
 from saiki.network import closed_form
 from saiki.network.options import Network
@@ -44,12 +44,7 @@ def split_options(task: str, given: dict[str, Any]) -> tuple[BaseModel, Network,
         try:
             built.append(kind(**base, **own) if not base.keys() & own.keys() else kind(**{**base, **own}))
         except ValidationError as error:
-            first = error.errors()[0]
-            says, name = first["msg"].removeprefix("Value error, "), ".".join(map(str, first["loc"]))
-            if not name:  # of several options together, which the sentence names
-                raise OptionError(says) from None
-            got = "" if first["type"] == "missing" else f" (got {first['input']!r})"
-            raise OptionError(f"option {name}: {says}{got}") from None
+            raise refused(error) from None
     return built[0], built[1], built[2]
 
 

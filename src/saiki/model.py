@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 import saiki
 from saiki import catalog
 from saiki.cells import Cell, cell_class, use
-from saiki.errors import DataError, ModelError, OptionError, SaikiError, near_misses
+from saiki.errors import DataError, ModelError, OptionError, SaikiError, near_misses, refused
 from saiki.network.options import Network
 from saiki.storage import named, recover_folder, replacing_folder, sha256
 from saiki.tasks._evaluation import Evaluation
@@ -69,8 +71,31 @@ class Model:
 
         A forecast takes `level`, intervals in percent, whether trained for or not, `samples`, a number of paths, and
         `anomalies`: the rows of `data` with the forecast one step ahead, a score and a flag, instead of what comes after them.
+        A translation takes `beam`, `length_penalty`, `block` and `longest`, as training does.
         """
-        return self.task.predict(self.network, data, **_taken(self, "predict", options))
+        model, options = self._answering(options)
+        return model.task.predict(self.network, data, **_taken(model, "predict", options))
+
+    def answering(self, **options: Any) -> Model:
+        """This model with other options of how it answers, such as the `beam` of a translation; None leaves one as it is."""
+        model, others = self._answering(options)
+        if name := next(iter(others), None):
+            known = self.task.when_answering
+            raise OptionError(f"answers of the task {self.name} have no option {name!r}{near_misses(name, known)}")
+        return model
+
+    def _answering(self, options: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
+        """The model with those options that shape its answers alone, and the others that were given."""
+        given = {name: value for name, value in options.items() if value is not None}
+        own = {name: given.pop(name) for name in self.task.when_answering if name in given}
+        if not own:
+            return self, given
+        task = copy.copy(self.task)
+        try:
+            task.options = type(task.options)(**self.task.options.model_dump() | own)
+        except ValidationError as error:
+            raise refused(error) from None
+        return replace(self, task=task), given
 
     def evaluate(
         self,
@@ -88,8 +113,11 @@ class Model:
         A forecast takes `baselines`, names of those to compare with, `level`, as `predict` does, for a clinic `grid` (clarke
         or parkes) and `event` (such as below:70), and with `windows` `adaptive`: intervals that learn from cutoff to cutoff,
         in a table beside the calibrated ones. A language model takes `adaptive`: in a table beside its own score that of a copy
-        which learns from the text as it reads it.
+        which learns from the text as it reads it. A translation takes what `predict` does.
         """
+        model, options = self._answering(options)
+        if model is not self:
+            return model.evaluate(data, history, windows=windows, step=step, refit=refit, **options)
         if windows is not None or step is not None or refit != "never":
             if history is not None:
                 raise OptionError(
@@ -216,7 +244,7 @@ class Model:
 
 def _taken(model: Model, command: str, options: dict[str, Any]) -> dict[str, Any]:
     """The options given, if the task takes them for this command."""
-    known = list(inspect.signature(getattr(model.task, command)).parameters)[2:]
+    known = [*list(inspect.signature(getattr(model.task, command)).parameters)[2:], *model.task.when_answering]
     options = {name: value for name, value in options.items() if value is not None}
     for name in options:
         if name not in known:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from saiki.cli._console import Console, table, writable
+from saiki.cli._decoding import Beam, Block, LengthPenalty, Longest
 
 #: rows of a table of a back-test that are printed
 SHOWN = 12
@@ -56,6 +57,10 @@ def command(
             "that learns from the text as it reads it, too.",
         ),
     ] = False,
+    beam: Beam = None,
+    length_penalty: LengthPenalty = None,
+    block: Block = None,
+    longest: Longest = None,
     html: Annotated[Path | None, typer.Option(help="Write a report of one HTML file too.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
@@ -66,7 +71,8 @@ def command(
 
     writable(out, force, data, history)
     writable(html, force, data, history, option="--html")
-    trained = saiki.load(model)
+    sought = {"beam": beam, "length_penalty": length_penalty, "block": block, "longest": longest}
+    trained = saiki.load(model).answering(**sought)
     console = Console(quiet, json)
     rolling = {"windows": windows, "step": step, "refit": refit}
     chosen = {"baselines": baselines or None, "level": level or None}

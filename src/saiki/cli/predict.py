@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from saiki.cli._console import Console, writable
+from saiki.cli._decoding import Beam, Block, LengthPenalty, Longest
 
 
 def command(
@@ -28,6 +29,10 @@ def command(
             "--anomalies", help="Forecast: mark the values of DATA outside their interval (99 %, or --level)."
         ),
     ] = False,
+    beam: Beam = None,
+    length_penalty: LengthPenalty = None,
+    block: Block = None,
+    longest: Longest = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With --out: print a summary as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
@@ -40,7 +45,8 @@ def command(
     import saiki
 
     trained = saiki.load(model)
-    found = trained.predict(data, level=level or None, samples=samples, anomalies=anomalies or None)
+    sought = {"beam": beam, "length_penalty": length_penalty, "block": block, "longest": longest}
+    found = trained.predict(data, level=level or None, samples=samples, anomalies=anomalies or None, **sought)
     if anomalies:
         flags = found["saiki-anomaly"]
         Console(quiet, json).say(

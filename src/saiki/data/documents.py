@@ -1,17 +1,19 @@
-"""Where text comes from: a file whole, its lines, the files of a folder, a column of a table, or a string in Python."""
+"""Where text comes from: a file whole, its lines, the files of a folder, a column of a table, or a list in Python."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from saiki.data.tokens import Part
 from saiki.errors import DataError, near_misses
-from saiki.readers import read, suffixes
+from saiki.readers import is_table, read, read_frame
 from saiki.readers import text as plain
 from saiki.readers._collection import is_collection, unpacked
 
+#: the column of texts where none is named
+TEXT = "text"
 #: characters of the longest path that a system takes
 LONGEST_PATH = 4096
 
@@ -21,7 +23,7 @@ def text_parts(
 ) -> Iterator[Part]:
     """The text of `data` in parts, and where documents end.
 
-    data       a path to a text file, a folder or an archive of them or a table; a list of documents
+    data       a path to a text file, a folder or an archive of them or a table; a frame; a list of documents
     column     the column of a table that holds the text, one document per row
     documents  whole: a text file is one text; lines: each of its lines is a document
 
@@ -35,15 +37,25 @@ def text_parts(
             with unpacked(path) as folder:
                 for file in plain.files(folder):
                     yield from _closed(plain.parts(file, encoding))
-        elif column is not None or _is_table(path):
-            yield from _rows(path, column, encoding)
+        elif column is not None or is_table(path):
+            found = read(path, encoding, as_text=True)
+            yield from _rows(((record.origin, record) for record in found), column or TEXT)
         elif documents == "lines":
             yield from ((line, True) for line in plain.lines(path, encoding) if line.strip())
         else:
             yield from ((part, False) for part in plain.parts(path, encoding))
         return
+    if type(data).__name__ == "LazyFrame" or hasattr(data, "columns"):
+        rows = enumerate(read_frame(data).iter_rows(named=True), 1)
+        yield from _rows(((f"row {number}", row) for number, row in rows), column or TEXT)
+        return
+    if hasattr(data, "tolist") or hasattr(data, "to_list"):  # a Series, or an array
+        listed = data.tolist() if hasattr(data, "tolist") else data.to_list()
+        data = [text for text in listed if text is not None and text == text] if isinstance(listed, list) else data
     if not isinstance(data, list | tuple) or not all(isinstance(d, str) for d in data):
-        raise DataError(f"the data is a {type(data).__name__}; expected a path to text, or a list of texts")
+        raise DataError(
+            f"the data is a {type(data).__name__}; expected a path to text, a frame with a column of texts, or a list of texts"
+        )
     yield from ((document, len(data) > 1) for document in data)
 
 
@@ -58,21 +70,18 @@ def _closed(parts: Iterator[str]) -> Iterator[Part]:
         yield held, True
 
 
-def _is_table(path: Path) -> bool:
-    name = path.name.lower()
-    return any(name.endswith(s) for s, reader in suffixes().items() if reader != "text")
-
-
-def _rows(path: Path, column: str | None, encoding: str | None) -> Iterator[Part]:
-    column = column or "text"
-    for record in read(path, encoding, as_text=True):
+def _rows(records: Iterable[tuple[str, Mapping[str, Any]]], column: str) -> Iterator[Part]:
+    """The texts of a column, one document per record; each beside where it stands."""
+    for origin, record in records:
         if column not in record:
             raise DataError(
-                f"{record.origin}: no column called {column!r}{near_misses(column, record)} (there are: "
+                f"{origin}: no column called {column!r}{near_misses(column, record)} (there are: "
                 f"{', '.join(record)}); name the column of texts with --source"
             )
         value = record[column]
-        if value is not None and not isinstance(value, str):
-            raise DataError(f"{record.origin}: {column!r} is {value!r}; expected text")
+        if value is None or value != value:  # pandas writes nothing as NaN
+            continue
+        if not isinstance(value, str):
+            raise DataError(f"{origin}: {column!r} is {value!r}; expected text")
         if value:
             yield value, True

@@ -13,7 +13,7 @@ import polars as pl
 
 from saiki.data.columns import as_polars
 from saiki.errors import DataError, near_misses
-from saiki.readers import read_frame, suffixes
+from saiki.readers import is_table, read_frame
 from saiki.readers import text as plain
 
 #: columns of a table of pairs where none are named
@@ -51,19 +51,17 @@ def pairs(
     target: str | None = None,
     encoding: str | None = None,
     both: bool = True,
-    tabs: bool = False,
 ) -> Pairs:
     """The pairs of `data`.
 
     data    a table with two columns; text with two columns apart by tabs, of which source and target are numbers from 0;
             `train.en`, or `train`, with `train.de` beside it and the endings as source and target; a list of pairs
     both    the target must be there; without it, it is not read: a list of texts, a text file or one column is enough
-    tabs    without the target, a text has columns apart by tabs even where none are named
 
     Raises DataError for what holds no pairs, and for parallel files of different length, with both counts.
     """
     if isinstance(data, str | Path):
-        found = _of_path(Path(data), source, target, encoding, both, tabs)
+        found = _of_path(Path(data), source, target, encoding, both)
     elif isinstance(data, list | tuple):
         found = _of_list(data, both)
     else:
@@ -71,7 +69,7 @@ def pairs(
     return _filled(*found)
 
 
-def _of_path(path: Path, source: str | None, target: str | None, encoding: str | None, both: bool, tabs: bool):
+def _of_path(path: Path, source: str | None, target: str | None, encoding: str | None, both: bool):
     if beside := _parallel(path, source, target, both):
         return _parallel_lines(beside, encoding)
     if not path.exists() and source and target:
@@ -81,7 +79,7 @@ def _of_path(path: Path, source: str | None, target: str | None, encoding: str |
         if _numbers(source, target):
             return _of_columns(path, *_sides(source, target), encoding, both)
         return _of_table(path, source, target, both, encoding)
-    if _numbers(source, target, usual=both or tabs):
+    if _numbers(source, target, usual=True):
         return _of_columns(path, *_sides(source, target), encoding, both)
     if both:
         raise DataError(
@@ -126,12 +124,6 @@ def _parallel_lines(files: list[Path], encoding: str | None) -> tuple[list[str],
         one, other = (f"{file} has {len(side):,}" for file, side in zip(files, sides, strict=True))
         raise DataError(f"{one} lines, {other}; expected as many: line k of one for line k of the other")
     return sides[0], sides[1] if len(sides) > 1 else None
-
-
-def is_table(path: Path) -> bool:
-    """Whether the suffix of a file is that of a table."""
-    name = path.name.lower()
-    return any(name.endswith(s) for s, reader in suffixes().items() if reader != "text")
 
 
 def _of_columns(path: Path, source: int, target: int, encoding: str | None, both: bool):

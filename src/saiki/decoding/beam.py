@@ -27,7 +27,7 @@ def beam(
     first: Int[Tensor, "rows"],
     *,
     end: int,
-    length: int,
+    length: int | Int[Tensor, "rows"],
     width: int = 5,
     penalty: float = 1.0,
     block: int = 0,
@@ -38,7 +38,7 @@ def beam(
 
     Args:
         first: the token before each answer; `end`: the token that ends one, left out of it.
-        length: tokens at most; what has not ended by then ends there.
+        length: tokens at most, of all or of each; what has not ended by then ends there.
         block: no n-gram of so many tokens comes twice in an answer; 0 allows all. Where nothing may follow, answers end.
 
     Rows are independent, those that are done cost nothing; a width of 1 is greedy choice.
@@ -46,14 +46,14 @@ def beam(
     Source: length penalty: Wu et al. 2016 (arXiv 1609.08144), equation 14, without coverage; blocked n-grams: Paulus et
     al. 2017 (arXiv 1705.04304), section 2.5.
     """
-    if width < 1 or length < 0 or block < 0:
+    most = torch.as_tensor(length, device=first.device).expand(len(first))
+    if width < 1 or block < 0 or (most < 0).any():
         raise OptionError(f"beam: got width {width}, length {length}, block {block}; expected at least 1, 0 and 0")
     search = _Search(first, state, end, width, penalty, block)
-    for _ in range(length):
-        if not len(search.rows):
-            break
+    search.cap(most)
+    while len(search.rows):
         search.advance(step)
-    search.finish()
+        search.cap(most)
     return [sorted(found, key=lambda c: -c.score)[:width] for found in search.found]
 
 
@@ -109,10 +109,17 @@ class _Search:
         """Go on with these; rows with `width` answers and nothing better open are done."""
         self.tokens = torch.cat([self.tokens.gather(1, parent[..., None].expand_as(self.tokens)), token[..., None]], 2)
         going = [self._going(*of) for of in zip(self.rows.tolist(), self.open[:, 0].tolist(), strict=True)]
-        on = (torch.tensor(going, device=token.device) & self.open.isfinite().any(1)).nonzero().squeeze(1)
-        beams = (parent + torch.arange(len(parent), device=parent.device)[:, None] * self.width)[on].flatten()
+        self.last = token.flatten()
+        self._only(torch.tensor(going, device=token.device) & self.open.isfinite().any(1), parent)
+
+    def _only(self, kept: Tensor, parent: Tensor | None = None) -> None:
+        """Go on with some of the rows; `parent` is where the state of each answer stood in its row."""
+        on = kept.nonzero().squeeze(1)
+        places = torch.arange(self.width, device=on.device)[None].expand(len(on), -1)
+        beams = on[:, None] * self.width
         self.rows, self.open, self.tokens = self.rows[on], self.open[on], self.tokens[on]
-        self.last, self.state = token[on].flatten(), select(self.state, beams)
+        self.last = self.last[(beams + places).flatten()]
+        self.state = select(self.state, (beams + (places if parent is None else parent[on])).flatten())
 
     def _block(self, chances: Tensor) -> None:
         """Forbid the tokens that would repeat an n-gram."""
@@ -124,10 +131,13 @@ class _Search:
                 grams = zip(*(tokens[k:] for k in range(self.block)), strict=False)
                 chances[row, place, [gram[-1] for gram in grams if list(gram[:-1]) == head]] = -torch.inf
 
-    def finish(self) -> None:
-        """What is open when the length is reached ends there, where nothing better has ended."""
-        for row in range(len(self.rows)):
+    def cap(self, most: Tensor) -> None:
+        """Rows whose answers are as long as they may be end there, where nothing better has ended."""
+        full = most[self.rows] <= self.tokens.shape[2]
+        for row in full.nonzero().flatten().tolist():
             self._stop(row)
+        if full.any():
+            self._only(~full)
 
     def _stop(self, row: int) -> None:
         """The open answers of a row end as they are, where nothing more probable has ended: by scores, those that never end

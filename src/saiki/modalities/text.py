@@ -90,14 +90,17 @@ class TextCodec:
 
     def going_on(self, begun: Sequence[int], numbers: Sequence[int]) -> str:
         """Numbers to the text that they add to what was begun: some tokenizers drop the blank before the first unit of a text, and
-        of words that are cut at spaces the blank between two stands in neither."""
+        of words that are cut at spaces the blank between two stands in neither. The first bytes of a character that is not whole
+        are left out."""
         if self.split and self.units == "words" and begun and numbers:
             said = self.decode(numbers)
             return said if said.startswith("\n") or self.decode(begun[-1:]).endswith("\n") else f" {said}"
-        if not self.tokenizer or not begun:
+        if not self.tokenizer:
             return self.decode(numbers)
+        if not begun:
+            return self.decode(numbers).rstrip(SPECIAL[UNKNOWN])
         before = self.decode(begun[-CONTEXT:])
-        whole = self.decode([*begun[-CONTEXT:], *numbers])
+        whole = self.decode([*begun[-CONTEXT:], *numbers]).rstrip(SPECIAL[UNKNOWN])
         return whole.removeprefix(before) if whole.startswith(before) else self.decode(numbers)
 
     def name(self, number: int) -> str:
@@ -107,10 +110,15 @@ class TextCodec:
         return self.decode([number])
 
     def pieces(self, text: str) -> list[str]:
-        """The units of a text as they stand there, one for each number of `encode`."""
+        """The units of a text as they stand there, one for each number of `encode`; of a character in several units the first one
+        is all of it."""
         text = self.clean(text)
         if self.tokenizer:
-            return [text[start:end] for start, end in self._tokenizer.encode(text, add_special_tokens=False).offsets]
+            spans = np.array(self._tokenizer.encode(text, add_special_tokens=False).offsets, np.int64).reshape(-1, 2)
+            begins = (
+                np.maximum(spans[:, 0], np.maximum.accumulate(np.r_[0, spans[:-1, 1]])) if len(spans) else spans[:, 0]
+            )
+            return [text[start:end] for start, end in zip(begins.tolist(), spans[:, 1].tolist(), strict=True)]
         return list(text) if self.units == "characters" else list(words(text, self.split, self.spaces))
 
     def unknown(self, text: str) -> list[str]:

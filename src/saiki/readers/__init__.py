@@ -56,6 +56,12 @@ def _taking(method: Callable[..., Any], **given: Any) -> Callable[..., Any]:
     return partial(method, **{name: value for name, value in given.items() if value and name in known})
 
 
+def is_table(path: Path) -> bool:
+    """Whether the suffix of a file is that of a table."""
+    name = path.name.lower()
+    return any(name.endswith(suffix) for suffix, reader in suffixes().items() if reader != "text")
+
+
 def read_frame(
     source: Any, as_text: bool = False, encoding: str | None = None, names: Collection[str | None] = ()
 ) -> nw.DataFrame:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import math
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,13 +53,13 @@ class Calibration:
         high = [_ranked(e, math.ceil((len(e) + 1) * (1 - tail))) for e in pooled]
         return np.minimum(low, 0.0), np.maximum(high, 0.0)
 
-    def paths(self, samples: int, seed: int = 0) -> np.ndarray:
-        """Whole error paths of held-out windows, drawn at random: `[samples, horizon]`; the same for every series."""
+    def paths(self, samples: int, names: Sequence[Any]) -> np.ndarray:
+        """Whole error paths of held-out windows, drawn for each series by itself: `[series, samples, horizon]`."""
         if self.errors is None:
             raise ModelError("this model knows no errors on held-out windows to draw paths from; train with --holdout")
         whole = self.errors[np.isfinite(self.errors).all(1)]
         whole = whole if len(whole) else np.nan_to_num(self.errors)
-        return whole[np.random.default_rng(seed).integers(len(whole), size=samples)]
+        return whole[np.stack([rng.integers(len(whole), size=samples) for rng in generators(names)])]
 
     def _near(self, step: int) -> np.ndarray:
         """The errors of a step, and of as many steps around it as it takes, sorted."""
@@ -82,6 +85,11 @@ class Calibration:
         """From those files, and how many rows they had before them."""
         data = files.get("calibration.npy")
         return cls(None if data is None else np.load(io.BytesIO(data), allow_pickle=False).astype(float), least)
+
+
+def generators(names: Sequence[Any]) -> Iterator[np.random.Generator]:
+    """Random numbers of each series, by its name alone: the same whatever others are forecast with it, in whatever order."""
+    return (np.random.default_rng(zlib.crc32(str(name).encode())) for name in names)
 
 
 def mirrored(errors: np.ndarray) -> np.ndarray:

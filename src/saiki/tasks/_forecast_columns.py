@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from saiki.errors import DataError, OptionError
 from saiki.network.forecaster import Outlook
 from saiki.shapes import Float, Int
 from saiki.tasks import _theta_share
+from saiki.tasks._calibration import generators
 
 if TYPE_CHECKING:
     from saiki.tasks._forecasting import ForecastTask
@@ -72,9 +73,17 @@ def look(task: ForecastTask, network: nn.Module, cut: WindowBatch) -> Outlook:
 
 
 def of_batch(
-    task: ForecastTask, network: nn.Module, cut: WindowBatch, levels: Sequence[float], samples: int = 0
+    task: ForecastTask,
+    network: nn.Module,
+    cut: WindowBatch,
+    levels: Sequence[float],
+    samples: int = 0,
+    names: Sequence[Any] = (),
 ) -> dict[str, np.ndarray]:
-    """Columns `saiki`, `saiki-lo-80`, …, `saiki-sample-1`, … as `[windows, horizon]`; NaN where nothing was observed."""
+    """Columns `saiki`, `saiki-lo-80`, …, `saiki-sample-1`, … as `[windows, horizon]`; NaN where nothing was observed.
+
+    names  of the series of each window, by which its sample paths are drawn
+    """
     found = look(task, network, cut)
     known = np.isfinite(cut.y).any(1, keepdims=True)
     apart = bands(task, found, levels)
@@ -82,7 +91,7 @@ def of_batch(
     columns = {"saiki": floored(task, found, found.points().double().numpy())} | {
         name: np.where(few, np.nan, end) for name, end in apart.items()
     }
-    columns |= paths(task, found, samples)
+    columns |= paths(task, found, samples, names)
     return {name: np.where(known, values, np.nan) for name, values in columns.items()}
 
 
@@ -155,31 +164,27 @@ def floored(task: ForecastTask, outlook: Outlook, values: np.ndarray) -> np.ndar
     return np.maximum(values, 0) if task.plan.floor or outlook.distribution == "negative_binomial" else values
 
 
-def paths(task: ForecastTask, outlook: Outlook, samples: int) -> dict[str, np.ndarray]:
-    """Sample paths in data units: the forecast plus whole error paths of held-out windows."""
+def paths(task: ForecastTask, outlook: Outlook, samples: int, names: Sequence[Any]) -> dict[str, np.ndarray]:
+    """Sample paths in data units, of each series by itself: the forecast plus whole error paths of held-out windows."""
     if not samples:
         return {}
     if task.calibration.errors is None and outlook.shape is not None:
-        return {name: floored(task, outlook, path) for name, path in _drawn(outlook, samples).items()}
-    point, low, high = (v.numpy() for v in outlook.widths(task.plan.levels))
-    found = {}
-    for number, path in enumerate(task.calibration.paths(samples), 1):
-        moved = torch.from_numpy(point + path * np.where(path < 0, low, high))
-        found[f"saiki-sample-{number}"] = data_units(task, outlook, moved)
-    return found
+        found = [floored(task, outlook, path) for path in _drawn(outlook, samples, names)]
+    else:
+        point, low, high = (v.numpy() for v in outlook.widths(task.plan.levels))
+        moved = (
+            point + e * np.where(e < 0, low, high) for e in np.moveaxis(task.calibration.paths(samples, names), 1, 0)
+        )
+        found = [data_units(task, outlook, torch.from_numpy(path)) for path in moved]
+    whole = outlook.distribution == "negative_binomial"
+    return {f"saiki-sample-{number}": np.round(path) if whole else path for number, path in enumerate(found, 1)}
 
 
-def _drawn(outlook: Outlook, samples: int) -> dict[str, np.ndarray]:
+def _drawn(outlook: Outlook, samples: int, names: Sequence[Any]) -> Iterator[np.ndarray]:
     """Paths whose steps are drawn from their distributions, each by itself: for a model without errors on held-out windows."""
-    rng, found = np.random.default_rng(0), {}
-    grid = (np.arange(GRID) + 0.5) / GRID
-    ladder = _quantiles(outlook, tuple(grid))
-    for number in range(1, samples + 1):
-        place = rng.integers(GRID, size=(1, ladder.shape[1], 1))
-        found[f"saiki-sample-{number}"] = np.take_along_axis(ladder, np.broadcast_to(place, (*ladder.shape[:2], 1)), 2)[
-            ..., 0
-        ]
-    return found
+    ladder = _quantiles(outlook, tuple((np.arange(GRID) + 0.5) / GRID))
+    places = np.stack([rng.integers(GRID, size=(samples, ladder.shape[1])) for rng in generators(names)])
+    return (np.take_along_axis(ladder, places[:, path, :, None], 2)[..., 0] for path in range(samples))
 
 
 #: the interval one standard deviation to both sides

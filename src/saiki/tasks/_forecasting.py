@@ -323,10 +323,16 @@ class ForecastTask(Task):
         self.calibration.errors = (errors * np.where(errors < 0, low, high)).astype(np.float32).astype(float)
 
     def forecast_batch(
-        self, network: nn.Module, cut: WindowBatch, levels: Sequence[float] | None = None, samples: int = 0
+        self,
+        network: nn.Module,
+        cut: WindowBatch,
+        levels: Sequence[float] | None = None,
+        samples: int = 0,
+        names: Sequence[Any] = (),
     ) -> dict[str, np.ndarray]:
         """Columns of the forecasts of these windows: `[windows, horizon]` each."""
-        return _forecast_columns.of_batch(self, network, cut, self.options.level if levels is None else levels, samples)
+        levels = self.options.level if levels is None else levels
+        return _forecast_columns.of_batch(self, network, cut, levels, samples, names)
 
     def forecasts(
         self, network: Any, data: Panel, levels: Sequence[float] | None = None, samples: int = 0
@@ -347,8 +353,8 @@ class ForecastTask(Task):
         windows = self.windows(data)
         together = _forecast_columns.TOGETHER
         parts = [slice(start, start + together) for start in range(0, len(series), together)]
-        cuts = (windows.cut(series[part], ends[part]) for part in parts)
-        found = [self.forecast_batch(network, cut, levels, samples) for cut in cuts]
+        cuts = ((windows.cut(series[part], ends[part]), data.ids[series[part]].tolist()) for part in parts)
+        found = [self.forecast_batch(network, cut, levels, samples, names) for cut, names in cuts]
         return {name: np.concatenate([f[name] for f in found]) for name in found[0]} if found else {}
 
     def attention(self, network: Any, data: Any) -> np.ndarray:

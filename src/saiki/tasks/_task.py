@@ -30,6 +30,8 @@ class Task:
     #: what `predict` gives, in one word: it names the file in the advice after training
     answer: ClassVar[str] = "answers"
 
+    #: options that shape the answers alone, and so may be told anew when answering
+    when_answering: ClassVar[tuple[str, ...]] = ()
     #: whether `evaluate` judges all that it is given, training parts too, not the end alone
     judges_all: ClassVar[bool] = True
     #: whether training that goes on from a model (--from) falls back to it where it did not get better

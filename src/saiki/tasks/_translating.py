@@ -14,7 +14,7 @@ import polars as pl
 import torch
 
 from saiki import baselines, catalog
-from saiki.data.pairs import Pairs, is_table, pairs
+from saiki.data.pairs import Pairs, pairs
 from saiki.decoding.beam import beam
 from saiki.decoding.greedy import greedy
 from saiki.errors import DataError, OptionError
@@ -50,6 +50,7 @@ class TranslateTask(Task):
 
     takes = ("source", "target")
     answer = "translations"
+    when_answering = ("beam", "length_penalty", "block", "longest")
 
     options: Translate
 
@@ -102,9 +103,8 @@ class TranslateTask(Task):
 
     def read(self, data: Any, both: bool = True) -> Pairs:
         """Pairs, or the source alone, read as the training data were; DataError where both are asked for and there is no pair."""
-        names, path = self.stored["names"], self.stored["path"]
-        tabs = path is not None and not is_table(Path(path))
-        found = pairs(data, names["source"], names["target"], self.options.encoding, both, tabs)
+        names = self.stored["names"]
+        found = pairs(data, names["source"], names["target"], self.options.encoding, both)
         if both and not len(found):
             raise DataError(
                 f"the data holds no pair with text on both sides, and {found.left_out:,} with an empty side; expected at least 1"
@@ -201,7 +201,7 @@ class TranslateTask(Task):
             return scores, (after, state[1])
 
         first = torch.full((len(rows),), END)
-        length = own.longest or SPARE + math.ceil(self.stored["ratio"] * max(map(len, rows), default=0))
+        length = torch.tensor([own.longest or SPARE + math.ceil(self.stored["ratio"] * len(row)) for row in rows])
         if own.beam == 1 and not own.block:
             return greedy(step, state, first, end=END, length=length)
         options = {"end": END, "length": length, "width": own.beam, "penalty": own.length_penalty, "block": own.block}
@@ -213,7 +213,7 @@ class TranslateTask(Task):
         if UNKNOWN not in said or target.tokenizer or network.decoder.attention is None or not len(row):
             return target.decode(said).strip()
         words = source.units == "words"
-        clean = source.clean(f" {text.strip()}" if words else text)
+        clean = source.clean(f" {text.strip()}" if words else text.strip())
         pieces = units_of(clean, source.split, source.spaces) if words else clean
         copied = [pieces[place] for place in self._weights(network, row, said).argmax(1).tolist()]
         if words and target.split:
@@ -368,7 +368,7 @@ def _encoded(codec: TextCodec, text: str) -> np.ndarray:
 
 def _spaced(codec: TextCodec, text: str) -> str:
     """A space in front makes the first word of a text a word like any other."""
-    return text if codec.units == "characters" else f" {text.strip()}"
+    return text.strip() if codec.units == "characters" else f" {text.strip()}"
 
 
 def _fingerprint(texts: Pairs) -> str:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from saiki.decoding.beam import Candidate, beam
 from saiki.decoding.sampling import Sampling, draw, probabilities
-from saiki.errors import DataError, OptionError
+from saiki.errors import DataError, OptionError, refused
 from saiki.modalities.text import END, UNKNOWN
 from saiki.network.grams import GramSteps
 from saiki.network.language import LanguageModel
@@ -96,11 +96,7 @@ def write(task: Any, network: Any, prompt: str | Sequence[str] = "", **options: 
     try:
         how = Writing(**options)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        raise OptionError(
-            f"option {name}: {first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"
-        ) from None
+        raise refused(error) from None
     if how.block and not (how.beam or how.candidates):
         raise OptionError(
             f"got block {how.block} for units that are drawn; give --beam or --candidates too, or leave --block out"
