@@ -98,9 +98,8 @@ def test_without_the_target_it_is_not_read(tmp_path, parallel):
     assert pairs(tmp_path / "t.csv", target="de", source="q", both=False).target is None
     assert pairs([("a", None), ("", "B")], both=False).source == ["a", ""]
     (tmp_path / "fra.txt").write_text("Go.\tVa !\nRun!\t\nStop!\n", encoding="utf-8")
-    assert pairs(tmp_path / "fra.txt", both=False, tabs=True).source == ["Go.", "Run!", "Stop!"]
+    assert pairs(tmp_path / "fra.txt", both=False).source == ["Go.", "Run!", "Stop!"]
     assert pairs(tmp_path / "fra.txt", "1", "0", both=False).source == ["Va !", "", "Stop!"]
-    assert pairs(tmp_path / "fra.txt", both=False).source[0] == "Go.\tVa !"
 
 
 def test_one_column_named_alone_has_another_for_its_other_side(tmp_path):

@@ -76,6 +76,26 @@ def test_together_is_one_by_one(chain, width):
     assert together == alone
 
 
+@pytest.mark.parametrize("width", [1, 3])
+def test_every_answer_has_a_length_of_its_own(width):
+    table = torch.randn(3, KINDS, KINDS, dtype=torch.float64)
+    table[..., END] = -3.0  # answers end rarely, so that their lengths are told to them
+
+    def step(tokens, state):
+        return table[state[0], tokens], state
+
+    rows, most = [2, 0, 1, 0], torch.tensor([5, 0, 7, 2])
+    search = (lambda *given, **k: beam(*given, **k, width=width)) if width > 1 else greedy
+    together = search(step, _state(rows), _first(rows), end=END, length=most)
+    alone = [
+        search(step, _state([row]), _first([row]), end=END, length=int(n))[0] for row, n in zip(rows, most, strict=True)
+    ]
+    assert together == alone
+    lengths = [len(found[0].tokens if width > 1 else found) for found in together]
+    assert all(got <= asked for got, asked in zip(lengths, most.tolist(), strict=True))
+    assert max(lengths) > 2
+
+
 def test_no_gram_comes_twice():
     scores = torch.tensor([[-9.0, 3.0, 2.0, 1.0]])
 

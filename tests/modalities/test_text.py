@@ -208,3 +208,19 @@ def test_units_that_go_on_keep_the_blank_before_them(tmp_path):
     assert codec.going_on(begun, more) == " sat on"
     assert codec.going_on([], more) == "sat on"
     assert codec.encode("zzz").tolist().count(UNKNOWN) > 0
+
+
+def test_a_character_of_several_units_is_written_whole_or_not_at_all():
+    codec = text.fit(["abc abd " * 9], TextOptions(units="bytepair", vocabulary=260))
+    given = "ab 日本c"
+    numbers, pieces = codec.encode(given).tolist(), codec.pieces(given)
+    assert len(numbers) > len(given)
+    assert len(pieces) == len(numbers)
+    assert "".join(pieces) == given
+    end = pieces.index("日")
+    for count in range(len(numbers) + 1):
+        for begun in ([], codec.encode("x ").tolist()):
+            said = codec.going_on(begun, numbers[:count])
+            assert given.startswith(said)
+            assert "\ufffd" not in said
+    assert codec.going_on([], numbers[: end + 1]) == "ab "

@@ -147,6 +147,14 @@ def counts(seed: int = 0, series: int = 6, steps: int = 400) -> pl.DataFrame:
     return pl.DataFrame({"unique_id": np.repeat(np.arange(series), steps), "ds": np.tile(t, series), "y": y.ravel()})
 
 
+def test_paths_of_counts_are_whole_where_intervals_are_calibrated():
+    model = saiki.train("forecast", counts(steps=150), distribution="negative_binomial", **QUICK | {"steps": 5})
+    assert model.task.calibration.errors is not None
+    paths = model.predict(counts(steps=150), samples=3).select(pl.selectors.starts_with("saiki-sample")).to_numpy()
+    assert (paths == paths.round()).all()
+    assert (paths >= 0).all()
+
+
 @pytest.mark.slow
 def test_counts_find_their_planted_mean_and_dispersion():
     given = QUICK | {"steps": 250, "width": 16, "batch": 64, "horizon": 12, "learning_rate": 4e-3}

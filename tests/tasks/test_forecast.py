@@ -568,6 +568,22 @@ def test_nothing_is_forecast_below_a_floor_of_zero():
     assert not moved.task.plan.floor
 
 
+def test_paths_of_a_series_are_drawn_by_its_name_alone():
+    data = toy(0, series=4, steps=100)
+    model = saiki.train("forecast", data, horizon=6, steps=5, width=8)
+    found = model.predict(data, samples=8)
+    assert found.equals(model.predict(data.sample(fraction=1.0, shuffle=True, seed=1), samples=8))
+    one = data["unique_id"].unique().sort()[2]
+    alone = model.predict(data.filter(pl.col("unique_id") == one), samples=8)
+    paths = [c for c in found.columns if "sample" in c]
+    assert np.allclose(alone[paths], found.filter(pl.col("unique_id") == one)[paths], rtol=1e-5)
+    first = [
+        part.select(pl.col(paths) - pl.col("saiki")).row(0)
+        for part in found.partition_by("unique_id", maintain_order=True)
+    ]
+    assert len({tuple(np.argsort(row)) for row in first}) > 1  # not the same draws for all
+
+
 @pytest.mark.parametrize("factor", [1e-9, 1e6])
 def test_the_unit_of_the_data_does_not_matter(factor):
     data = toy(0, series=2, steps=100).with_columns(pl.col("y") - pl.col("y").mean())

@@ -5,6 +5,7 @@ import json
 import math
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -599,3 +600,23 @@ def test_the_surprise_of_unknown_words_stands_beside_them(tmp_path):
     (tmp_path / "new.txt").write_text("the zebra sat .\n")
     units = [unit for unit, _ in model.task.surprise(model.network, tmp_path / "new.txt")]
     assert units[:3] == ["the", "zebra", "sat"]
+
+
+@pytest.mark.parametrize("kind", ["polars", "pandas", "lazy", "series"])
+def test_documents_of_a_frame(kind):
+    texts = ["the cat sat", None, "on the mat", "the dog ran"] * 20
+    frame = pl.DataFrame({"said": texts, "n": range(80)})
+    data = {
+        "polars": lambda: frame,
+        "pandas": frame.to_pandas,
+        "lazy": frame.lazy,
+        "series": lambda: frame.to_pandas()["said"],
+    }[kind]()
+    given = {"steps": 2, "width": 8, "layers": 1, "source": None if kind == "series" else "said"}
+    model = saiki.train("generate", data, **given)
+    listed = saiki.train("generate", [t for t in texts if t], **given | {"source": None})
+    assert model.task.fingerprint() == listed.task.fingerprint()
+    assert model.evaluate(data).scores["saiki"] == listed.evaluate([t for t in texts if t]).scores["saiki"]
+    if kind != "series":
+        with pytest.raises(DataError, match="row 1: no column called 'text'"):
+            saiki.train("generate", data, **given | {"source": None})

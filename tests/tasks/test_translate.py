@@ -44,9 +44,43 @@ def test_answers_and_scores(model):
 @pytest.mark.parametrize("options", [{}, {"beam": 1}, {"beam": 3, "block": 2}, {"input_feeding": True}], ids=str)
 def test_together_is_one_by_one(options):
     model = saiki.train("translate", toy(0, pairs=60), **QUICK, longest=8, **options)
-    texts = [one for one, _ in toy(3, pairs=6)]
+    texts = ["ka", *(one for one, _ in toy(3, pairs=6))]
     together = model.predict(texts)["saiki"].to_list()
     assert together == [model.predict([text])["saiki"][0] for text in texts]
+
+
+@pytest.mark.parametrize("options", [{}, {"beam": 3}], ids=str)
+def test_the_longest_answer_is_by_the_source_alone(options):
+    model = saiki.train("translate", toy(0, pairs=60), **QUICK | {"steps": 1}, **options)
+    texts = ["ka", "ka to mi ru se no ha yo ka to mi ru se no ha yo"]
+    assert model.predict(texts)["saiki"].to_list() == [model.predict([text])["saiki"][0] for text in texts]
+
+
+def test_how_it_searches_may_be_told_anew(model, tmp_path):
+    texts = [one for one, _ in toy(3, pairs=6)]
+    short = model.predict(texts, longest=1, beam=1)["saiki"].to_list()
+    assert all(len(text.split()) <= 1 for text in short)
+    assert short == model.answering(longest=1, beam=1).predict(texts)["saiki"].to_list()
+    assert model.task.options.longest is None
+    pairs = toy(4, pairs=10)
+    cut = model.evaluate(pairs, longest=1).scores["saiki"]
+    assert cut == model.answering(longest=1).evaluate(pairs).scores["saiki"] != model.evaluate(pairs).scores["saiki"]
+    with pytest.raises(OptionError, match=r"option beam: .*greater than or equal to 1 \(got 0\)"):
+        model.predict(texts, beam=0)
+    with pytest.raises(OptionError, match="no option 'beem'; did you mean 'beam'"):
+        model.predict(texts, beem=3)
+    with pytest.raises(OptionError, match="answers of the task translate have no option 'level'"):
+        model.answering(level=80)
+    model.save(tmp_path / "m")
+    (tmp_path / "new.txt").write_text("ka to\nmi ru se\n")
+    asked = ["predict", str(tmp_path / "m"), str(tmp_path / "new.txt"), "--out", str(tmp_path / "a.csv")]
+    assert run([*asked, "--longest", "1", "--beam", "2", "--block", "2", "--length-penalty", "0"]) == 0
+    assert all(len((text or "").split()) <= 1 for text in pl.read_csv(tmp_path / "a.csv")["saiki"])
+
+
+def test_blanks_around_a_source_mean_nothing():
+    model = saiki.train("translate", toy(0, pairs=60), **QUICK | {"units": "characters"})
+    assert model.predict(["ka to", "  ka to \n"])["saiki"].n_unique() == 1
 
 
 def test_a_saved_model_answers_alike(model, tmp_path):
@@ -107,7 +141,7 @@ def test_answers_are_not_read_where_they_are_asked_for(model, tmp_path):
     (tmp_path / "new.txt").write_text("ka to\tTO KA\nmi\t\n")
     columns = saiki.train("translate", tmp_path / "pairs.txt", **QUICK)
     assert columns.predict(tmp_path / "new.txt")["source"].to_list() == ["ka to", "mi"]
-    assert model.predict(tmp_path / "new.txt")["source"].to_list() == ["ka to\tTO KA", "mi\t"]
+    assert model.predict(tmp_path / "new.txt")["source"].to_list() == ["ka to", "mi"]  # as evaluate reads it
     with pytest.raises(DataError, match="no pair with text on both sides, and 2 with an empty side"):
         model.evaluate([("ka", ""), ("", "KA")])
 
