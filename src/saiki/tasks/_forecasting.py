@@ -263,6 +263,10 @@ class ForecastTask(Task):
         """A table read as the training data was; DataError for one whose steps are others."""
         found = panel(as_table(data, self.roles.id), roles=self.roles, freq=self.frequency.name, season=self.season)
         check_step(found, self.frequency)
+        zone = self.codec.zone
+        if zone not in (None, "UTC") and found.clock.kind == "datetime" and not found.clock.zone:
+            told = f"times of training had the zone {zone}, these have none: they are taken as UTC; write them with their zone"
+            warnings.warn(told, SaikiWarning, stacklevel=3)
         return found
 
     def windows(self, data: Panel) -> Windows:
