@@ -345,7 +345,7 @@ class LabelTask(Task):
         known, truth = self._known(data)
         found = self.decode(self._answers(network, known))
         true, order = self.beside_truth(truth, found)
-        rows = pl.DataFrame([pl.Series(self.layout.id or "row", known.ids.tolist()), true, *self.columns(found)])
+        rows = pl.DataFrame([pl.Series(self.layout.id or ID, known.ids.tolist()), true, *self.columns(found)])
         return rows[np.argsort(order, kind="stable")]
 
     def validation(self, network: Labellers, valid: Any = None) -> Evaluation:
