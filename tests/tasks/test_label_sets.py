@@ -142,7 +142,7 @@ def test_an_empty_field_of_a_table_is_no_label(tmp_path):
     rows = planted(3, 80)
     rows.with_columns(pl.col("labels").list.join(";")).write_csv(tmp_path / "sets.csv")
     model = saiki.train("classify", tmp_path / "sets.csv", **QUICK | {"steps": 5})
-    found = model.task.answered(model.network, tmp_path / "sets.csv").sort("row")
+    found = model.task.answered(model.network, tmp_path / "sets.csv").sort("unique_id")
     assert len(found) == 80
     assert found["truth"].to_list() == [";".join(labels) for labels in rows["labels"]]
 
