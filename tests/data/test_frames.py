@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from saiki.data.clock import shown
 from saiki.data.frames import forecast_frame, native, write_frame
 from saiki.data.panel import panel
 from saiki.errors import DataError
@@ -154,3 +155,12 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
     assert done.stdout.split() == [word for name in names for word in ("refused", name)], done.stderr
     assert sorted(os.listdir(tmp_path)) == names
     assert all((tmp_path / name).read_bytes() == b"old" for name in names)
+
+
+def test_one_time_as_people_write_it():
+    moment = np.datetime64("2024-04-14T00:00:00", "us")
+    steps = [0, 22 * 3600, 90, 61]
+    written = ["2024-04-14", "2024-04-14 22:00", "2024-04-14 00:01:30", "2024-04-14 00:01:01"]
+    assert [shown(moment + np.timedelta64(s, "s")) for s in steps] == written
+    assert shown(moment + np.timedelta64(5, "us")) == "2024-04-14 00:00:00.000005"
+    assert shown(np.int64(119)) == "119"

@@ -612,7 +612,9 @@ def test_history_and_truth_may_write_their_times_differently(tmp_path):
     with pytest.raises(DataError, match="the history has dates or times, the data integers"):
         model.evaluate(new.with_columns(ds=pl.int_range(24)), history=old)
     bare = new.with_columns(pl.col("ds").dt.replace_time_zone(None))
-    with pytest.warns(SaikiWarning, match="training had the zone Europe/Berlin, these have none: they are taken as UTC"):
+    with pytest.warns(
+        SaikiWarning, match="training had the zone Europe/Berlin, these have none: they are taken as UTC"
+    ):
         model.predict(bare)
     with pytest.raises(DataError, match="the history has a time zone, the data none"):
         model.evaluate(bare, history=old)

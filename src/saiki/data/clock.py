@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -109,6 +110,16 @@ def _datetimes(series: pl.Series, midnights: bool) -> tuple[np.ndarray, Clock]:
         return days.to_numpy().astype("datetime64[us]"), Clock("datetime", unit, zone, wall=True)
     utc = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return utc.to_numpy().astype("datetime64[us]"), Clock("datetime", unit, zone)
+
+
+def shown(time: Any) -> str:
+    """One time as people write it, no finer than it is: 2024-04-14, 2024-04-14 22:00; an integer as it is."""
+    if not isinstance(time, np.datetime64):
+        return str(time)
+    for unit in ("D", "m", "s"):
+        if (coarse := time.astype(f"datetime64[{unit}]")) == time:
+            return str(coarse).replace("T", " ")
+    return str(time).replace("T", " ")
 
 
 def _zoned(local: pl.Series, zone: str) -> pl.Series:

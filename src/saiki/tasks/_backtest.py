@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from saiki import baselines, metrics
-from saiki.data.clock import unclock
+from saiki.data.clock import shown, unclock
 from saiki.data.frames import forecast_frame, kept_apart, native
 from saiki.data.panel import Panel
 from saiki.errors import DataError, OptionError
@@ -186,7 +186,7 @@ def evaluation(found: Found, rolling: Rolling, until: Any = None) -> Evaluation:
     unit = scale[:, None] if ranked == "mase" else 1.0
     errors = {name: np.abs(truth - whole[name]) / unit for name in names}
     window, series = np.concatenate(found.window), np.concatenate(found.series)
-    cutoffs = [str(np.unique(found.cutoffs()[window == k])[-1]) for k in np.unique(window)]
+    cutoffs = [shown(np.unique(found.cutoffs()[window == k])[-1]) for k in np.unique(window)]
     steps = [str(k + 1) for k in range(truth.shape[1])]
     ids = [str(found.panel.ids[k]) for k in np.unique(series)]
     details = {
@@ -243,10 +243,10 @@ def _seen(found: Found, rolling: Rolling, until: Any) -> str:
     if rolling.refit:
         return (
             "Weights, shares and intervals know nothing after their cutoff; season, sizes and the number of steps are those that "
-            f"training found in steps up to {until}."
+            f"training found in steps up to {shown(until)}."
         )
     return (
-        f"Training has seen steps up to {until}, and {inside} of {len(found.cutoffs())} windows begin before: their scores "
+        f"Training has seen steps up to {shown(until)}, and {inside} of {len(found.cutoffs())} windows begin before: their scores "
         "flatter; --refit every trains anew at each cutoff."
     )
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from saiki.data.audit import audit_panel, marks
+from saiki.data.clock import shown
 from saiki.data.frames import forecast_frame
 from saiki.data.frequency import Frequency
 from saiki.data.panel import Panel, panel
@@ -148,7 +149,7 @@ class ForecastTask(Task):
         lengths = np.maximum(self.training_data.lengths - held_out(self.options, self.training_data), 1)
         first = self.training_data.times[self.training_data.starts + lengths - 1].min()
         spoiled = "; it has seen some of what is held out here, which flatters it" if self.began > first else ""
-        return f"from {self.options.from_}, trained on steps up to {self.began}{spoiled}"
+        return f"from {self.options.from_}, trained on steps up to {shown(self.began)}{spoiled}"
 
     def fingerprint(self, data: Any = None) -> str:
         """Whatever the file format or the order of the rows."""
@@ -171,7 +172,7 @@ class ForecastTask(Task):
         if not (known := len(marks(past.ids[inside]) & self.known)):
             return ""
         return (
-            f"Training went up to {self.until}, and {known} of {len(past)} series that it knows are judged on steps before that: "
+            f"Training went up to {shown(self.until)}, and {known} of {len(past)} series that it knows are judged on steps before that: "
             "if it has seen them, the scores flatter."
         )
 
