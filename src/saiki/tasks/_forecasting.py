@@ -172,8 +172,8 @@ class ForecastTask(Task):
         if not (known := len(marks(past.ids[inside]) & self.known)):
             return ""
         return (
-            f"Training went up to {shown(self.until)}, and {known} of {len(past)} series that it knows are judged on steps before that: "
-            "if it has seen them, the scores flatter."
+            f"Training went up to {shown(self.until)}, and {known} of {len(past)} series that it knows are judged on steps before "
+            "that: if it has seen them, the scores flatter."
         )
 
     @property
