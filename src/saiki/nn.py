@@ -28,7 +28,7 @@ from saiki.kernels.table import say_once
 from saiki.network.attention import Attention, AttentionPool, CausalAttention
 from saiki.network.eager import not_compiled
 from saiki.network.layers import Recurrent, check_dropout, check_flags, check_sizes
-from saiki.network.packing import checked_lengths, packing
+from saiki.network.packing import as_lengths, checked_lengths, packing
 from saiki.network.readout import Readout, StepReadout
 from saiki.network.unroll import autocast, obstacle, unroll_reference
 from saiki.shapes import Float, Int
@@ -137,7 +137,7 @@ class _Recurrent(nn.Module):
             input = input.unsqueeze(axis)
         shape = input.shape
         batch, time = shape[axis], shape[1 - axis]
-        lengths = None if lengths is None else _lengths(lengths, single)
+        lengths = None if lengths is None else as_lengths(lengths, single)
         states = self._initial(input, hx, batch, single)
         output, final = self._forward_padded(input, states, lengths, batch, time)
         return (output.squeeze(axis) if single else output), self._final(final, None, single)
@@ -375,8 +375,3 @@ def _reorder(parts: Parts, order: Tensor | None) -> Parts:
 
 def _stack(parts: Parts) -> Tensor:
     return parts[0].unsqueeze(0) if len(parts) == 1 else torch.stack(parts)
-
-
-def _lengths(lengths: Any, single: bool) -> Tensor:
-    lengths = torch.as_tensor(lengths)
-    return lengths.reshape(1) if single and lengths.numel() == 1 else lengths

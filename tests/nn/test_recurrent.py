@@ -185,3 +185,101 @@ def test_states_may_be_plain_tensors_and_lengths_a_list():
         with pytest.raises(DataError, match=r"expected . tensor"):
             layer(x, [(*states[0], *states[0])])
         torch.testing.assert_close(layer(x, lengths=[5, 2])[0], layer(x, lengths=torch.tensor([5, 2]))[0])
+
+
+OTHERS = [
+    ("gru", {"reset": "before"}),
+    ("lstm", {"peephole": True, "projection": 2}),
+    ("lstm", {"layer_norm": True}),
+    ("gru", {"transition": 2, "weight_drop": 0.5}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [*((name, {}) for name in CELLS if name != "echo_state"), *OTHERS], ids=lambda p: str(p or "")
+)
+def test_gradients_of_gradients_are_those_of_the_weights_that_were_given(name, options):
+    """As in learning to learn: weights that stand in for the layer's own while it runs."""
+    torch.manual_seed(3)
+    layer = saiki.nn.Recurrent(name, 2, 4, bidirectional=True, dtype=torch.float64, **options).eval()
+    x = torch.randn(4, 2, 2, dtype=torch.float64)
+    given = {n: (0.5 * w.detach()).requires_grad_() for n, w in layer.named_parameters()}
+    towards = [torch.randn_like(w) for w in given.values()]
+
+    def slopes(weights, **how):
+        loss = torch.func.functional_call(layer, weights, (x,))[0].square().sum()
+        return torch.autograd.grad(loss, list(weights.values()), **how)
+
+    def moved(by):
+        return slopes(
+            {n: (w.detach() + by * v).requires_grad_() for (n, w), v in zip(given.items(), towards, strict=True)}
+        )
+
+    first = slopes(given, create_graph=True)
+    torch.testing.assert_close(first, slopes(given))
+    along = sum((slope * v).sum() for slope, v in zip(first, towards, strict=True))
+    found = torch.autograd.grad(along, [*given.values(), *layer.parameters()], allow_unused=True)
+    second, own = found[: len(given)], found[len(given) :]
+    assert all(slope is None for slope in own)  # the layer's own weights took no part
+    step = 1e-6
+    by_steps = [(up - down) / (2 * step) for up, down in zip(moved(step), moved(-step), strict=True)]
+    torch.testing.assert_close(
+        [torch.zeros_like(n) if s is None else s for s, n in zip(second, by_steps, strict=True)],
+        by_steps,
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("name", ["slstm", "lstm", "gru_d"])
+def test_a_weight_that_is_replaced_after_the_forward_pass_changes_no_gradient(name):
+    layer = _layer(name)
+    out = layer(torch.randn(4, 5, 2, dtype=torch.float64))[0].sum()
+    cell, weight = layer.cells[0], layer.cells[0].weight_ih
+    cell.weight_hh = nn.Parameter(3 * cell.weight_hh.detach())
+    (first,) = torch.autograd.grad(out, weight, retain_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(out, weight, create_graph=True)[0], first)
+
+
+def test_states_of_another_dtype_are_refused_and_none_is_the_usual_one():
+    layer, x = _layer("lstm"), torch.randn(4, 5, 2, dtype=torch.float64)
+    usual = [cell.initial_state(4) for cell in layer.cells]
+    torch.testing.assert_close(layer(x, [None, usual[1]])[0], layer(x)[0])
+    for name in ("lstm", "mingru", "indrnn"):
+        layer = _layer(name)
+        usual = [[part.float() for part in cell.initial_state(4)] for cell in layer.cells]
+        with pytest.raises(
+            DataError, match=r"states: got torch.float32 for number 0; expected that of the cell, torch.float64"
+        ):
+            layer(x, usual)
+
+
+def test_lengths_are_taken_alike():
+    layer, x = saiki.nn.Recurrent("gru", 2, 4), torch.randn(5, 3, 2)
+    one = layer(x[:, 0], lengths=torch.tensor(2))[0]
+    for lengths in (2, [2], torch.tensor([2])):
+        torch.testing.assert_close(layer(x[:, 0], lengths=lengths)[0], one)
+    for any_layer in (layer, saiki.nn.GRU(2, 4)):
+        for wrong in ("abc", [None, None, None], [1, "a", 2]):
+            with pytest.raises(DataError, match=r"lengths: got .*; expected whole numbers, one per row"):
+                any_layer(x, lengths=wrong)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_readouts_of_torchs_layers_take_lengths(kind, bidirectional):
+    torchs = getattr(nn, kind)(2, 4, 2, batch_first=True, bidirectional=bidirectional)
+    ours = getattr(saiki.nn, kind)(2, 4, 2, batch_first=True, bidirectional=bidirectional)
+    ours.load_state_dict(torchs.state_dict())
+    x, lengths = torch.randn(4, 5, 2), torch.tensor([3, 0, 5, 1])
+    for readout in (saiki.nn.Readout, saiki.nn.StepReadout):
+        torch.manual_seed(1)
+        one = readout(torchs, 3)
+        torch.manual_seed(1)
+        other = readout(ours, 3)
+        other.linear.load_state_dict(one.linear.state_dict())
+        for given in (lengths, [5, 5, 5, 5]):
+            torch.testing.assert_close(one(x, lengths=given), other(x, lengths=given))
+    before = ours(x)[1]
+    stepping = saiki.nn.StepReadout(torchs, 3), saiki.nn.StepReadout(ours, 3)
+    torch.testing.assert_close(*(one(x, before, lengths)[1] for one in stepping))

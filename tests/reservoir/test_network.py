@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -207,6 +208,13 @@ def test_reservoirs_of_ones_own_are_kept():
     a, b = states - states.mean(0), x[101:] - x[101:].mean()
     expected = np.linalg.solve(a.T @ a + 1e-4 * np.eye(31), a.T @ b)
     np.testing.assert_allclose(network.solution.weight[:, 0], expected, rtol=1e-6, atol=1e-8)
+
+
+def test_online_learning_goes_on_from_a_fit_without_a_penalty():
+    series = np.sin(np.arange(300) / 5)[:, None] + 0.01 * np.random.default_rng(0).standard_normal((300, 1))
+    network = EchoStateNetwork(20, washout=10, ridge=0).fit(series[:-1], series[1:])
+    said = [network.learn(now, then) for now, then in itertools.pairwise(series[:50])]
+    assert np.isfinite(np.array(said)).all()
 
 
 def test_a_loaded_readout_is_not_thrown_away_by_learning():

@@ -53,3 +53,15 @@ def test_what_bptt_trained_answers_every_step():
     both = saiki.nn.StepReadout(saiki.nn.GRU(1, 4, batch_first=True, bidirectional=True), 1)
     with pytest.raises(OptionError, match="expected one direction"):
         saiki.fit(both, x, x, bptt=3, epochs=1)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": -1}, {"batch": 0}, {"learning_rate": "x"}, {"epochs": 1, "steps": 2}], ids=str
+)
+def test_wrong_options_are_one_line(wrong):
+    x = np.random.default_rng(0).standard_normal((20, 5, 1)).astype(np.float32)
+    network = saiki.nn.Readout(saiki.nn.GRU(1, 4, batch_first=True), 1)
+    with pytest.raises(OptionError) as told:
+        saiki.fit(network, x, x[:, -1], **wrong)
+    assert next(iter(wrong)) in str(told.value)
+    assert "\n" not in str(told.value)

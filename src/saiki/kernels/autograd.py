@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, overload
 
 import torch
@@ -42,8 +42,17 @@ def alias(tensor: Tensor | None) -> Tensor | None:
 
 def alias_module(module: Any) -> Any:
     """A module that shares everything with this one but its parameters, which are aliases, and its modules, which are such."""
+    return _with(alias, module)
+
+
+def held(module: Any) -> Any:
+    """A module with the parameters that this one has now, whatever is put in their places later (`torch.func.functional_call`)."""
+    return _with(lambda weight: weight, module)
+
+
+def _with(change: Callable[[Any], Any], module: Any) -> Any:
     other: nn.Module = object.__new__(type(module))
-    own = {name: alias(weight) for name, weight in module._parameters.items()}
-    inner = {name: part and alias_module(part) for name, part in module._modules.items()}
+    own = {name: change(weight) for name, weight in module._parameters.items()}
+    inner = {name: part and _with(change, part) for name, part in module._modules.items()}
     other.__dict__.update(module.__dict__, _parameters=own, _modules=inner)
     return other

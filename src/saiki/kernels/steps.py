@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from saiki.cells._deep import Deep
+from saiki.cells._inside import twin
 from saiki.cells.base import Cell, RecurrentCell, State
 from saiki.cells.cfc import CfC
 from saiki.cells.gru_d import GRUD
 from saiki.cells.sru import ALPHA
-from saiki.kernels.autograd import EagerFunction, alias, alias_module, beyond_kernels
+from saiki.kernels.autograd import EagerFunction, alias, alias_module, beyond_kernels, held
 from saiki.kernels.table import native, say_once
 from saiki.shapes import Float, Int
 
@@ -125,6 +126,8 @@ def unroll_steps(
     x = x.contiguous()
     tensors = (x, *state, *plan.tensors)
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    if keep:
+        plan.cell = held(cell)
     y, *final = _Steps.apply(plan, counts, reverse, reference, keep, type(state), len(state), *tensors)
     found = type(state)(*final)
     return finish(cell, x, y), found if after is None else after._replace(h=found.h)
@@ -249,14 +252,16 @@ def _gru_d(cell: GRUD, _: Any) -> Plan:
         torch.cat([empty(width, seen), cell.weight_decay_h], 1),
     ])  # fmt: skip
     bias = torch.cat([sign[:, 0] * cell.bias_ih, cell.bias_decay_h])
+    recurrent = sign * cell.weight_hh
+    same: Any = twin(cell, weight_hh=sign * recurrent)  # a function of the plan's tensor, whose gradient is asked for
 
     def step(gates: Tensor, state: Any) -> State:
         seen, decay, zones = gates.split([3 * width, width, gates.shape[1] - 4 * width], 1)
-        return _held(cell, state, cell.follow(sign[:, 0] * seen, decay, state.h), zones)
+        return _held(cell, state, same.follow(sign[:, 0] * seen, decay, state.h), zones)
 
     plan = Plan("gru_d", width, lambda x: torch.nn.functional.linear(x, weight, bias), step)
     plan.input = _product(plan, weight, bias)
-    whole = _product(plan, sign * cell.weight_hh, None)
+    whole = _product(plan, recurrent, None)
     parts = (slice(0, 2 * width), 0), (slice(2 * width, None), 2 * width)
     plan.products = [replace(whole, part=part, shared=shared) for part, shared in parts]
     plan.mask = cell._mask

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from saiki.cells import make_cell
 from saiki.cells.base import Cell, State
 from saiki.errors import DataError, OptionError, near_misses
-from saiki.network.packing import Packing, packing
+from saiki.network.packing import Packing, as_lengths, packing
 from saiki.network.unroll import autocast, unroll_layer
 
 
@@ -83,7 +83,7 @@ class Recurrent(nn.Module):
             input: `[time, batch, input_size]`, `[batch, time, input_size]` with batch_first, `[time, input_size]`, or a
                 PackedSequence.
             states: as returned, layer by layer, both directions of a layer together, parts `[batch, …]` (a batch of 1
-                for a single sequence); by default the cells' own.
+                for a single sequence); by default, and for an entry that is None, the cells' own.
             lengths: valid steps of every row, in any order; outputs are zero in the padding, whatever stands there.
             given: what the cell needs beside the input, shaped like it: gap `[…, 1]`, observed `[…, 1 or input_size]`.
                 Without them steps are 1 apart and all is observed; layers above the first take all as observed.
@@ -103,6 +103,7 @@ class Recurrent(nn.Module):
             input, given = input.unsqueeze(axis), {name: values.unsqueeze(axis) for name, values in given.items()}
         self._check_input(input, 3)
         self._check_given(input, given)
+        lengths = None if lengths is None else as_lengths(lengths, single)
         layout = packing(lengths, input.shape[axis], input.shape[1 - axis], input.device, self.batch_first)
         packed = {name: layout.pack(values) for name, values in given.items()}
         y, final = self._run(layout.pack(input), layout, states, packed)
@@ -154,13 +155,18 @@ class Recurrent(nn.Module):
         if len(states) != len(usual):
             raise DataError(f"states: got {len(states)}; expected {len(usual)}, one per layer and direction")
         states = [
-            state if isinstance(state, type(like)) else self._as(like, state)
+            like if state is None else state if isinstance(state, type(like)) else self._as(like, state)
             for state, like in zip(states, usual, strict=True)
         ]
         for number, (state, like) in enumerate(zip(states, usual, strict=True)):
             got, expected = ([tuple(part.shape) for part in parts] for parts in (state, like))
             if got != expected:
                 raise DataError(f"states: got shapes {got} for number {number}; expected {expected}")
+            for part, one in zip(state, like, strict=True):
+                if part.dtype != one.dtype and not autocast(part):
+                    raise DataError(
+                        f"states: got {part.dtype} for number {number}; expected that of the cell, {one.dtype}"
+                    )
         return states
 
     @staticmethod

@@ -96,11 +96,19 @@ def packing(
 
     `lengths [batch]` may be on any device, in any order, and 0; a length below 0 or above `time` is an error.
     """
-    if lengths is not None and not isinstance(lengths, Tensor):
-        lengths = torch.as_tensor(lengths)
     if lengths is None:
         return Packing(torch.full((time if batch else 0,), batch), batch, time, batch_first)
-    return _ragged_packing(lengths, batch, time, device, batch_first)  # pyright: ignore[reportCallIssue]
+    return _ragged_packing(as_lengths(lengths), batch, time, device, batch_first)  # pyright: ignore[reportCallIssue]
+
+
+def as_lengths(lengths: Any, single: bool = False) -> Tensor:
+    """Lengths as a tensor; those of a `single` sequence may be one number. DataError for what are no numbers."""
+    if not isinstance(lengths, Tensor):
+        try:
+            lengths = torch.as_tensor(lengths)
+        except (TypeError, ValueError, RuntimeError):
+            raise DataError(f"lengths: got {lengths!r}; expected whole numbers, one per row") from None
+    return lengths.reshape(1) if single and lengths.numel() == 1 else lengths
 
 
 def checked_lengths(lengths: Tensor, batch: int, time: int) -> Int[Tensor, "batch"] | None:

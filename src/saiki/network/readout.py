@@ -6,8 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from saiki.errors import OptionError
+from saiki.network.packing import as_lengths, checked_lengths
 from saiki.shapes import Float, Int
 
 
@@ -32,8 +34,8 @@ class Readout(nn.Module):
         if lengths is None:
             out = self.layer(x)[0]
             return self.linear(out[:, -1] if out.shape[1] else out.new_zeros(len(out), out.shape[2]))
-        lengths = torch.as_tensor(lengths)
-        out = self.layer(x, lengths=lengths)[0]
+        lengths = as_lengths(lengths)
+        out = _ragged(self.layer, x, lengths)[0]
         if not out.shape[1]:
             return self.linear(out.new_zeros(len(out), out.shape[2]))
         rows = torch.arange(len(out), device=out.device)
@@ -59,9 +61,23 @@ class StepReadout(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch time features"], states: Any = None, lengths: Int[Tensor, "batch"] | None = None
     ) -> tuple[Float[Tensor, "batch time outputs"], Any]:
-        given = {} if lengths is None else {"lengths": lengths}
-        out, states = self.layer(x, states, **given)
+        out, states = self.layer(x, states) if lengths is None else _ragged(self.layer, x, as_lengths(lengths), states)
         return self.linear(out), states
+
+
+def _ragged(layer: nn.Module, x: Tensor, lengths: Tensor, states: Any = None) -> tuple[Tensor, Any]:
+    """What a layer gives for rows of these lengths; layers of torch.nn, which know packed rows alone, have theirs packed."""
+    given = () if states is None else (states,)
+    if not isinstance(layer, nn.RNNBase) or (checked := checked_lengths(lengths, *x.shape[:2])) is None:
+        return layer(x, *given, **({} if isinstance(layer, nn.RNNBase) else {"lengths": lengths}))
+    rows = pack_padded_sequence(x, checked.clamp_min(1), batch_first=True, enforce_sorted=False)
+    found, after = layer(rows, *given)
+    out, _ = pad_packed_sequence(found, batch_first=True, total_length=x.shape[1])
+    some = (checked > 0).to(x.device)[:, None]  # a row of no steps keeps its state, and has no outputs
+    parts = after if isinstance(after, tuple) else (after,)
+    before = [torch.zeros_like(part) for part in parts] if states is None else states if len(parts) > 1 else [states]
+    kept = tuple(torch.where(some, now, then) for now, then in zip(parts, before, strict=True))
+    return torch.where(some[..., None], out, 0), kept if isinstance(after, tuple) else kept[0]
 
 
 def _check(layer: Any) -> None:

@@ -176,9 +176,8 @@ class RecursiveLeastSquares:
         said = row @ self.weights
         self.weights = self.weights + torch.outer(gain, y.to(self.weights) - said)
         inverse = self.inverse - torch.outer(gain, ahead)
-        if (
-            float(inverse.trace()) / self.forgetting <= len(row) / self.strength
-        ):  # what no row excites must not grow for ever
+        # what no row excites must not grow for ever
+        if float(inverse.trace()) * self.strength <= len(row) * self.forgetting:
             inverse = inverse / self.forgetting
         self.inverse = (inverse + inverse.T) / 2  # rounding must not make it lean
         return said

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
-from saiki.errors import DataError, OptionError, near_misses
+from saiki.errors import DataError, OptionError, near_misses, refused
 from saiki.sequence import Batch, Ragged
 from saiki.training.bptt import Carry, Cuts
 from saiki.training.checkpoint import Progress
@@ -192,7 +193,10 @@ def fit(
             raise OptionError(f"unknown option {name!r}{near_misses(name, Training.model_fields)}")
     if isinstance(loss, str) and loss not in LOSSES:
         raise OptionError(f"unknown loss {loss!r}{near_misses(loss, LOSSES)} (there are: {', '.join(LOSSES)})")
-    training = Training(**options)
+    try:
+        training = Training(**options)
+    except ValidationError as error:
+        raise refused(error) from None
     objective, dtype = LOSSES[loss] if isinstance(loss, str) else loss, _dtype(network)
     if training.bptt is not None and any(getattr(part, "bidirectional", False) for part in network.modules()):
         raise OptionError(
