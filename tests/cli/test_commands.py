@@ -240,3 +240,34 @@ def test_half_a_character_spoils_its_line_of_a_stream_only(monkeypatch, capsys):
     assert "half of a character" in answers[0]["error"]
     assert r"it has: \ud800" in answers[1]["error"]
     assert answers[2] == {"id": "\U0001f600", "y": 1}
+
+
+def test_outputs_are_checked_before_the_work(saiki, model, sales, tmp_path):
+    for given, says in (
+        (("--out", tmp_path / "q.xyz"), "cannot write a file with .xyz"),
+        (("--out", tmp_path / "none" / "q.csv"), "there is no folder"),
+        (("--html", tmp_path / "none" / "q.html"), "there is no folder"),
+        (("--out", tmp_path / "q.csv", "--html", tmp_path / "q.csv"), "expected two files"),
+    ):
+        answer = saiki("evaluate", model, sales, *given)
+        assert answer.code == 2
+        assert says in answer.err
+        assert not answer.out
+    assert saiki("predict", model, sales, "--out", tmp_path / "q.xyz").code == 2
+
+
+def test_a_stream_may_begin_with_a_mark_of_its_encoding(saiki, model, sales, monkeypatch):
+    rows = pl.read_csv(sales).head(2).to_dicts()
+    text = "\ufeff" + "".join(json.dumps(row) + "\n" for row in rows)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    answer = saiki("stream", model)
+    assert answer.code == 0
+    assert "error" not in answer.out
+
+
+def test_the_demo_replaces_no_file_of_others(saiki, tmp_path):
+    (tmp_path / "co2.csv").write_text("mine")
+    answer = saiki("demo", "--out", tmp_path)
+    assert answer.code == 2
+    assert "holds co2.csv, which no demo has made" in answer.err
+    assert (tmp_path / "co2.csv").read_text() == "mine"

@@ -132,3 +132,9 @@ def test_integers_beyond_64_bits_are_text_as_ids_and_an_error_as_times():
             times(column)
     with pytest.raises(DataError, match="beyond 64 bits"):
         times(pl.Series("n", [1e30]))
+
+
+def test_the_first_time_that_is_no_whole_number_is_named():
+    table = pl.DataFrame({"ds": [1.0, 2.0, 2.5], "y": [1.0, 2.0, 3.0]})
+    with pytest.raises(DataError, match=r"got Float64 such as '2.5' in row 3"):
+        panel(table, time="ds")

@@ -14,6 +14,7 @@ from saiki.metrics._spans import counts, spans, spelt
         ("B-PER I-LOC", [("PER", 0, 0), ("LOC", 1, 1)]),  # another kind begins another span
         ("O I-PER I-PER", [("PER", 1, 2)]),  # a span that goes on without having begun
         ("B-PER E-PER S-LOC E-LOC", [("PER", 0, 1), ("LOC", 2, 2), ("LOC", 3, 3)]),
+        ("B-PER I-PER L-PER U-LOC L-LOC", [("PER", 0, 2), ("LOC", 3, 3), ("LOC", 4, 4)]),
         ("B-PER O I-PER", [("PER", 0, 0), ("PER", 2, 2)]),
         ("E-PER E-PER I-PER", [("PER", 0, 0), ("PER", 1, 1), ("PER", 2, 2)]),
         ("B-a-b I-a-b", [("a-b", 0, 1)]),

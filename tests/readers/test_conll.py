@@ -62,3 +62,9 @@ def test_a_word_that_is_a_mark_of_comments_in_the_first_line(tmp_path):
     path = tmp_path / "t.conll"
     path.write_text("#\tO\nNew\tB-LOC\n")
     assert readers.read_frame(path)["word"].to_list() == ["#", "New"]
+
+
+def test_an_empty_cell_may_stand_first_or_last_where_cells_are_apart_by_tabs(tmp_path):
+    path = tmp_path / "gaps.conll"
+    path.write_text("Anna\tB-PER\nvisited\t\nParis\tB-LOC\n")
+    assert readers.read_frame(path).to_native()["y"].to_list() == ["B-PER", "", "B-LOC"]

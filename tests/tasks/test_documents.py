@@ -147,7 +147,7 @@ def test_text_is_classified_as_it_arrives():
         assert found["id"] == 7
         assert found["saiki"] == whole["saiki"][0]
         assert found["saiki-up"] == pytest.approx(whole["saiki-up"][0], abs=1e-6)
-    with pytest.raises(DataError, match="no text in 'review'"):
+    with pytest.raises(DataError, match="the row has no 'review'"):
         stream.push({"id": 7, "text": "a"})
     with pytest.raises(DataError, match="a stream reads 2,000 at most"):
         stream.push({"id": 7, "review": "cat " * 2100})

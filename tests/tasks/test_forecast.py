@@ -663,3 +663,17 @@ def test_a_step_that_predict_would_refuse_is_refused_in_training():
 def hours():
     times = pl.datetime_range(pl.datetime(2024, 3, 1), pl.datetime(2024, 3, 20), "1h", eager=True)
     return pl.DataFrame({"ds": times, "y": np.sin(np.arange(len(times)) / 4)})
+
+
+def test_days_and_months_of_a_stream_are_told_apart_by_the_row_before():
+    days = pl.date_range(pl.date(2023, 1, 1), pl.date(2023, 7, 31), eager=True)
+    table = pl.DataFrame({"ds": days.dt.to_string("%d/%m/%Y"), "y": np.arange(len(days)) % 7 + 10.0})
+    model = saiki.train("forecast", table, horizon=3, steps=2, width=8)
+    stream = model.stream(history=table)
+    for day in range(1, 15):
+        row = {"ds": f"{day:02d}/08/2023", "y": 10.0}
+        answer = stream.push(row)[0]
+        table = pl.concat([table, pl.DataFrame([row])])
+    assert np.allclose(answer["saiki"], model.predict(table)["saiki"], rtol=1e-5)
+    with pytest.raises(DataError, match="one unambiguous format"):
+        model.stream().push({"ds": "01/08/2023", "y": 10.0})  # nothing tells them apart

@@ -620,3 +620,22 @@ def test_documents_of_a_frame(kind):
     if kind != "series":
         with pytest.raises(DataError, match="row 1: no column called 'text'"):
             saiki.train("generate", data, **given | {"source": None})
+
+
+@pytest.mark.parametrize("units", ["words", "bytepair", "characters"])
+@pytest.mark.parametrize("cut", [5, 7, 8, 11])
+def test_a_stream_of_words_does_not_depend_on_where_a_text_is_cut(units, cut):
+    text = "the old man sat on the mat and the cat sat on the man "
+    model = saiki.train("generate", [text * 30], units=units, steps=3, width=16, vocabulary=None, bptt=20)
+    stream, said = model.stream(), "the old man sat"
+    whole = stream.push({"id": 1, "text": said})
+    first, second = (stream.push({"id": 2, "text": part}) for part in (said[:cut], said[cut:]))
+    assert [n["text"] for n in second["next"]] == [n["text"] for n in whole["next"]]
+    assert np.allclose([n["probability"] for n in second["next"]], [n["probability"] for n in whole["next"]], rtol=1e-4)
+    judged = len(second["nats"])  # a word that was made longer is judged anew
+    assert np.allclose(second["nats"], whole["nats"][-judged:], rtol=1e-4)
+    assert len(first["nats"]) + judged >= len(whole["nats"])
+    letters = [stream.push({"id": 3, "text": letter}) for letter in said]
+    assert np.allclose(letters[-1]["nats"][-1], whole["nats"][-1], rtol=1e-4)
+    with pytest.raises(DataError, match=r"'id' is .*; expected one id"):
+        stream.push({"id": [1], "text": "the"})

@@ -149,7 +149,7 @@ def test_a_crf_is_validated_on_series_whose_labels_are_all_known():
     first, second = pl.col("unique_id") == 0, (pl.col("unique_id") == 1) & (pl.col("ds") == 0)
     holes = valid.with_columns(y=pl.when(first).then(pl.lit("new")).when(~second).then("y"))
     model = saiki.train("tag", toy(0, 40), valid=holes, crf=True, steps=2, **QUICK)
-    assert "steps without a label that training knows" in model.validation.notes[0]
+    assert "steps without a label are left out" in model.validation.notes[0]
     parts = holes, valid.filter(pl.col("unique_id") > 1), holes.filter(pl.col("unique_id") < 2)
     with torch.no_grad():
         found, expected, none = (model.task.problem(4, data).validate(model.network) for data in parts)
@@ -242,3 +242,60 @@ def test_conll_files_answer_without_labels(made, tmp_path):
     with pytest.raises(DataError, match="no column 'y' with the labels"):
         model.evaluate(tmp_path / "words.conll")
     assert found["saiki-p"].is_between(0, 1).all()
+
+
+def test_labels_that_training_does_not_know_count_as_wrong(made):
+    model, _ = made
+    table = toy(7, 60)
+    begins = pl.col("y").str.starts_with("B-")
+    strange = table.with_columns(y=pl.when(begins).then(pl.lit("B-NEW")).otherwise(pl.col("y")))
+    usual, found = model.evaluate(table), model.evaluate(strange)
+    wrong = strange["y"].str.starts_with("B-NEW").mean()
+    assert found.scores["saiki"]["accuracy"] == pytest.approx(usual.scores["saiki"]["accuracy"] - wrong, abs=0.05)
+    assert found.scores["saiki"]["span_f1"] < 0.1
+    assert any(
+        "labels that training does not know (B-NEW): no answer can be right there" in note for note in found.notes
+    )
+
+
+def test_one_label_that_is_of_no_span_is_told(tmp_path):
+    table = toy(0, 40)
+    odd = table.with_columns(y=pl.when(pl.int_range(pl.len()) % 50 == 3).then(pl.lit("_")).otherwise(pl.col("y")))
+    found = saiki.train("tag", odd, steps=2, **QUICK).validation
+    assert "span_f1" not in found.scores["saiki"]
+    assert any(
+        "No span F1: the other labels are those of spans (B-…, I-…), but not '_'." in note for note in found.notes
+    )
+
+
+def test_rows_of_a_stream_that_cannot_be_used_are_one_line_and_leave_no_trace():
+    table = switches(0, 200).with_columns(load=pl.int_range(200) % 5)
+    model = saiki.train(
+        "tag", table, time="t", source=["x", "load"], target="state", bidirectional=False, steps=3, **QUICK
+    )
+    stream, rows = model.stream(), table.drop("state").to_dicts()
+    answers = [stream.push(row) for row in rows[:3]]
+    for wrong, says in (
+        ({"load": [1]}, "'load' is [1]; expected one value"),
+        ({"t": {"a": 1}}, "expected one value"),
+        ({"t": "x"}, "holds no times"),
+        ({"t": 0.0}, "does not come after"),
+    ):
+        with pytest.raises(DataError) as told:
+            stream.push(rows[3] | wrong)
+        assert says in str(told.value)
+        assert "\n" not in str(told.value)
+    answers.append(stream.push(rows[3] | {"t": 3.0}))  # whole floats are as good as integers
+    assert [a["saiki"] for a in answers] == model.predict(table[:4])["saiki"].to_list()
+
+
+def test_ids_of_a_stream_are_told_apart_as_those_of_tables():
+    table = pl.concat([switches(k, 60).with_columns(id=pl.lit(k)) for k in range(2)])
+    given = {"id": "id", "time": "t", "source": "x", "target": "state", "bidirectional": False, "steps": 3}
+    stream = saiki.train("tag", table, **given, **QUICK).stream()
+    row = {"t": 1, "x": 1.0, "site": "a"}
+    stream.push(row | {"id": 7})
+    with pytest.raises(DataError, match="does not come after"):
+        stream.push(row | {"id": "7"})
+    with pytest.raises(DataError, match=r"'id' is .*; expected one id"):
+        stream.push(row | {"id": [7]})

@@ -45,7 +45,11 @@ def writable(out: Path | None, force: bool, *read: Path | None, option: str = "-
     """OptionError for a file to write that is there already, unless `force` replaces it, and always for one that is read."""
     from saiki.errors import OptionError
 
-    if out is None or not out.exists():
+    if out is None:
+        return
+    if not out.parent.is_dir():
+        raise OptionError(f"{out}: there is no folder {out.parent}; make it, or choose another {option}")
+    if not out.exists():
         return
     if any(path is not None and path.exists() and out.samefile(path) for path in read):
         raise OptionError(f"{out} is read by the command, and would be lost; choose another {option}")

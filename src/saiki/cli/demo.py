@@ -35,12 +35,15 @@ def command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     from saiki.data.frames import write_frame
+    from saiki.errors import OptionError
 
     console = Console(quiet)
+    if not (out / "model" / "config.json").exists() and (there := [name for name in FILES if (out / name).exists()]):
+        raise OptionError(f"{out} holds {there[0]}, which no demo has made; choose another folder with --out")
     out.mkdir(parents=True, exist_ok=True)
     whole = co2()
-    write_frame(whole, out / "co2.csv")
     model, found = _work(whole, out / "model", console)
+    write_frame(whole, out / "co2.csv")
     _write(out, model, found)
     lines = ["", f"Scores on {found.about}, which training has not seen:", *table(_rows(found), "saiki")]
     lines += ["", found.sentence(), "", "Written:", *aligned((str(out / name), what) for name, what in FILES.items())]

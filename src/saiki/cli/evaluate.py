@@ -67,10 +67,16 @@ def command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     import saiki
+    from saiki.data.frames import check_suffix
+    from saiki.errors import OptionError
     from saiki.reporting.scores import rows
 
     writable(out, force, data, history)
     writable(html, force, data, history, option="--html")
+    if out is not None:
+        check_suffix(out)
+    if out is not None and html is not None and out.absolute() == html.absolute():
+        raise OptionError(f"--out and --html are both {out}; expected two files")
     sought = {"beam": beam, "length_penalty": length_penalty, "block": block, "longest": longest}
     trained = saiki.load(model).answering(**sought)
     console = Console(quiet, json)

@@ -43,7 +43,10 @@ def command(
     if json and not out:
         raise OptionError("--json prints a summary, but the answers go to stdout; give --out FILE too")
     import saiki
+    from saiki.data.frames import check_suffix, without_lists, write_frame
 
+    if out is not None:
+        check_suffix(out)
     trained = saiki.load(model)
     sought = {"beam": beam, "length_penalty": length_penalty, "block": block, "longest": longest}
     found = trained.predict(data, level=level or None, samples=samples, anomalies=anomalies or None, **sought)
@@ -52,8 +55,6 @@ def command(
         Console(quiet, json).say(
             f"{int(flags.sum()):,} of {found['saiki-score'].count():,} values are outside their interval"
         )
-    from saiki.data.frames import without_lists, write_frame
-
     if out is None:
         sys.stdout.write(without_lists(found).write_csv())
         return

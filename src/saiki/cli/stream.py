@@ -25,7 +25,8 @@ def command(
 
     stream = saiki.load(model).stream(history)
     if isinstance(sys.stdin, TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")  # bytes that are no UTF-8 spoil their line, not the stream
+        # bytes that are no UTF-8 spoil their line, not the stream
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
     for number, line in enumerate(sys.stdin, start=1):
         if line.strip():
             for answer in answers(stream, line, number):
@@ -55,5 +56,5 @@ def _row(line: str) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"not JSON ({error}); expected an object with one value per column") from None
     if not isinstance(row, dict):
-        raise ValueError(f"got {type(row).__name__}; expected an object with one value per column")
+        raise ValueError(f"got {line.strip()[:50]}; expected an object with one value per column")
     return row

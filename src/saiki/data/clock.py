@@ -10,7 +10,7 @@ import polars as pl
 
 from saiki.data.columns import first_null, fits_int64
 from saiki.errors import DataError
-from saiki.readers import first_odd, parse_times
+from saiki.readers import first_odd, readings
 
 #: integers that can be counted on from, and subtracted from each other, without leaving 64 bits
 LATEST = 2**62
@@ -41,15 +41,21 @@ class Clock:
         return self.zone is not None and not self.wall
 
 
-def times(series: pl.Series, midnights: bool = True, counted: bool = False) -> tuple[np.ndarray, Clock]:
+def times(
+    series: pl.Series, midnights: bool = True, counted: bool = False, after: np.datetime64 | None = None
+) -> tuple[np.ndarray, Clock]:
     """A time column as datetime64[us] or int64; DataError if it holds no times or misses some.
 
     midnights  whether times that are all midnights of their zone are days of the local clock; no: hours, which are regular in UTC
     counted    integers are counts, even where each of them reads as a date (20210430, 202104)
+    after      of texts that may be read in several ways (03/04/2021) the reading counts that comes soonest after this time
     """
     if series.dtype == pl.String:
-        parsed = parse_times(series, midnights)
-        series = series if parsed is None else parsed
+        found = readings(series, midnights)
+        if len(found) > 1 and after is not None:
+            ahead = [r for r in found if r.dt.replace_time_zone(None).to_numpy().min() > after]
+            found = sorted(ahead, key=lambda r: r.min())[:1]  # type: ignore[arg-type, return-value]
+        series = found[0] if len(found) == 1 else series
     kind = str(series.dtype)
     if series.dtype.is_numeric() and not fits_int64(series.fill_nan(None) if series.dtype.is_float() else series):
         raise DataError(
@@ -133,6 +139,8 @@ def _zoned(local: pl.Series, zone: str) -> pl.Series:
 
 def _not_times(series: pl.Series) -> None:
     odd = first_odd(series)
+    if series.dtype.is_float() and len(parts := (series % 1 != 0).fill_null(False).arg_true()):
+        odd = int(parts[0])
     row = odd if odd is not None else int(series.is_not_null().to_numpy().argmax())
     sample = f"such as {str(series[row])!r} in row {row + 1}" if series.null_count() < len(series) else "with no values"
     raise DataError(

@@ -89,6 +89,15 @@ def write_frame(frame: Any, path: str | Path) -> None:
     It is written beside its place and renamed. DataError for an unknown suffix, an absent folder or a full disk.
     """
     path = Path(path)
+    suffix = check_suffix(path)
+    table = read_frame(frame)
+    polars = pl.DataFrame([as_polars(table[name]) for name in table.columns])
+    with replacing_file(path, pl.exceptions.PolarsError) as beside, beside.open("wb") as file:
+        _write(polars, file, suffix)
+
+
+def check_suffix(path: Path) -> str:
+    """The suffix that says how a file is written; DataError for one that is not known."""
     suffix = next((s for s in sorted(SUFFIXES, key=len, reverse=True) if path.name.lower().endswith(s)), None)
     if suffix is None:
         got = path.suffix or "no suffix"
@@ -96,10 +105,7 @@ def write_frame(frame: Any, path: str | Path) -> None:
             f"{path}: cannot write a file with {got}{near_misses(path.suffix or path.name, SUFFIXES)} "
             f"(expected one of {' '.join(SUFFIXES)})"
         )
-    table = read_frame(frame)
-    polars = pl.DataFrame([as_polars(table[name]) for name in table.columns])
-    with replacing_file(path, pl.exceptions.PolarsError) as beside, beside.open("wb") as file:
-        _write(polars, file, suffix)
+    return suffix
 
 
 def without_lists(frame: pl.DataFrame) -> pl.DataFrame:
@@ -127,7 +133,7 @@ def _write(frame: pl.DataFrame, file: Any, suffix: str) -> None:
     if suffix in (".parquet", ".pq"):
         frame.write_parquet(file)
     elif suffix in (".jsonl", ".ndjson"):
-        frame.write_ndjson(file)
+        frame.with_columns(_short(c) for c in frame if isinstance(c.dtype, pl.Datetime)).write_ndjson(file)
     elif suffix in (".arrow", ".feather", ".ipc"):
         frame.write_ipc(file)
     elif suffix == ".csv.gz":

@@ -14,10 +14,10 @@ from saiki import catalog
 from saiki.errors import DataError, near_misses
 from saiki.readers._files import check_file
 from saiki.readers._separated import separated
-from saiki.readers._times import first_odd, parse_times
+from saiki.readers._times import first_odd, parse_times, readings
 from saiki.record import Record
 
-__all__ = ["first_odd", "parse_times", "read", "read_frame", "reader_for", "suffixes"]
+__all__ = ["first_odd", "parse_times", "read", "read_frame", "reader_for", "readings", "suffixes"]
 
 
 def suffixes() -> dict[str, str]:

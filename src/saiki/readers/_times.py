@@ -61,19 +61,23 @@ def parse_times(text: pl.Series, midnights: bool = True) -> pl.Series | None:
     they are days of the local clock, without a zone (not so without `midnights`). Day and month of `03/04/2021` are told apart by
     the other values of the column; where they cannot be, the answer is None: guessing would move every time.
     """
+    found = readings(text, midnights)
+    return found[0] if len(found) == 1 else None
+
+
+def readings(text: pl.Series, midnights: bool = True) -> list[pl.Series]:
+    """All ways in which every value of a text is a time in one format, as `parse_times` gives them."""
     import polars as pl
 
     known = text.drop_nulls()
     if text.dtype != pl.String or not len(known):
-        return None
+        return []
     first = known[0].strip()
     for pattern, formats in _FORMATS:
         if pattern.match(first):
-            parsed = [
-                p for p in (_parse(text.str.strip_chars(), f, pattern, midnights) for f in formats) if p is not None
-            ]
-            return parsed[0] if len(parsed) == 1 else None
-    return None
+            found = (_parse(text.str.strip_chars(), form, pattern, midnights) for form in formats)
+            return [one for one in found if one is not None]
+    return []
 
 
 def first_odd(text: pl.Series) -> int | None:

@@ -59,15 +59,17 @@ class Reader:
 def _sentences(path: Path) -> Iterator[tuple[list[list[str]], int]]:
     """The words of every sentence, each a list of its columns, and the line in which it begins."""
     check_file(path)
-    universal, words, first, width = _is_universal(path), [], 0, 0
+    universal, words, first, width, tabbed = _is_universal(path), [], 0, 0, False
     for number, line in enumerate(lines(path), 1):
         line = line.rstrip("\r")
-        cells = line.split("\t") if "\t" in line.strip() else re.split(r"[ \t]+", line.strip(" \t"))
+        tabs = "\t" in (line if tabbed else line.strip())  # an empty cell may stand first or last
+        tabbed = tabbed or (tabs and bool(line.strip()))
+        cells = line.split("\t") if tabs else re.split(r"[ \t]+", line.strip(" \t"))
         if not line.strip() or line.startswith("-DOCSTART-"):
             if words:
                 yield words, first
             words = []
-        elif not _passed_over(cells, universal, bool(words), width or len(cells) * ("\t" in line.strip())):
+        elif not _passed_over(cells, universal, bool(words), width or len(cells) * tabs):
             width, first = width or len(cells), first if words else number
             if len(cells) != width:
                 raise DataError(

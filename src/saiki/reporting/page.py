@@ -54,6 +54,7 @@ def render(model: Model, evaluation: Evaluation, title: str) -> str:
         facts=model.facts(),
         curve=Markup(curve_svg(curve)) if len(curve) > 1 else None,
         run=model.run,
+        validated=model.validation is not None,
     )
 
 

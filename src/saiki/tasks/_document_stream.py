@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from saiki.data.texts import Documents
-from saiki.errors import DataError, near_misses
+from saiki.errors import DataError
 from saiki.network.labeller import Labeller, Labellers
 from saiki.tasks._documents import MOST_UNITS, DocumentTask
+from saiki.tasks._rows_given import check_values, known_by
 
 
 class _Read:
@@ -63,11 +64,11 @@ class DocumentStream:
     @torch.no_grad()
     def push(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The answer after this piece of text, a dictionary of id and the columns of `predict`."""
-        if not isinstance(row.get(self.source), str):
-            raise DataError(
-                f"the row has no text in {self.source!r}{near_misses(self.source, list(row))}; expected a piece of a document"
-            )
-        key = row.get(self.id)
+        check_values(row, (self.source, self.task.layout.id))
+        if not isinstance(row[self.source], str):
+            raise DataError(f"{self.source!r} is {row[self.source]!r}; expected a piece of a document, as text")
+        given = row.get(self.id)
+        key = known_by(given, self.id)
         held = self._texts.get(key) or _Text(self.network)
         text = held.text + row[self.source]
         units = self.task.text.encode(text)
@@ -85,7 +86,7 @@ class DocumentStream:
         now = [one.after(int(units[-1])) for one in read] if len(units) else read
         scores = self.network.together([one.scores() for one in now]).double().numpy()
         columns = self.task.columns(self.task.decode(self.task.joined(scores, self._document(text))))
-        return {self.id: key} | {column.name: column.to_list()[0] for column in columns}
+        return {self.id: given} | {column.name: column.to_list()[0] for column in columns}
 
     def _document(self, text: str) -> Documents:
         return Documents(np.zeros(1, np.int64), [text], None, None, self.task.layout)

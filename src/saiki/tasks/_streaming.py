@@ -23,6 +23,7 @@ from saiki.errors import DataError, ModelError, near_misses
 from saiki.modalities.table import RoleCodec
 from saiki.tasks._forecast_tables import as_table
 from saiki.tasks._forecasting import ForecastTask
+from saiki.tasks._rows_given import check_values, known_by
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class ForecastStream:
         self.task, self.network = task, network.eval()
         #: rows that are kept of each id
         self.memory = max(task.plan.history, task.theta.memory if task.theta.share else 0)
-        self._ids: dict[str, _Rows] = {}
+        self._ids: dict[str | None, _Rows] = {}
         self._zoned: bool | None = None  # whether times so far were moments of a time zone
 
     def begin(self, history: Any) -> None:
@@ -85,7 +86,7 @@ class ForecastStream:
             static: dict[str, Any] = {}
             for values in every if roles.static else []:
                 static = self._static(static, id, values)
-            self._ids[_key(id)] = _Rows(
+            self._ids[known_by(id, roles.id)] = _Rows(
                 deque(zip(rows.times[start : start + count], every, strict=True), maxlen=self.memory),
                 rows.times[start],
                 int(steps[start + count - 1]),
@@ -101,26 +102,23 @@ class ForecastStream:
         model; the state is then as if the row had not come.
         """
         roles = self.task.roles
-        time, values, written = self._read(row)
         key = row.get(roles.id) if roles.id else None
         if roles.id and key is None:
             raise DataError(
                 f"the row has no {roles.id!r}{near_misses(roles.id, list(row))}; expected the id of its series"
             )
-        held = self._grown(self._ids.get(_key(key)) or _Rows(deque(maxlen=self.memory)), key, time, values)
+        before = self._ids.get(known_by(key, roles.id))
+        time, values, written = self._read(row, before.rows[-1][0] if before else None)
+        held = self._grown(before or _Rows(deque(maxlen=self.memory)), key, time, values)
         found = self._forecast(key, held, written)
-        self._ids[_key(key)], self._zoned = held, written.absolute
+        self._ids[known_by(key, roles.id)], self._zoned = held, written.absolute
         return found
 
-    def _read(self, row: Mapping[str, Any]) -> tuple[Any, dict[str, Any], Clock]:
-        """Time and values of a row, checked as the columns of a table are."""
+    def _read(self, row: Mapping[str, Any], last: Any) -> tuple[Any, dict[str, Any], Clock]:
+        """Time and values of a row, checked as the columns of a table are; `last` is the time of the row before it."""
         roles = self.task.roles
         names = [n for n in roles.columns if n not in (roles.id, roles.time)]
-        for name in [*names, *([roles.time] if roles.time else [])]:
-            if name not in row:
-                raise DataError(
-                    f"the row has no {name!r}{near_misses(name, list(row))} (it has: {', '.join(map(str, row))})"
-                )
+        check_values(row, [*names, roles.time])
         values = {n: row[n] for n in names}
         for name in roles.target:
             values[name] = _number(name, row[name])
@@ -128,7 +126,10 @@ class ForecastStream:
             return None, values, Clock("rows")
         frequency = self.task.frequency
         times, written = clock.times(
-            pl.Series(roles.time, [row[roles.time]]), midnights=frequency.days, counted=frequency.unit == "integer"
+            pl.Series(roles.time, [row[roles.time]]),
+            midnights=frequency.days,
+            counted=frequency.unit == "integer",
+            after=last,
         )
         if not frequency.fits(times):
             kind = "an integer" if frequency.unit == "integer" else "a date or a time"
@@ -145,7 +146,9 @@ class ForecastStream:
         if self.task.roles.time is None:
             time = np.int64(held.count)
         if held.rows and time <= (last := held.rows[-1][0]):
-            raise DataError(f"the row's time {time} does not come after {last}; expected rows in order of time")
+            raise DataError(
+                f"the row's time {clock.shown(time)} does not come after {clock.shown(last)}; expected rows in order of time"
+            )
         first = held.first if held.rows else time
         step, exact = self.task.frequency.grid(np.array([time]), np.array([first]))
         return _Rows(
@@ -226,11 +229,6 @@ class ForecastStream:
             places = np.arange(plan.history - len(times), plan.history)
             window[places[places >= 0]] = times[places >= 0]
         return places, np.concatenate([window, ahead.astype(times.dtype)])
-
-
-def _key(id: Any) -> str:
-    """What tells series apart: 7 of a row and "7" of a table are one."""
-    return str(id).lower() if isinstance(id, bool) else str(id)
 
 
 def _number(name: str, value: Any) -> float:

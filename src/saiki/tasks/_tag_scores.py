@@ -6,7 +6,7 @@ import numpy as np
 
 from saiki.data.tagged import Tagged
 from saiki.metrics import accuracy, macro_f1, span_f1
-from saiki.metrics._spans import counts, spelt
+from saiki.metrics._spans import counts, spelt, strangers
 from saiki.tasks._class_tables import HEADER, as_numbers, confusions, counted, per_class
 from saiki.tasks._evaluation import Evaluation, Table
 
@@ -26,7 +26,7 @@ def judged(
     """From the codes `[steps]` of every answerer, the model first, and the true ones, -1 where unknown.
 
     `asked` is how many steps were to be judged.
-    Spans are taken from series all of whose labels are known; p `[steps, labels]` are the model's probabilities.
+    Spans are taken from stretches of known labels; p `[steps, labels]` are the model's probabilities.
     """
     known = np.flatnonzero(truth >= 0)
     one_hot = np.eye(len(names))
@@ -47,7 +47,10 @@ def judged(
     tables += _mistakes(names, truth, answers["saiki"], p, data)
     details = {"labels": as_numbers(labels), **({"spans": as_numbers(_spans(kinds)[0])} if kinds else {})}
     left = asked - len(known)
-    notes = [f"{left:,} steps without a label that training knows are left out."] if left else []
+    notes = [f"{left:,} steps without a label are left out."] if left else []
+    if others := strangers(names):
+        shown = ", ".join(map(repr, others[:3])) + (", …" if len(others) > 3 else "")
+        notes.append(f"No span F1: the other labels are those of spans (B-…, I-…), but not {shown}.")
     ranked = ("span_f1", "accuracy") if kinds else ("accuracy",)
     return Evaluation(about, scores, notes, ranked_by=ranked, tables=tables, details=details)
 

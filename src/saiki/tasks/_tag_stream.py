@@ -11,9 +11,10 @@ import torch
 from saiki.data.clock import times
 from saiki.data.roles import ID
 from saiki.data.tagged import Tagged, tagged
-from saiki.errors import DataError, near_misses
+from saiki.errors import DataError
 from saiki.network.stack import States
 from saiki.network.tagger import Tagger
+from saiki.tasks._rows_given import check_values, known_by
 from saiki.tasks._tagging import TagTask
 
 
@@ -31,18 +32,15 @@ class TagStream:
 
     def __init__(self, task: TagTask, network: Tagger) -> None:
         self.task, self.network = task, network.eval()
-        self._series: dict[Any, _Held] = {}
+        self._series: dict[str | None, _Held] = {}
 
     @torch.no_grad()
     def push(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Id, label and probability of the row. DataError for a row that is not later than the one before it."""
         layout = self.task.layout
-        for name in filter(None, (layout.id, layout.time, layout.words, *layout.channels)):
-            if name not in row:
-                raise DataError(
-                    f"the row has no {name!r}{near_misses(name, list(row))} (it has: {', '.join(map(str, row))})"
-                )
-        key = row[layout.id] if layout.id else None
+        given = row.get(layout.id) if layout.id else None
+        key = known_by(given, layout.id)
+        check_values(row, (layout.id, layout.time, layout.words, *layout.channels))
         held = self._series.get(key) or _Held(self.network.stack.initial_state(1))
         found = self._read(dict(row), held)
         encoded = self.task._encode(found)
@@ -52,7 +50,7 @@ class TagStream:
         self._series[key] = held
         code = int(p[0].argmax())
         name = self.task.label.classes[code]
-        return {**({layout.id: key} if layout.id else {}), "saiki": name, "saiki-p": float(p[0, code])}
+        return {**({layout.id: given} if layout.id else {}), "saiki": name, "saiki-p": float(p[0, code])}
 
     def _read(self, row: dict[str, Any], held: _Held) -> Tagged:
         """The row as the last of a series that is encoded as all rows so far would be: its first row and the one before."""
@@ -64,15 +62,20 @@ class TagStream:
             rows = [held.last, row] if held.count == 1 else [empty, held.last, row]
         self._in_order(row, held)
         kept = [name for name in (layout.id, layout.time, layout.words, *layout.channels) if name]
-        table = pl.DataFrame(
-            [{name: r.get(name) for name in kept} for r in rows], infer_schema_length=None, strict=False
-        )
+        try:
+            table = pl.DataFrame(
+                [{name: r.get(name) for name in kept} for r in rows], infer_schema_length=None, strict=False
+            )
+        except (pl.exceptions.PolarsError, TypeError):
+            raise DataError(
+                "the row has values of other kinds than the rows before it; expected columns alike"
+            ) from None
         return tagged(table if layout.id else table.with_columns(pl.lit(0).alias(ID)), layout)
 
     def _in_order(self, row: dict[str, Any], held: _Held) -> None:
         name = self.task.layout.time
         if name and held.count:
-            moments, _ = times(pl.Series(name, [held.last[name], row[name]]))
+            moments, _ = times(pl.Series(name, [held.last[name], row[name]], strict=False))
             if moments[1] <= moments[0]:
                 raise DataError(
                     f"the row's time {row[name]} does not come after {held.last[name]}; expected rows in order of time"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -250,9 +251,20 @@ class TagTask(Task):
         if found.answers is None:
             raise DataError(f"no column {self.layout.target!r} with the labels; expected it beside the steps")
         encoded = self._encode(found)
-        return self._judge(
-            network, found, encoded, self.fitted, f"{int((encoded.truth >= 0).sum()):,} steps", len(encoded.truth)
-        )
+        strange = (encoded.truth < 0) & ~found.answers.is_null().to_numpy()
+        given = found.answers.cast(pl.String).to_numpy()
+        others = sorted({str(name) for name in given[strange]})  # labels that training does not know
+        places = {name: len(self.label.names) + place for place, name in enumerate(others)}
+        truth = np.array([places[given[k]] if odd else encoded.truth[k] for k, odd in enumerate(strange)], np.int64)
+        judged = Encoded(encoded.words, encoded.channels, truth, encoded.given)
+        about = f"{int((truth >= 0).sum()):,} steps"
+        told = self._judge(network, found, judged, self.fitted, about, len(truth), others)
+        if others:
+            told.notes.append(
+                f"{int(strange.sum()):,} steps have labels that training does not know ({', '.join(others[:5])}"
+                f"{', …' if len(others) > 5 else ''}): no answer can be right there."
+            )
+        return told
 
     def answered(self, network: Tagger, data: Any) -> pl.DataFrame:
         """The rows of `data` in their order, the true label beside ours."""
@@ -279,15 +291,24 @@ class TagTask(Task):
         return self._judge(network, self._own, judged, self._baselines(self._own, hidden), about, len(rows))
 
     def _judge(
-        self, network: Tagger, data: Tagged, encoded: Encoded, fitted: dict[str, Any], about: str, asked: int
+        self,
+        network: Tagger,
+        data: Tagged,
+        encoded: Encoded,
+        fitted: dict[str, Any],
+        about: str,
+        asked: int,
+        others: Sequence[str] = (),
     ) -> Evaluation:
-        if not (encoded.truth >= 0).any():
+        """Scores of what is known of `encoded.truth`; its codes beyond the labels of training are `others`."""
+        if not ((encoded.truth >= 0) & (encoded.truth < len(self.label.names))).any():
             raise DataError(f"no step has a label in column {self.layout.target!r} that training knows")
         codes, p = self.tag(network, encoded)
         answers = {"saiki": codes}
         for name, known in fitted.items():
             answers[name] = catalog.load("baselines", name).answer(known, data)
-        return judged(self.label.names, answers, p, encoded.truth, data, about, asked)
+        p = np.pad(p, ((0, 0), (0, len(others))))
+        return judged([*self.label.names, *others], answers, p, encoded.truth, data, about, asked)
 
     def _baselines(self, data: Tagged, truth: np.ndarray) -> dict[str, Any]:
         names = baselines.names("tag")

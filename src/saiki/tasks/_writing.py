@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,11 +17,14 @@ from saiki.modalities.text import END, UNKNOWN
 from saiki.network.grams import GramSteps
 from saiki.network.language import LanguageModel
 from saiki.network.streaming import StackStream
+from saiki.tasks._rows_given import known_by
 
 #: candidates of the next unit that a stream names
 NAMED = 5
 #: texts whose states a stream keeps
 MOST_TEXTS = 10_000
+#: the last word of a text, with what stands in front of it, and the longest that a stream waits for
+_LAST_WORD, LONGEST_WORD = re.compile(r"\s*\S*$"), 64
 
 
 def _listed(stop: Any) -> Any:
@@ -221,13 +225,24 @@ def _text(task: Any, begun: list[int], candidate: Candidate, how: Writing) -> tu
     return stopped(task.codec.going_on(begun, candidate.tokens), how.stop), float(np.exp(candidate.log_probability))
 
 
+class _Part(NamedTuple):
+    """What is known of a text: its last word, which the next part may make longer, with the states before it and after it."""
+
+    word: str
+    before: Any
+    after: Any
+
+
 class TextStream:
-    """Texts that arrive part by part, told apart by `id`: how surprising each part was, and what may come next."""
+    """Texts that arrive part by part, told apart by `id`: how surprising each part was, and what may come next.
+
+    Where units are more than characters, a part may make the last word longer; that word is then judged anew, as a part of it.
+    """
 
     def __init__(self, task: Any, network: Any) -> None:
         self.task, self.pen = task, Pen(task, network)
         self._begin = self._state()
-        self._texts: dict[Any, Any] = {}
+        self._texts: dict[Any, _Part] = {}
 
     def _state(self) -> Any:
         return self.pen.state, self.pen.h.clone()
@@ -238,21 +253,38 @@ class TextStream:
         text = row.get("text")
         if not isinstance(text, str):
             raise DataError(f"the row has text {text!r}; expected an object with the field 'text'")
-        key, units = row.get("id"), self.task.codec.encode(text).tolist()
+        key = known_by(row.get("id"), "id")
         if key not in self._texts and len(self._texts) >= MOST_TEXTS:
             raise DataError(
                 f"got a text with the new id {key!r}; expected at most {MOST_TEXTS:,} texts at once: begin another stream"
             )
-        self.pen.state, self.pen.h = self._texts.get(key, self._begin)
-        nats = []
-        for unit in units:
+        held = self._texts.get(key, _Part("", self._begin, self._begin))
+        text = held.word + text
+        units = self.task.codec.encode(text).tolist()
+        word, stays = self._last_word(text, units)
+        self.pen.state, self.pen.h = held.before
+        nats, before = [], held.before
+        for number, unit in enumerate(units):
+            before = self._state() if number == stays else before
             nats.append(-float(self.pen.logarithms()[unit]))
             self.pen.push(unit)
-        self._texts[key] = self._state()
+        after = self._state()
+        before = after if stays == len(units) else before
+        self._texts[key] = _Part(word, before if word else after, after)
         answer = {} if key is None else {"id": key}
         characters = len(self.task.codec.clean(text))
         answer |= {"nats": nats, "nats_per_character": sum(nats) / characters if characters else None}
         return answer | {"next": self._next()}
+
+    def _last_word(self, text: str, units: list[int]) -> tuple[str, int]:
+        """The last word of a text, which may go on, and how many units stand before it whatever comes."""
+        if self.task.codec.units == "characters":
+            return "", len(units)
+        found = _LAST_WORD.search(text)
+        start = found.start() if found and len(text) - found.start() <= LONGEST_WORD else len(text) - 1
+        head = self.task.codec.encode(text[: max(start, 0)]).tolist()
+        apart = units[: len(head)] == head  # of units that reach over words, all may change
+        return (text[start:], len(head)) if text and apart else (text, 0)
 
     def _next(self) -> list[dict[str, Any]]:
         p = np.exp(self.pen.logarithms())
