@@ -154,7 +154,7 @@ def test_inspect_a_model_a_file_and_the_system(saiki, model, sales):
     assert facts["task"] == "forecast, 7 steps ahead"
     assert "8 units" in facts["network"]
     assert "7 steps" in saiki("inspect", sales, *COLUMNS).out
-    assert "not yet" in saiki("inspect", sales).out, "no column y: said, not an error"
+    assert "no forecast yet" in saiki("inspect", sales).out, "no column y: said, not an error"
     assert "native" in json.loads(saiki("inspect", "--system", "--json").out)
 
 

@@ -490,7 +490,7 @@ def test_hours_of_a_zone_stream_across_midnight_as_they_are_predicted():
         (answer,) = stream.push(row)
         if count in (1, 25, 26, len(frame)):
             expected = model.predict(frame.head(count))
-            assert answer["ds"] == [str(t) for t in expected["ds"]]
+            assert answer["ds"] == [t.isoformat() for t in expected["ds"]]
             np.testing.assert_allclose(answer["saiki"], expected["saiki"], rtol=1e-5)
 
 

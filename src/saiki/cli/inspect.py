@@ -10,6 +10,9 @@ import typer
 from saiki.cli._console import Console, aligned
 from saiki.errors import DataError, OptionError
 
+#: roles of several columns
+LISTS = ("past", "future", "static")
+
 
 def command(
     what: Annotated[Path | None, typer.Argument(metavar="MODEL|DATA", help="A model's folder or a table.")] = None,
@@ -25,15 +28,18 @@ def command(
 ) -> None:
     if (what is None) != system:
         raise OptionError("expected a model's folder or a data file, or --system alone")
+    asked = {"target": target, "id": id, "time": time, "freq": freq, "past": past, "future": future, "static": static}
     if what is None:
         facts = _system()
     elif what.is_dir():
         import saiki
 
+        if given := [f"--{name}" for name, value in asked.items() if value]:
+            raise OptionError(f"{what} is a folder, and {given[0]} is for tables; leave it out")
+
         facts = saiki.load(what).facts()
     else:
-        more = {"past": past or (), "future": future or (), "static": static or ()}
-        facts = _data(what, {"target": target or None, "id": id, "time": time, "freq": freq, **more})
+        facts = _data(what, {name: value or (() if name in LISTS else None) for name, value in asked.items()})
     Console(as_json=json).answer(aligned(facts), _grouped(facts))
 
 
@@ -57,12 +63,12 @@ def _data(path: Path, roles: dict[str, Any]) -> list[tuple[str, str]]:
 
     frame = read_frame(path, names=(roles.get("id"),))
     facts = [("rows", f"{len(frame):,}")]
-    facts += [("columns", f"{name} ({kind})") for name, kind in frame.schema.items()]
+    facts += [("column", f"{name} ({kind})") for name, kind in frame.schema.items()]
     try:
         found = panel(frame, **roles)
         return [*facts, *found.describe(), *(("leak", sentence) for sentence in audit_panel(found))]
     except DataError as error:
-        return [*facts, ("as series", f"not yet: {error}")]
+        return [*facts, ("as series", f"no forecast yet: {error}; other tasks read it otherwise (saiki list tasks)")]
 
 
 def _system() -> list[tuple[str, str]]:

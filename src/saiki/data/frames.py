@@ -115,10 +115,10 @@ def without_lists(frame: pl.DataFrame) -> pl.DataFrame:
     """
     lists = [column for column in frame if isinstance(column.dtype, pl.List | pl.Array)]
     joined = frame.with_columns(column.cast(pl.List(pl.String)).list.join(BETWEEN) for column in lists)
-    return joined.with_columns(_short(c) for c in joined if isinstance(c.dtype, pl.Datetime))
+    return joined.with_columns(short(c) for c in joined if isinstance(c.dtype, pl.Datetime))
 
 
-def _short(times: pl.Series) -> pl.Series:
+def short(times: pl.Series) -> pl.Series:
     """Days as dates, and no parts of seconds where there are none."""
     known = times.drop_nulls()
     if not (known == known.dt.truncate("1s")).all():
@@ -133,7 +133,7 @@ def _write(frame: pl.DataFrame, file: Any, suffix: str) -> None:
     if suffix in (".parquet", ".pq"):
         frame.write_parquet(file)
     elif suffix in (".jsonl", ".ndjson"):
-        frame.with_columns(_short(c) for c in frame if isinstance(c.dtype, pl.Datetime)).write_ndjson(file)
+        frame.with_columns(short(c) for c in frame if isinstance(c.dtype, pl.Datetime)).write_ndjson(file)
     elif suffix in (".arrow", ".feather", ".ipc"):
         frame.write_ipc(file)
     elif suffix == ".csv.gz":

@@ -18,6 +18,7 @@ from saiki.data import clock
 from saiki.data._rows import sorted_rows
 from saiki.data.clock import Clock
 from saiki.data.columns import LARGEST, SMALLEST, Columns, as_polars, numbers, plain
+from saiki.data.frames import short
 from saiki.data.windows import WindowBatch
 from saiki.errors import DataError, ModelError, near_misses
 from saiki.modalities.table import RoleCodec
@@ -199,7 +200,8 @@ class ForecastStream:
             further=further if self.task.theta.share else None,
         )
         found = self.task.forecast_batch(self.network, batch)
-        ahead = clock.unclock(times[plan.history :], written, roles.time or "ds").to_list()
+        ahead = clock.unclock(times[plan.history :], written, roles.time or "ds")
+        ahead = (short(ahead) if isinstance(ahead.dtype, pl.Datetime) else ahead).to_list()
         names = [self._name(key, target) for target in roles.target]
         stamp = {roles.time or "ds": [t if isinstance(t, int) else str(t) for t in ahead]}
         return [
