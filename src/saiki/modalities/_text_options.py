@@ -14,7 +14,7 @@ class TextOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     units: Literal["characters", "words", "bytepair"] | None = Field(
-        None, description="What text is cut into; None leaves it to the task."
+        None, description="What text is cut into [chosen by the task]."
     )
     vocabulary: int | None = Field(
         None, ge=3, description="Units at most, the most frequent; others are unknown [words 30000, bytepair 4000]."

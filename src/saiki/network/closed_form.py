@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -17,6 +18,9 @@ DEFAULTS: dict[str, Any] = {"connection": "dense", "dropout": 0.0, "width": 100}
 LEARNED = {"norm": "none", "attention": "none", "dropout": 0.0, "locked": False}
 #: options of the readout
 READOUT = ("ridge", "washout")
+
+#: options of training and of tasks that are for gradients
+GRADIENTS = ("loss", "learning_rate", "schedule", "warmup", "average", "weight_decay", "clip", "patience")
 
 
 def check(options: Network, possible: bool) -> None:
@@ -39,6 +43,16 @@ def check(options: Network, possible: bool) -> None:
         raise OptionError(
             "connection highway has gates to be learned; expected plain, residual or dense for echo_state"
         )
+
+
+def check_learning(given: Iterable[str]) -> None:
+    """OptionError for options of learning by gradients, which a readout in closed form has no use for."""
+    for name in GRADIENTS:
+        if name in given:
+            raise OptionError(
+                f"{name} has no meaning for echo_state, whose readout is found in closed form, by least squares; "
+                f"leave --{name.replace('_', '-')} out"
+            )
 
 
 class Standardise(nn.Module):

@@ -95,7 +95,8 @@ class Evaluation:
         if not self.beats_baselines:
             return f"The model does not beat the best baseline, {best}: {words}. Use the baseline, or train longer."
         if metrics.better(metric) == "lower" and theirs > 0:
-            words += f" ({1 - ours / theirs:.0%} lower)"
+            lower = f"{1 - ours / theirs:.0%}"
+            words += " (by less than 1 %)" if lower == "0%" else f" ({lower} lower)"
         return f"The model beats the best baseline, {best}: {words}."
 
     def better_than(self, other: Evaluation) -> bool:

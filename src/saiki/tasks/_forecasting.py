@@ -134,6 +134,7 @@ class ForecastTask(Task):
             raise OptionError(
                 "lags has no meaning for echo_state, whose readout is a regression itself; leave --lags out"
             )
+        super().asked(network, training)
 
     def describe(self) -> list[tuple[str, str]]:
         assert self.training_data is not None
@@ -195,6 +196,9 @@ class ForecastTask(Task):
 
     def next_commands(self, folder: Path, data: Path) -> list[str]:
         predict, evaluate, inspect = super().next_commands(folder, data)
+        if ahead := self.roles.future:
+            told = f"{', '.join(ahead)} of the {self.plan.horizon} steps ahead"
+            predict = f"{self.prediction(folder, Path('FILE'))}    (the data, with rows that tell {told})"
         return [predict, f"{evaluate}    (history and truth in one file)", inspect]
 
     def network(self, options: Any, width: int, seed: int) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -382,11 +383,8 @@ class GenerateTask(Task):
         return told
 
     def next_commands(self, folder: Path, data: Path) -> list[str]:
-        return [
-            f'saiki generate {folder} --prompt "…" --length 500',
-            f"saiki evaluate {folder} FILE",
-            f"saiki inspect {folder}",
-        ]
+        _, evaluate, inspect = super().next_commands(folder, data)
+        return [f"saiki generate {quote(str(folder))} --prompt TEXT --length 500", evaluate, inspect]
 
 
 def _one(column: Any) -> str | None:

@@ -425,11 +425,8 @@ class LabelTask(Task):
         self.cannot("stream", f"--pooling {' '.join(self.plan.pooling)} needs the whole series; use saiki predict")
 
     def next_commands(self, folder: Path, data: Path) -> list[str]:
-        return [
-            f"saiki evaluate {folder} TEST    (a file that training has not seen)",
-            f"saiki predict {folder} {data} --out {self.answer}.csv",
-            f"saiki inspect {folder}",
-        ]
+        _, evaluate, inspect = super().next_commands(folder, data)
+        return [f"{evaluate}    (one that training has not seen)", self.prediction(folder, data), inspect]
 
     def to_json(self) -> dict[str, Any]:
         return {

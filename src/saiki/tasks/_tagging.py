@@ -339,11 +339,8 @@ class TagTask(Task):
         return [("words", known), ("channels", str(len(self.layout.channels))), ("labels", f"judged {how}")]
 
     def next_commands(self, folder: Path, data: Path) -> list[str]:
-        return [
-            f"saiki evaluate {folder} TEST    (a file that training has not seen)",
-            f"saiki predict {folder} {data} --out {self.answer}.csv",
-            f"saiki inspect {folder}",
-        ]
+        _, evaluate, inspect = super().next_commands(folder, data)
+        return [f"{evaluate}    (one that training has not seen)", self.prediction(folder, data), inspect]
 
     def to_json(self) -> dict[str, Any]:
         parts = {"spelling": self.spelling, "channels": self.channels, "label": self.label, "layout": self.layout}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any, ClassVar, NoReturn
 
 from pydantic import BaseModel
 from torch import nn
 
 from saiki.errors import ModelError
+from saiki.network.closed_form import check_learning
 from saiki.network.options import Network
 from saiki.tasks._evaluation import Evaluation, Passage
 from saiki.training.loop import Problem
@@ -77,6 +79,8 @@ class Task:
 
     def asked(self, network: Network, training: Training) -> None:
         """Told of the options as they were given, before it is asked for its preferences."""
+        if self.closed_form and network.closed_form:
+            check_learning(training.model_fields_set | self.options.model_fields_set)
 
     @property
     def default_width(self) -> int:
@@ -197,11 +201,13 @@ class Task:
 
     def next_commands(self, folder: Path, data: Path) -> list[str]:
         """What a user would type after training."""
-        return [
-            f"saiki predict {folder} {data} --out {self.answer}.csv",
-            f"saiki evaluate {folder} FILE",
-            f"saiki inspect {folder}",
-        ]
+        model = quote(str(folder))
+        return [self.prediction(folder, data), f"saiki evaluate {model} FILE", f"saiki inspect {model}"]
+
+    def prediction(self, folder: Path, data: Path) -> str:
+        """The command that answers `data`; its output is called by the model, so that those of two models do not meet."""
+        model, out = quote(str(folder)), quote(f"{folder.stem}-{self.answer}.csv")
+        return f"saiki predict {model} {quote(str(data))} --out {out}"
 
 
 def preferring(options: Any, defaults: dict[str, Any]) -> Any:

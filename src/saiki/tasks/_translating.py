@@ -326,12 +326,8 @@ class TranslateTask(Task):
     def facts(self) -> list[tuple[str, str]]:
         return [("source", self.source.describe()), ("target", self.target.describe())]
 
-    def next_commands(self, folder: Path, data: Path) -> list[str]:
-        return [
-            f"saiki predict {folder} FILE --out translations.csv",
-            f"saiki evaluate {folder} FILE",
-            f"saiki inspect {folder}",
-        ]
+    def prediction(self, folder: Path, data: Path) -> str:
+        return super().prediction(folder, Path("FILE"))
 
 
 def _one(role: str, column: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""Where training computes: plain Torch on one device, or lightning-fabric for several devices and mixed precision."""
+"""Where training computes: plain Torch on one device, in either precision, or lightning-fabric for several devices."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Backend:
     #: number of this process among those that train together
     rank = 0
 
-    def __init__(self, device: str) -> None:
-        self.device = torch.device(device)
+    def __init__(self, device: str, precision: str = "32") -> None:
+        self.device, self.precision = torch.device(device), precision
 
     def setup(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
         network.to(self.device)
@@ -40,20 +40,24 @@ class Backend:
         return batch if self.device.type == "cpu" else move(batch, self.device)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        return nullcontext()
+        if self.precision == "32":
+            return nullcontext()
+        return torch.autocast(
+            self.device.type, torch.bfloat16
+        )  # bfloat16 reaches as far as float32: no scaling of losses
 
     def backward(self, loss: Tensor) -> None:
         loss.backward()
 
 
 class FabricBackend(Backend):
-    """Several devices or mixed precision. Several devices are untested: no such machine was at hand."""
+    """Several devices, which is untested: no such machine was at hand."""
 
     def __init__(self, options: Training) -> None:
         try:
             from lightning_fabric import Fabric
         except ImportError as error:
-            raise MissingExtraError("lightning-fabric", "devices", "several devices or mixed precision") from error
+            raise MissingExtraError("lightning-fabric", "devices", "several devices") from error
         self.fabric = Fabric(accelerator=options.device, devices=options.devices, precision=options.precision)
         self.fabric.launch()
         self.device, self.rank = self.fabric.device, self.fabric.global_rank
@@ -74,11 +78,11 @@ class FabricBackend(Backend):
 
 def backend(options: Training) -> Backend:
     """Fabric only where it is needed: importing it takes seconds. OptionError for a device that is not there."""
-    if options.devices > 1 or options.precision != "32":
+    if options.devices > 1:
         return FabricBackend(options)
     try:
         torch.empty(1, device=options.device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         why = str(error).split("\n", 1)[0].split(". ", 1)[0]
         raise OptionError(f"device {options.device!r} cannot be used here ({why}); use --device cpu") from error
-    return Backend(options.device)
+    return Backend(options.device, options.precision)

@@ -35,10 +35,13 @@ class Training(BaseModel):
         None, description="Train once more on all data, for as many steps (default: for few series)."
     )
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the weights, the order of the data and dropout.")
-    threads: int | None = Field(None, ge=1, description="CPU threads; None leaves the choice to the machine.")
+    threads: int | None = Field(None, ge=1, description="CPU threads [as many as there are cores].")
     device: str = Field("cpu", description="Device that trains: cpu, cuda, … (devices other than cpu are untested).")
     devices: int = Field(1, ge=1, description="Number of devices, through lightning-fabric (untested).")
-    precision: Literal["32", "bf16-mixed"] = Field("32", description="Arithmetic; mixed needs lightning-fabric.")
+    precision: Literal["32", "bf16-mixed"] = Field(
+        "32",
+        description="Arithmetic; bf16-mixed is for GPUs: on a CPU plain loops compute it, not the kernels.",
+    )
     tensorboard: bool = Field(
         False, description="Write the learning curve for TensorBoard too, beside the model, to OUT.tensorboard."
     )
