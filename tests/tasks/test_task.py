@@ -111,7 +111,7 @@ def test_it_is_trained_saved_and_loaded(made):
     assert loaded.network_options.bidirectional
     assert loaded.predict([5.0]) == model.predict([5.0])
     assert loaded.validation.sentence() == model.validation.sentence()
-    assert "--out products.csv" in (path / "README.md").read_text()
+    assert "--out folder-products.csv" in (path / "README.md").read_text()
 
 
 def test_a_damaged_file_of_the_task_is_found(made):
