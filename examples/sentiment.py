@@ -56,5 +56,5 @@ texts = dict(zip(range(1, len(test) + 1), test[given.source], strict=True))
 for row in (
     model.task.answered(model.network, test).filter(pl.col("saiki") != pl.col("truth"))[:5].iter_rows(named=True)
 ):
-    print(f"  {row['truth']}, answered {row['saiki']}: {texts[row['row']][:100]}")
+    print(f"  {row['truth']}, answered {row['saiki']}: {texts[row['unique_id']][:100]}")
 print(found.sentence())

@@ -224,3 +224,24 @@ def test_ids_stay_as_they_are_written(tmp_path):
         '{"unique_id": "2024-01-01", "ds": 1, "y": 1}\n{"unique_id": "2024-01-01", "ds": 2, "y": 2}\n'
     )
     assert panel(read_frame(tmp_path / "j.jsonl")).ids.tolist() == ["2024-01-01"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["1,054.5", "903", "-2,000", ""], [1054.5, 903.0, -2000.0, None]),
+        (["1.054,5", "903", "12.345,25"], [1054.5, 903.0, 12345.25]),
+        (["1,054,000", "2,000"], [1054000.0, 2000.0]),
+        (["1.054.000", "0,5"], [1054000.0, 0.5]),
+        (["1,054", "2,000"], ["1,054", "2,000"]),
+        (["100,200", "100,200,300"], ["100,200", "100,200,300"]),
+        (["1,054.5", "1.054,5"], ["1,054.5", "1.054,5"]),
+        (["192.168.100.1", "10.0.0.1"], ["192.168.100.1", "10.0.0.1"]),
+        (["1,05.4", "1,054.5"], ["1,05.4", "1,054.5"]),
+    ],
+)
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_groups_of_three_digits_are_read_where_nothing_is_to_be_guessed(tmp_path, texts, expected, mark):
+    rows = [f'{k}{mark}"{text}"' for k, text in enumerate(texts)]
+    (tmp_path / "t.csv").write_text("\n".join([f"k{mark}v", *rows]) + "\n")
+    assert read_frame(tmp_path / "t.csv").to_native()["v"].to_list() == expected

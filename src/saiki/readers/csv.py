@@ -50,7 +50,8 @@ class Reader:
         """The whole table, columns of times parsed; DataError names the line that is broken. Columns of `names`, and `unique_id`,
         hold whole numbers, or stay as they are written."""
         frame, form = self._table(path, encoding, names={*names, ID})
-        return nw.from_native(with_times(_named(_unpadded(_without_spaces(frame)), form), but={*names, ID}))
+        frame = _ungrouped(_unpadded(_without_spaces(frame)), but={*names, ID})
+        return nw.from_native(with_times(_named(frame, form), but={*names, ID}))
 
     def texts(self, path: Path, encoding: str | None = None) -> nw.DataFrame:
         """The whole table as it is written: every column is text, and only what is empty is missing."""
@@ -152,6 +153,27 @@ def _unpadded(frame: pl.DataFrame) -> pl.DataFrame:
             if number.null_count() == bare.null_count():
                 named = kind == pl.Int64 and bare.str.contains(_ZEROS).any()
                 found[series.name] = bare if named else number
+                break
+    return frame.with_columns(**found) if found else frame
+
+
+def _ungrouped(frame: pl.DataFrame, but: Collection[str]) -> pl.DataFrame:
+    """Numbers in groups of three digits, 1,054.5 or 1.054,5, where some have both marks or several groups: 1,054 alone is not
+    guessed."""
+    import polars as pl
+
+    found = {}
+    for series in frame.iter_columns():
+        bare = series.str.strip_chars().replace(dict.fromkeys(MISSING)) if series.dtype == pl.String else None
+        if bare is None or series.name in but or not bare.head(1000).str.contains(r"\d[.,]\d{3}").any():
+            continue
+        for group, point in ((",", "."), (".", ",")):
+            g, p = re.escape(group), re.escape(point)
+            whole = rf"^[-+]?(\d{{1,3}}({g}\d{{3}})+|\d+)({p}\d+)?$"
+            told = rf"{g}\d{{3}}{p}|^[-+]?\d{{1,2}}{g}\d{{3}}{g}"  # 100,200,300 may be a list of labels
+            if bare.drop_nulls().str.contains(whole).all() and bare.str.contains(told).any():
+                plain = bare.str.replace_all(group, "", literal=True).str.replace(point, ".", literal=True)
+                found[series.name] = plain.cast(pl.Float64)
                 break
     return frame.with_columns(**found) if found else frame
 
