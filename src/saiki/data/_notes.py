@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from saiki.data.clock import Clock
+from saiki.data.clock import Clock, shown
 from saiki.data.columns import Columns
 from saiki.data.frequency import Frequency, infer
 
@@ -93,7 +93,7 @@ def remarks(
     filled = f"{added.sum():,} steps left out in {(added > 0).sum()} of {ids} series were added as missing values."
     ends = series["times"][some + lengths[lengths > 0] - 1] if len(some) else np.empty(0)
     early = int((ends < ends.max()).sum()) if len(ends) and clock.kind not in ("rows", "integer") else 0
-    first = str(ends.min()).replace("T00:00:00.000000", "").replace(".000000", "") if early else ""
+    first = shown(ends.min()) if early else ""
     behind = f"{early} of {total} series end before the others, the first at {first}: their forecasts begin there."
     known = series["times"][~np.isnan(y)]
     empty_end = int((series["times"] > known.max()).sum()) if len(known) and not series["future"] else 0

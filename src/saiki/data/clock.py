@@ -53,8 +53,8 @@ def times(
     if series.dtype == pl.String:
         found = readings(series, midnights)
         if len(found) > 1 and after is not None:
-            ahead = [r for r in found if r.dt.replace_time_zone(None).to_numpy().min() > after]
-            found = sorted(ahead, key=lambda r: r.min())[:1]  # type: ignore[arg-type, return-value]
+            first = lambda reading: reading.dt.replace_time_zone(None).to_numpy().min()  # noqa: E731
+            found = sorted((one for one in found if first(one) > after), key=first)[:1]
         series = found[0] if len(found) == 1 else series
     kind = str(series.dtype)
     if series.dtype.is_numeric() and not fits_int64(series.fill_nan(None) if series.dtype.is_float() else series):
