@@ -100,8 +100,9 @@ class TextCodec:
         if not begun:
             return self.decode(numbers).rstrip(SPECIAL[UNKNOWN])
         before = self.decode(begun[-CONTEXT:])
-        whole = self.decode([*begun[-CONTEXT:], *numbers]).rstrip(SPECIAL[UNKNOWN])
-        return whole.removeprefix(before) if whole.startswith(before) else self.decode(numbers)
+        whole = self.decode([*begun[-CONTEXT:], *numbers])
+        said = whole.removeprefix(before) if whole.startswith(before) else self.decode(numbers)
+        return said.rstrip(SPECIAL[UNKNOWN])
 
     def name(self, number: int) -> str:
         """One unit, as people read it."""

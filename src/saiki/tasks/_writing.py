@@ -280,8 +280,10 @@ class TextStream:
         """The last word of a text, which may go on, and how many units stand before it whatever comes."""
         if self.task.codec.units == "characters":
             return "", len(units)
-        found = _LAST_WORD.search(text)
-        start = found.start() if found and len(text) - found.start() <= LONGEST_WORD else len(text) - 1
+        tail = text[-LONGEST_WORD:]
+        found = _LAST_WORD.search(tail)
+        whole = found is not None and (found.start() > 0 or len(tail) == len(text))
+        start = len(text) - len(tail) + found.start() if found is not None and whole else len(text) - 1
         head = self.task.codec.encode(text[: max(start, 0)]).tolist()
         apart = units[: len(head)] == head  # of units that reach over words, all may change
         return (text[start:], len(head)) if text and apart else (text, 0)
