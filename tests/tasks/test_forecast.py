@@ -576,7 +576,7 @@ def test_paths_of_a_series_are_drawn_by_its_name_alone():
     one = data["unique_id"].unique().sort()[2]
     alone = model.predict(data.filter(pl.col("unique_id") == one), samples=8)
     paths = [c for c in found.columns if "sample" in c]
-    assert np.allclose(alone[paths], found.filter(pl.col("unique_id") == one)[paths], rtol=1e-5)
+    assert np.allclose(alone[paths], found.filter(pl.col("unique_id") == one)[paths], rtol=1e-6)
     first = [
         part.select(pl.col(paths) - pl.col("saiki")).row(0)
         for part in found.partition_by("unique_id", maintain_order=True)
@@ -674,6 +674,6 @@ def test_days_and_months_of_a_stream_are_told_apart_by_the_row_before():
         row = {"ds": f"{day:02d}/08/2023", "y": 10.0}
         answer = stream.push(row)[0]
         table = pl.concat([table, pl.DataFrame([row])])
-    assert np.allclose(answer["saiki"], model.predict(table)["saiki"], rtol=1e-5)
+    assert np.allclose(answer["saiki"], model.predict(table)["saiki"], rtol=1e-6)
     with pytest.raises(DataError, match="one unambiguous format"):
         model.stream().push({"ds": "01/08/2023", "y": 10.0})  # nothing tells them apart

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import saiki
+from saiki import catalog
 from saiki.errors import DataError, OptionError
 
 
@@ -65,3 +66,11 @@ def test_wrong_options_are_one_line(wrong):
         saiki.fit(network, x, x[:, -1], **wrong)
     assert next(iter(wrong)) in str(told.value)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("task", ["forecast", "translate", "classify"])
+def test_tasks_train_in_mixed_precision(task):
+    module = catalog.load("tasks", task)
+    given = {"horizon": 4} if task == "forecast" else {}
+    model = saiki.train(task, module.toy(0), steps=1, width=8, precision="bf16-mixed", **given)
+    assert all(weight.isfinite().all() and weight.dtype == torch.float32 for weight in model.network.parameters())

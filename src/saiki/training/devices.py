@@ -42,9 +42,8 @@ class Backend:
     def autocast(self) -> AbstractContextManager[Any]:
         if self.precision == "32":
             return nullcontext()
-        return torch.autocast(
-            self.device.type, torch.bfloat16
-        )  # bfloat16 reaches as far as float32: no scaling of losses
+        # bfloat16 reaches as far as float32: no scaling of losses
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     def backward(self, loss: Tensor) -> None:
         loss.backward()
