@@ -36,7 +36,6 @@ def command(
 
         if given := [f"--{name}" for name, value in asked.items() if value]:
             raise OptionError(f"{what} is a folder, and {given[0]} is for tables; leave it out")
-
         facts = saiki.load(what).facts()
     else:
         facts = _data(what, {name: value or (() if name in LISTS else None) for name, value in asked.items()})

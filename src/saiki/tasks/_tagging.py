@@ -255,7 +255,8 @@ class TagTask(Task):
         given = found.answers.cast(pl.String).to_numpy()
         others = sorted({str(name) for name in given[strange]})  # labels that training does not know
         places = {name: len(self.label.names) + place for place, name in enumerate(others)}
-        truth = np.array([places[given[k]] if odd else encoded.truth[k] for k, odd in enumerate(strange)], np.int64)
+        truth = encoded.truth.copy()
+        truth[strange] = [places[name] for name in given[strange]]
         judged = Encoded(encoded.words, encoded.channels, truth, encoded.given)
         about = f"{int((truth >= 0).sum()):,} steps"
         told = self._judge(network, found, judged, self.fitted, about, len(truth), others)
