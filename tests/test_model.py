@@ -321,3 +321,18 @@ def test_curves_for_tensorboard_stay_beside_the_model(tmp_path, table, monkeypat
     told = [("loss", row["loss"], row["step"]) for row in model.run["curve"]]
     assert [row for row in written[runs[0]] if row[0] == "loss"] == told
     assert all(rows[-1] == "closed" for rows in written.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"lookback": 8}, "give --attention causal too, or leave --lookback out"),
+        ({"merge": "sum"}, "give --bidirectional too, or leave --merge out"),
+        ({"locked": True}, "give --dropout too, or leave --locked out"),
+    ],
+)
+def test_options_that_would_change_nothing_are_refused(table, options, told):
+    with pytest.raises(OptionError, match=told):
+        saiki.train("forecast", table, horizon=2, steps=1, **options)
+    beside = {"attention": "causal", "bidirectional": True, "dropout": 0.2}
+    saiki.train("forecast", table, horizon=2, steps=1, width=4, **beside, **options)

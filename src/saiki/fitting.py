@@ -92,6 +92,7 @@ def train(
 def _train(name, data, columns, valid, out, resume, force, hooks, say, given) -> Model:
     began = time.perf_counter()
     options, network_options, training = split_options(name, given)
+    asked = network_options.model_fields_set
     working_half: type[Task] = catalog.load("tasks", name).load_task()
     _check_columns(name, working_half, columns)
     if training.bptt is not None and not working_half.cuts:
@@ -119,6 +120,7 @@ def _train(name, data, columns, valid, out, resume, force, hooks, say, given) ->
     preferred = task.network_defaults() | (closed_form.DEFAULTS if closed else {})
     network_options = preferring(network_options, preferred)
     closed_form.check(network_options, task.closed_form)
+    _check_used(asked, network_options, options)
     training = preferring(training, task.training_defaults())
     model = _fresh(name, task, network_options, training)
     if base is not None:
@@ -147,6 +149,23 @@ def _as(base: Model, given: Network) -> Network:
                 f"leave --{name.replace('_', '-')} out"
             )
     return base.network_options.model_copy(update=given.model_dump(exclude_unset=True))
+
+
+def _check_used(asked: set[str], network: Network, options: BaseModel) -> None:
+    """OptionError for an option of the network that was asked for and, beside the others, changes nothing."""
+    drops = network.dropout or getattr(options, "output_dropout", None)
+    checks = (
+        (
+            "lookback",
+            network.attention == "causal",
+            "tells how far attention causal looks back; give --attention causal too",
+        ),
+        ("merge", network.bidirectional, "tells how two directions become one; give --bidirectional too"),
+        ("locked", bool(drops) or not network.locked, "is for dropout, and there is none here; give --dropout too"),
+    )
+    for name, used, told in checks:
+        if name in asked and not used:
+            raise OptionError(f"{name} {told}, or leave --{name} out")
 
 
 def _check_columns(name: str, task: type[Task], columns: dict[str, Any]) -> None:

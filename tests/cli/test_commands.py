@@ -158,6 +158,13 @@ def test_inspect_a_model_a_file_and_the_system(saiki, model, sales):
     assert "native" in json.loads(saiki("inspect", "--system", "--json").out)
 
 
+def test_inspect_text_and_labels(saiki, tmp_path):
+    (tmp_path / "t.txt").write_text("one two\nthree\n")
+    assert "2, the longest of 7 characters" in saiki("inspect", tmp_path / "t.txt").out
+    (tmp_path / "l.csv").write_text("text,y\nfine,good\npoor,bad\nfair,good\n")
+    assert json.loads(saiki("inspect", tmp_path / "l.csv", "--json").out)["classes"] == "2: good (2), bad (1) in y"
+
+
 def test_list(saiki):
     assert "gru" in saiki("list", "cells").out
     assert set(json.loads(saiki("list", "tasks", "--json").out)) >= {"forecast"}

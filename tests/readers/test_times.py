@@ -23,6 +23,10 @@ from saiki.readers import parse_times
         ("Dec-1949", datetime(1949, 12, 1)),
         ("2021Q2", datetime(2021, 4, 1)),
         ("2021-Q4", datetime(2021, 10, 1)),
+        ("Q2 2021", datetime(2021, 4, 1)),
+        ("September 1949", datetime(1949, 9, 1)),
+        ("2004-W53", datetime(2004, 12, 27)),
+        ("2000W01", datetime(2000, 1, 3)),
         ("20210430", datetime(2021, 4, 30)),
         ("2021-04-30 13:05", datetime(2021, 4, 30, 13, 5)),
         ("2021-04-30T13:05:09", datetime(2021, 4, 30, 13, 5, 9)),
@@ -33,6 +37,7 @@ from saiki.readers import parse_times
         ("30.04.2021", datetime(2021, 4, 30)),
         ("04/30/2021", datetime(2021, 4, 30)),
         ("30/04/2021", datetime(2021, 4, 30)),
+        ("4/30/99", datetime(1999, 4, 30)),
         ("30/04/2021 7:30", datetime(2021, 4, 30, 7, 30)),
         (" 2021-04-30 ", datetime(2021, 4, 30)),
     ],
@@ -46,6 +51,13 @@ def test_understood(text, expected):
         expected,
         None,
     ]
+
+
+def test_months_by_their_whole_names():
+    months = parse_times(pl.Series(["May 2000", "June 2000"]))
+    assert months is not None
+    assert months.dt.month().to_list() == [5, 6]
+    assert parse_times(pl.Series(["2000-W52", "2001-W53"])) is None, "2001 has 52 weeks"
 
 
 @pytest.mark.parametrize(

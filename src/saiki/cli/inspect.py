@@ -15,7 +15,9 @@ LISTS = ("past", "future", "static")
 
 
 def command(
-    what: Annotated[Path | None, typer.Argument(metavar="MODEL|DATA", help="A model's folder or a table.")] = None,
+    what: Annotated[
+        Path | None, typer.Argument(metavar="MODEL|DATA", help="A model's folder, a table or text.")
+    ] = None,
     target: Annotated[list[str] | None, typer.Option(metavar="COLUMN…", help="Columns to forecast [y].")] = None,
     id: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column that names the series [unique_id].")] = None,
     time: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of times [ds].")] = None,
@@ -31,7 +33,7 @@ def command(
     asked = {"target": target, "id": id, "time": time, "freq": freq, "past": past, "future": future, "static": static}
     if what is None:
         facts = _system()
-    elif what.is_dir():
+    elif what.is_dir() and any((what / name).exists() for name in ("config.json", "model.safetensors")):
         import saiki
 
         if given := [f"--{name}" for name, value in asked.items() if value]:
@@ -55,17 +57,23 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _data(path: Path, roles: dict[str, Any]) -> list[tuple[str, str]]:
-    """The columns, and what forecasting would make of them (or why it would not)."""
+    """What is in a file or a folder, and what forecasting would make of a table (or why it would not)."""
     from saiki.data.audit import audit_panel
     from saiki.data.panel import panel
+    from saiki.data.summary import counted, of_columns, of_text
+    from saiki.data.wide import by_step
     from saiki.readers import read_frame
 
+    if (found := of_text(path)) is not None:
+        return found
     frame = read_frame(path, names=(roles.get("id"),))
-    facts = [("rows", f"{len(frame):,}")]
-    facts += [("column", f"{name} ({kind})") for name, kind in frame.schema.items()]
+    facts = [("rows", f"{len(frame):,}"), *of_columns(frame)]
+    target = (roles["target"] or ("y",))[0]
+    if target in frame.columns and str(frame[target].dtype) == "String":
+        return [*facts, ("classes", f"{counted(frame[target])} in {target}")]
     try:
-        found = panel(frame, **roles)
-        return [*facts, *found.describe(), *(("leak", sentence) for sentence in audit_panel(found))]
+        series = panel(by_step(frame, roles["id"], roles["target"]), **roles)
+        return [*facts, *series.describe(), *(("leak", sentence) for sentence in audit_panel(series))]
     except DataError as error:
         return [*facts, ("as series", f"no forecast yet: {error}; other tasks read it otherwise (saiki list tasks)")]
 

@@ -87,7 +87,13 @@ def sorted_rows(
 
 def _duplicated(roles: Roles, id: Any, moment: Any, count: int) -> None:
     which = f"{roles.id} {str(id)!r} has" if roles.id else "there are"
-    advice = "remove or average them" if roles.id else "if the file holds several series, name their column with --id"
+    advice = (
+        "remove or average them"
+        if roles.id
+        else (
+            "if the file holds several series, name their column with --id (make one of several that name them together)"
+        )
+    )
     raise DataError(
         f"duplicated times: {which} two rows at {roles.time} {moment} ({count} such rows in all); "
         f"expected one row per series and time; {advice}"

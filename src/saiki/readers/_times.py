@@ -18,7 +18,9 @@ _FORMATS = (
     (re.compile(r"\d{4}-\d\d?$"), ("%Y-%m",)),
     (re.compile(r"\d{4}M\d\d?$"), ("%YM%m",)),
     (re.compile(r"\d{4}[- ]?Q[1-4]$"), ("%Y-Q%q",)),
-    (re.compile(r"[A-Z][a-z]{2}[- ]\d{4}$"), ("%b-%Y",)),
+    (re.compile(r"Q[1-4][- /]?\d{4}$"), ("Q%q-%Y",)),
+    (re.compile(r"\d{4}-?W\d\d$"), ("%G-W%V",)),
+    (re.compile(r"[A-Z][a-z]{2,8}[- ]\d{4}$"), ("%b-%Y",)),
     (re.compile(r"\d{8}$"), ("%Y%m%d",)),
     (re.compile(r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d(Z|[+-]\d\d(:?\d\d)?)?$"), ("%Y-%m-%d %H:%M",)),
     (re.compile(r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)?$"), ("%Y-%m-%d %H:%M:%S%.f",)),
@@ -32,23 +34,26 @@ _FORMATS = (
     (re.compile(r"[A-Z][a-z]{2} \d\d?, \d{4}$"), ("%b %d, %Y",)),
     (re.compile(r"\d\d?-\d\d?-\d{4}$"), ("%m-%d-%Y", "%d-%m-%Y")),
     (re.compile(r"\d\d?/\d\d?/\d{4}$"), ("%m/%d/%Y", "%d/%m/%Y")),
+    (re.compile(r"\d\d?/\d\d?/\d\d$"), ("%m/%d/%y", "%d/%m/%y", "%y/%m/%d")),
     (re.compile(r"\d\d?/\d\d?/\d{4} \d\d?:\d\d$"), ("%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M")),
     (re.compile(r"\d\d?/\d\d?/\d{4} \d\d?:\d\d:\d\d$"), ("%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S")),
     (re.compile(r"\d\d?/\d\d?/\d{4} \d\d?:\d\d [AP]M$"), ("%m/%d/%Y %I:%M %p",)),
     (re.compile(r"\d\d?/\d\d?/\d{4} \d\d?:\d\d:\d\d [AP]M$"), ("%m/%d/%Y %I:%M:%S %p",)),
 )
-#: forms of months and quarters -> the same text as their first day
+#: forms of weeks, months and quarters -> the same text as their first day
 _MONTHS = {
     "%Y-%m": lambda text: text + "-01",
     "%YM%m": lambda text: text.str.replace("M", "-", literal=True) + "-01",
     "%Y-Q%q": lambda text: text.str.slice(0, 4) + text.str.tail(1).replace_strict(_QUARTERS, default=None),
-    "%b-%Y": lambda text: text.str.tail(4) + text.str.head(3).replace_strict(_NAMES, default=None),
+    "Q%q-%Y": lambda text: text.str.tail(4) + text.str.slice(1, 1).replace_strict(_QUARTERS, default=None),
+    "%G-W%V": lambda text: _weeks(text),
+    "%b-%Y": lambda text: text.str.tail(4) + text.str.head(-5).replace_strict(_NAMES, default=None),
 }
 _QUARTERS = {str(quarter): f"-{3 * quarter - 2}-01" for quarter in range(1, 5)}
-_NAMES = {
-    "Jan": "-1-01", "Feb": "-2-01", "Mar": "-3-01", "Apr": "-4-01", "May": "-5-01", "Jun": "-6-01",
-    "Jul": "-7-01", "Aug": "-8-01", "Sep": "-9-01", "Oct": "-10-01", "Nov": "-11-01", "Dec": "-12-01",
-}  # fmt: skip
+_LONG = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+_NAMES = {name: f"-{month}-01" for month, long in enumerate(_LONG, 1) for name in (long, long[:3])}
 #: whole hours from UTC that have a zone, whose name has the other sign
 HOURS = range(-12, 15)
 _ZONE = r"(Z|[+-]\d\d(?::?\d\d)?)$"
@@ -132,6 +137,12 @@ def _moments(text: pl.Series, form: str, pattern: re.Pattern) -> tuple[pl.Series
     if offset is not None:
         text = text.str.replace(_ZONE, "").str.replace("T", " ", literal=True)
     return text.str.to_datetime(form, strict=False, time_unit="us"), offset
+
+
+def _weeks(text: pl.Series) -> pl.Series:
+    """The Monday of every ISO week, `2000-W01`, as a date; null where a year has no such week."""
+    monday = (text.str.slice(0, 4) + text.str.tail(2) + "1").str.to_date("%G%V%u", strict=False)
+    return monday.cast(str)
 
 
 def _offsets(offset: pl.Series) -> pl.Series:

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-MISSING = ["", "NA", "N/A", "n/a", "na", "#N/A", "#NA", "<NA>", "NaN", "nan", "null", "NULL", "None", "NaT", "?"]
+MISSING = [
+    "", "NA", "N/A", "n/a", "na", "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan", "null", "Null", "NULL", "None", "NaT", "?",
+    "-", "--", ".", "#VALUE!", "#DIV/0!", "#REF!", "#NUM!",
+]  # fmt: skip
 #: labels are at most so many, and the one in a first line without names stands in such a share of the lines
 LABELS, OFTEN = 200, 0.02
 #: characters at the end of a part of a file that what is looked for may begin with
@@ -73,7 +76,8 @@ class Reader:
             if not as_text:
                 frame = _with_words(_with_zeros(frame, path, encoding, form), path, encoding, form)
                 frame = _with_names(frame, names, path, encoding, form)
-            return _without_blank_lines(frame, path, encoding, form)
+            frame = _without_blank_lines(frame, path, encoding, form)
+            return frame if as_text else _without_end(frame)
 
         return reading(path, "CSV", load, lambda: _position(path, encoding, form["separator"])), form
 
@@ -241,7 +245,7 @@ def _said(texts: pl.Series) -> bool:
 
 
 def _without_blank_lines(frame: pl.DataFrame, path: Path, encoding: str, form: dict) -> pl.DataFrame:
-    """Lines with nothing on them are no rows; lines of separators alone are."""
+    """Lines with nothing on them are no rows; lines of separators alone are (but see `_without_end`)."""
     import polars as pl
 
     if frame.width < 2 or not frame.select(pl.all_horizontal(pl.all().is_null()).any()).item():
@@ -249,6 +253,17 @@ def _without_blank_lines(frame: pl.DataFrame, path: Path, encoding: str, form: d
     empty = [not fields for _, fields in rows(path, encoding, form["separator"])]
     blank = pl.Series(empty[form["has_header"] :], dtype=pl.Boolean)
     return frame.filter(~blank) if len(blank) == len(frame) else frame
+
+
+def _without_end(frame: pl.DataFrame) -> pl.DataFrame:
+    """Lines of separators alone at the end, as spreadsheets leave them, are no rows where a column is full above them."""
+    import polars as pl
+
+    if frame.width < 2 or not frame.height or any(value is not None for value in frame.row(-1)):
+        return frame
+    full = frame.select((~pl.all_horizontal(pl.all().is_null())).arg_true().max()).item()
+    kept = frame.head(0 if full is None else full + 1)
+    return kept if any(not s.null_count() for s in kept.iter_columns()) else frame
 
 
 def _without_spaces(frame: pl.DataFrame) -> pl.DataFrame:

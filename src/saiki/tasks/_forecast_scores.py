@@ -36,7 +36,7 @@ def evaluated(
         past, truth = task.read(data).cut(task.plan.horizon)
         about = f"the last {task.plan.horizon} steps of each series"
     else:
-        past, truth = after(task.read, task.plan.horizon, history, data, task.roles.id)
+        past, truth = after(task.read, task.plan.horizon, history, data, task.roles)
         about = f"the {task.plan.horizon} steps after the history of each series"
     judged = np.flatnonzero(truth.lengths > 0)
     if not len(judged):

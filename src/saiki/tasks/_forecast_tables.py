@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from saiki.data.frames import native
 from saiki.data.frequency import Frequency, infer
 from saiki.data.panel import Panel
 from saiki.data.roles import Roles
+from saiki.data.wide import by_step
 from saiki.errors import DataError, SaikiWarning
 from saiki.readers import read_frame
 
@@ -25,10 +26,10 @@ FROM = " from"
 ENOUGH_ROWS = 4
 
 
-def as_table(data: Any, id: str | None = None) -> Any:
-    """The data as `panel` takes it; an array `[series, time]` becomes a table with one series per row."""
+def as_table(data: Any, id: str | None = None, target: Sequence[str] | str | None = None) -> Any:
+    """The data as `panel` takes it; of an array `[series, time]`, and of a table with a column per step, a row is a series."""
     if not isinstance(data, np.ndarray):
-        return read_frame(data, names=(id,))
+        return by_step(read_frame(data, names=(id,)), id, target)
     rows = np.atleast_2d(data)
     if rows.ndim != 2:
         raise DataError(f"the array has shape {data.shape}; expected [series, time]")
@@ -113,9 +114,9 @@ def parse_time(text: str | None) -> Any:
     return None if text is None else np.int64(text) if text.lstrip("-").isdigit() else np.datetime64(text)
 
 
-def after(read: Callable[[Any], Panel], horizon: int, history: Any, data: Any, id: str | None) -> tuple[Panel, Panel]:
+def after(read: Callable[[Any], Panel], horizon: int, history: Any, data: Any, roles: Roles) -> tuple[Panel, Panel]:
     """The history, and what follows it, with the series in the same order; rows of the data that the history has too are those."""
-    before, later = as_table(history, id), as_table(data, id)
+    before, later = (as_table(given, roles.id, roles.target) for given in (history, data))
     past = read(before)
     both = replace(read(_joined(before, later, past)), clock=past.clock)
     place = {str(name): row for row, name in enumerate(both.ids)}

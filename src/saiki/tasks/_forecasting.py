@@ -78,7 +78,7 @@ class ForecastTask(Task):
         columns = {k: columns.get(k) for k in cls.takes} | {
             k: getattr(options, k) for k in ("past", "future", "static", "freq", "season")
         }
-        everything = panel(as_table(data, columns.get("id")), **columns)
+        everything = panel(as_table(data, columns.get("id"), columns.get("target")), **columns)
         if options.freq is not None:
             check_step(everything, everything.frequency)
         training = _training_part(options, everything)
@@ -266,7 +266,12 @@ class ForecastTask(Task):
 
     def read(self, data: Any) -> Panel:
         """A table read as the training data was; DataError for one whose steps are others."""
-        found = panel(as_table(data, self.roles.id), roles=self.roles, freq=self.frequency.name, season=self.season)
+        found = panel(
+            as_table(data, self.roles.id, self.roles.target),
+            roles=self.roles,
+            freq=self.frequency.name,
+            season=self.season,
+        )
         check_step(found, self.frequency)
         zone = self.codec.zone
         if zone not in (None, "UTC") and found.clock.kind == "datetime" and not found.clock.zone:
@@ -381,7 +386,7 @@ class ForecastTask(Task):
 
         With `anomalies`, the rows of the data instead, each beside its forecast one step ahead, a score and a flag.
         """
-        source = as_table(data, self.roles.id)
+        source = as_table(data, self.roles.id, self.roles.target)
         history = self.read(source)
         if anomalies:
             if samples:
@@ -400,7 +405,7 @@ class ForecastTask(Task):
         self, network: Any, data: Any, rolling: dict[str, Any], retrain: _backtest.Retrain, frame: bool = False
     ) -> Any:
         """Forecasts from several cutoffs: their scores, or with `frame` the forecasts themselves."""
-        source = as_table(data, self.roles.id)
+        source = as_table(data, self.roles.id, self.roles.target)
         panel = self.read(source)
         asked = _backtest.Rolling.of(rolling["windows"], rolling["step"], rolling["refit"], self.plan.horizon)
         clinical = Clinical.of(rolling.get("grid"), rolling.get("event"))
