@@ -11,10 +11,10 @@ from saiki.training.options import Training
 
 #: widths that are tried, widest first
 WIDTHS = (768, 640, 512, 448, 384, 320, 256, 192, 128, 96, 64)
-#: additions and multiplications per second that one thread makes in training, by the instruction set of the kernels: AVX-512 from
-#: 44 minutes of an AMD EPYC (Zen 4, 148e9 on two threads), AVX2 a guess; constants, so that a stopped run finds the same sizes
-RATES = {"v4": 7e10, "v3": 5e10}
-LOWEST_RATE = 1.5e10  # a guess too: no vectors, or no kernels at all
+#: additions and multiplications per second that one thread makes in training, by the instruction set of the kernels, from 44 minutes
+#: of AMD EPYCs, 148e9 on two threads with AVX-512 (Zen 4), 136e9 with AVX2 (Zen 3); constants, so that a stopped run finds the same
+RATES = {"v4": 7e10, "v3": 6.5e10}
+LOWEST_RATE = 1.5e10  # a guess: no vectors, or no kernels at all
 #: a width is affordable if training reads the text so often, or so many units per weight
 PASSES, PER_WEIGHT = 10.0, 4.0
 #: units above which training scores some of them only, and how many of them those are, roughly
