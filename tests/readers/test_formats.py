@@ -244,3 +244,16 @@ def test_in_text_what_looks_missing_is_a_word(tmp_path, space):
     assert found["b"].to_list() == [1, None, 3, 4]
     assert found["c"].dtype == pl.Datetime
     assert found["c"].null_count() == 2
+
+
+def test_a_name_of_several_columns(tmp_path):
+    path = tmp_path / "retail.csv"
+    path.write_text("store,item,day,y\n01,1.10,2024-01-01,1\n01,1.2,2024-01-01,2\n,1.2,2024-01-01,3\n")
+    frame = readers.read_frame(path, names=("store/item",))
+    assert frame["store/item"].to_list() == ["01/1.10", "01/1.2", None]
+    given = pl.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    for table in (given, given.to_pandas(), given.to_arrow()):
+        assert readers.read_frame(table, names=("a/b",))["a/b"].to_list() == ["1/x", "2/y"]
+    assert "a/c" not in readers.read_frame(given, names=("a/c",)).columns
+    named = given.with_columns(pl.lit("own").alias("a/b"))
+    assert readers.read_frame(named, names=("a/b",))["a/b"].to_list() == ["own", "own"]

@@ -153,6 +153,20 @@ def test_streams_of_several_ids_do_not_mix(model, table):
         assert np.allclose(answer["saiki"], expected.filter(pl.col("unique_id") == name)["saiki"], rtol=1e-5)
 
 
+def test_series_named_by_two_columns():
+    table = toy(0, series=4, steps=40).with_columns(
+        store=pl.col("unique_id").rank("dense") % 2, item=pl.col("unique_id").rank("dense").cast(pl.Int64) // 2
+    )
+    table = table.with_columns(store=pl.col("store").cast(pl.Int64)).drop("unique_id")
+    model = saiki.train("forecast", table, id="store/item", horizon=3, steps=2, width=4)
+    answer, stream = model.predict(table), model.stream()
+    assert answer["store/item"].unique().sort().to_list() == ["0/1", "0/2", "1/0", "1/1"]
+    last = {f"{row['store']}/{row['item']}": stream.push(row)[0] for row in table.iter_rows(named=True)}
+    for name, found in last.items():
+        assert found["store/item"] == name
+        assert np.allclose(found["saiki"], answer.filter(pl.col("store/item") == name)["saiki"], rtol=1e-5)
+
+
 def test_a_stream_refuses_time_that_runs_backwards(model):
     stream = model.stream()
     stream.push({"unique_id": "a", "ds": 5, "y": 1.0})

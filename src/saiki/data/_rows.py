@@ -90,9 +90,7 @@ def _duplicated(roles: Roles, id: Any, moment: Any, count: int) -> None:
     advice = (
         "remove or average them"
         if roles.id
-        else (
-            "if the file holds several series, name their column with --id (make one of several that name them together)"
-        )
+        else ("if the file holds several series, name their column with --id (several together: --id store/item)")
     )
     raise DataError(
         f"duplicated times: {which} two rows at {roles.time} {moment} ({count} such rows in all); "

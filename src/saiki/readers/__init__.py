@@ -17,6 +17,9 @@ from saiki.readers._separated import separated
 from saiki.readers._times import first_odd, parse_times, readings
 from saiki.record import Record
 
+#: what stands between the parts of a name that several columns tell together
+BETWEEN = "/"
+
 __all__ = ["first_odd", "parse_times", "read", "read_frame", "reader_for", "readings", "suffixes"]
 
 
@@ -69,19 +72,22 @@ def read_frame(
 
     as_text   files in which everything is text anyway are read as they are written, without numbers, times and words for missing
     encoding  of such files, where it was told
-    names     columns of such files that hold names, whole numbers or as they are written: no 1.10 becomes 1.1, no 2024-01 a time
+    names     columns of such files that hold names, whole numbers or as they are written: no 1.10 becomes 1.1, no 2024-01 a time;
+              where there is none called `store/item`, but a `store` and an `item`, there is one with both behind each other
     A lazy frame is collected. A pandas index that has a name (or holds times) becomes a column. Files come as polars.
     Raises DataError for a missing, empty, unknown or broken file and for anything that is not a frame.
     """
+    known = frozenset(filter(None, names))
     if isinstance(source, str | Path):
         path = Path(source)
         check_file(path)
         reader = reader_for(path)
         method = reader.texts if as_text and hasattr(reader, "texts") else reader.frame
-        frame = _taking(method, encoding=encoding, names=frozenset(filter(None, names)))(path)
+        every = known | {part for name in known for part in name.split(BETWEEN)}
+        frame = _taking(method, encoding=encoding, names=every)(path)
         if not len(frame):
             raise DataError(f"{path} has no rows; expected a header and at least two rows")
-        return frame
+        return _with_joined(frame, known)
     framed = isinstance(source, nw.DataFrame) or type(source).__name__ == "LazyFrame"
     columns = [] if framed else list(getattr(source, "columns", []))
     called = [c for c in columns if isinstance(c, str | int | tuple)]
@@ -101,7 +107,18 @@ def read_frame(
             f"the data is a {type(source).__name__}; expected a path or a pandas, polars or pyarrow frame "
             "with one row per step"
         )
-    return frame
+    return _with_joined(frame, known)
+
+
+def _with_joined(frame: nw.DataFrame, names: Collection[str]) -> nw.DataFrame:
+    """The frame with columns that names of several others ask for: `store/item`, a text; missing where one of them is."""
+    asked = {name: name.split(BETWEEN) for name in names if name not in frame.columns and BETWEEN in name}
+    made = [
+        nw.concat_str([nw.col(part).cast(nw.String) for part in parts], separator=BETWEEN).alias(name)
+        for name, parts in asked.items()
+        if all(part in frame.columns for part in parts)
+    ]
+    return frame.with_columns(made) if made else frame
 
 
 def _with_index(source: Any) -> Any:

@@ -13,7 +13,7 @@ from saiki.data.texts import Documents
 from saiki.errors import DataError
 from saiki.network.labeller import Labeller, Labellers
 from saiki.tasks._documents import MOST_UNITS, DocumentTask
-from saiki.tasks._rows_given import check_values, known_by
+from saiki.tasks._rows_given import check_values, known_by, with_id
 
 
 class _Read:
@@ -64,6 +64,7 @@ class DocumentStream:
     @torch.no_grad()
     def push(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The answer after this piece of text, a dictionary of id and the columns of `predict`."""
+        row = with_id(row, self.task.layout.id)
         check_values(row, (self.source, self.task.layout.id))
         if not isinstance(row[self.source], str):
             raise DataError(f"{self.source!r} is {row[self.source]!r}; expected a piece of a document, as text")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from saiki.errors import DataError, near_misses
+from saiki.readers import BETWEEN
 
 
 def known_by(id: Any, name: str | None) -> str | None:
@@ -13,6 +14,15 @@ def known_by(id: Any, name: str | None) -> str | None:
     if isinstance(id, list | tuple | dict | set):
         raise DataError(f"{name!r} is {id!r}; expected one id, a text or a number")
     return None if id is None else str(id).lower() if isinstance(id, bool) else str(id)
+
+
+def with_id(row: Mapping[str, Any], name: str | None) -> Mapping[str, Any]:
+    """The row with the id that several columns tell together, as tables have it: `store/item`."""
+    parts = (name or "").split(BETWEEN)
+    if not name or name in row or len(parts) == 1 or any(part not in row for part in parts):
+        return row
+    each = [known_by(row[part], part) for part in parts]
+    return {**row, name: None if None in each else BETWEEN.join(map(str, each))}
 
 
 def check_values(row: Mapping[str, Any], names: Iterable[str | None]) -> None:

@@ -24,7 +24,7 @@ from saiki.errors import DataError, ModelError, near_misses
 from saiki.modalities.table import RoleCodec
 from saiki.tasks._forecast_tables import as_table
 from saiki.tasks._forecasting import ForecastTask
-from saiki.tasks._rows_given import check_values, known_by
+from saiki.tasks._rows_given import check_values, known_by, with_id
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,7 @@ class ForecastStream:
         model; the state is then as if the row had not come.
         """
         roles = self.task.roles
+        row = with_id(row, roles.id)
         key = row.get(roles.id) if roles.id else None
         if roles.id and key is None:
             raise DataError(

@@ -14,7 +14,7 @@ from saiki.data.tagged import Tagged, tagged
 from saiki.errors import DataError
 from saiki.network.stack import States
 from saiki.network.tagger import Tagger
-from saiki.tasks._rows_given import check_values, known_by
+from saiki.tasks._rows_given import check_values, known_by, with_id
 from saiki.tasks._tagging import TagTask
 
 
@@ -38,6 +38,7 @@ class TagStream:
     def push(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Id, label and probability of the row. DataError for a row that is not later than the one before it."""
         layout = self.task.layout
+        row = with_id(row, layout.id)
         given = row.get(layout.id) if layout.id else None
         key = known_by(given, layout.id)
         check_values(row, (layout.id, layout.time, layout.words, *layout.channels))
