@@ -11,7 +11,7 @@ from saiki.training.options import Training
 
 #: widths that are tried, widest first
 WIDTHS = (768, 640, 512, 448, 384, 320, 256, 192, 128, 96, 64)
-#: additions and multiplications per second that one thread makes in training, by the instruction set of the kernels, from 44 minutes
+#: additions and multiplications per second that one thread makes in training, by instruction set of the kernels, from 44 minutes
 #: of AMD EPYCs, 148e9 on two threads with AVX-512 (Zen 4), 136e9 with AVX2 (Zen 3); constants, so that a stopped run finds the same
 RATES = {"v4": 7e10, "v3": 6.5e10}
 LOWEST_RATE = 1.5e10  # a guess: no vectors, or no kernels at all
