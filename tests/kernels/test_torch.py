@@ -149,3 +149,25 @@ def test_cells_whose_kernels_are_no_operators_leave_the_graph():
     """In a process of its own: the compiler does not understand the checks of shapes that tests add."""
     done = subprocess.run([sys.executable, "-c", LEAVING], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("make", [saiki.nn.RNN, saiki.nn.GRU, saiki.nn.LSTM])
+def test_layers_without_biases_learn_when_compiled(make):
+    """A list of tensors with a None in it has no gradients as an argument of a custom operator."""
+    torch.manual_seed(0)
+    layer = make(4, 6, bias=False, batch_first=True)
+    x = torch.randn(3, 5, 4, requires_grad=True)
+    expected = torch.autograd.grad(layer(x)[0].square().sum(), [x, *layer.parameters()])
+    compiled = torch.compile(layer, backend="aot_eager")
+    got = torch.autograd.grad(compiled(x)[0].square().sum(), [x, *layer.parameters()])
+    for g, e in zip(got, expected, strict=True):
+        torch.testing.assert_close(g, e)
+
+
+def test_packed_parameters_are_learned():
+    layer, values = saiki.nn.GRU(4, 6, bias=False), torch.nn.Parameter(torch.randn(6, 4))
+    rows = torch.nn.utils.rnn.PackedSequence(values, torch.tensor([2, 2, 1, 1]))
+    (first,) = torch.autograd.grad(layer(rows)[0].data.square().sum(), values, create_graph=True)
+    first.square().sum().backward()
+    assert values.grad is not None
+    assert values.grad.abs().sum() > 0

@@ -112,6 +112,14 @@ def test_bad_documents_are_one_line(made):
         made[0].predict(pl.DataFrame({"review": [1]}))
 
 
+def test_answers_have_the_index_of_a_pandas_frame(made):
+    model = made[0]
+    frame = planted(3, 9).to_pandas().sample(frac=1, random_state=0)
+    answer = model.predict(frame)
+    assert answer.index.tolist() == frame.index.tolist()
+    assert answer["saiki"].to_list() == model.predict(frame.reset_index(drop=True))["saiki"].to_list()
+
+
 def test_a_missing_label_of_a_pandas_table_is_unknown():
     frame = planted(0, 30).with_columns(
         label=pl.when(pl.int_range(30) > 3).then((pl.col("label") == "up").cast(pl.Int64))

@@ -9,7 +9,7 @@ import pytest
 import saiki
 from saiki.baselines import tfidf_each
 from saiki.cli import run
-from saiki.errors import DataError, OptionError
+from saiki.errors import DataError, OptionError, SaikiWarning
 from saiki.metrics import micro_f1
 from saiki.modalities._sets import LabelSetCodec
 from saiki.reporting.page import write_report
@@ -151,3 +151,16 @@ def test_a_report_of_lists(tmp_path, made):
     model, _ = made
     write_report(tmp_path / "r.html", model, model.evaluate(planted(4, 20)), title="sets")
     assert "Labels" in (tmp_path / "r.html").read_text()
+
+
+def test_labels_are_parted_as_they_are_there():
+    """By another mark than training had, or as text where it had lists; labels that nobody knows are told."""
+    codec = LabelSetCodec(("a", "b"), ";")
+    expected = [[1, 1], [0, 1], [0, 0]]
+    for labels in (["a;b", "b", None], ["a | b", "b", ""], [["a", "b"], ["b"], []]):
+        assert codec.encode(pl.Series("y", labels)).tolist() == expected
+    assert LabelSetCodec(("a", "b"), None).encode(pl.Series("y", ["a;b", "b", None])).tolist() == expected
+    with pytest.warns(SaikiWarning, match="1 of 3 labels, such as 'c', are not among"):
+        assert codec.encode(pl.Series("y", ["a;c", "b"])).tolist() == [[1, 0], [0, 1]]
+    with pytest.raises(DataError, match="expected some of a, b"):
+        codec.encode(pl.Series("y", ["c", "d"]))

@@ -35,6 +35,12 @@ def test_answers_and_scores(model):
     answers = model.predict([one for one, _ in toy(3, pairs=5)])
     assert answers.columns == ["source", "saiki"]
     assert len(answers) == 5
+    texts = answers["source"].to_list()
+    frame = pl.DataFrame({"source": texts}).to_pandas().set_axis([9, 4, 1, 7, 3], axis=0)
+    beside = model.predict(frame)
+    assert beside.index.tolist() == [9, 4, 1, 7, 3]
+    assert beside["saiki"].to_list() == answers["saiki"].to_list()
+    assert model.predict(frame["source"])["saiki"].to_list() == answers["saiki"].to_list()
     found = model.validation
     assert set(found.scores) == {"saiki", "copy_source", "translation_memory"}
     assert set(found.scores["saiki"]) == {"bleu", "chrf", "exact"}

@@ -60,7 +60,7 @@ def _data(path: Path, roles: dict[str, Any]) -> list[tuple[str, str]]:
     """What is in a file or a folder, and what forecasting would make of a table (or why it would not)."""
     from saiki.data.audit import audit_panel
     from saiki.data.panel import panel
-    from saiki.data.summary import counted, of_columns, of_text
+    from saiki.data.summary import are_labels, counted, of_columns, of_text
     from saiki.data.wide import by_step
     from saiki.readers import read_frame
 
@@ -69,11 +69,13 @@ def _data(path: Path, roles: dict[str, Any]) -> list[tuple[str, str]]:
     frame = read_frame(path, names=(roles.get("id"),))
     facts = [("rows", f"{len(frame):,}"), *of_columns(frame)]
     target = (roles["target"] or ("y",))[0]
-    if target in frame.columns and str(frame[target].dtype) == "String":
+    if target in frame.columns and are_labels(frame[target]):
         return [*facts, ("classes", f"{counted(frame[target])} in {target}")]
     try:
-        series = panel(by_step(frame, roles["id"], roles["target"]), **roles)
-        return [*facts, *series.describe(), *(("leak", sentence) for sentence in audit_panel(series))]
+        found = by_step(frame, roles["id"], roles["target"], roles["time"])
+        series = panel(found.frame, **{**roles, "id": found.id or roles["id"]})
+        notes = [("note", found.note)] if found.note else []
+        return [*facts, *series.describe(), *notes, *(("leak", sentence) for sentence in audit_panel(series))]
     except DataError as error:
         return [*facts, ("as series", f"no forecast yet: {error}; other tasks read it otherwise (saiki list tasks)")]
 

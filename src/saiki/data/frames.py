@@ -72,6 +72,20 @@ def native(frame: pl.DataFrame, like: Any = None) -> Any:
     return clean.to_arrow() if library == "pyarrow" else clean
 
 
+def as_given(data: Any) -> Any:
+    """The frame whose library answers are in; None for files, arrays, lists and Series."""
+    return data if hasattr(data, "columns") else None
+
+
+def like_rows(answer: Any, data: Any) -> Any:
+    """An answer with a row for each row of a pandas frame or Series, with the index of that, which pandas goes by."""
+    if type(data).__module__.partition(".")[0] != "pandas" or len(answer) != len(data):
+        return answer
+    if not hasattr(answer, "set_axis"):
+        return answer
+    return answer.set_axis(data.index, axis=0)
+
+
 def _pandas(series: pl.Series) -> Any:
     import pandas as pd
 

@@ -64,6 +64,8 @@ def pairs(
         found = _of_path(Path(data), source, target, encoding, both)
     elif isinstance(data, list | tuple):
         found = _of_list(data, both)
+    elif not both and hasattr(data, "to_list") and not hasattr(data, "columns"):  # a Series
+        found = _texts(pl.Series("source", data.to_list()), "source"), None
     else:
         found = _of_table(data, source, target, both)
     return _filled(*found)

@@ -86,13 +86,14 @@ def _time(table: dict[str, pl.Series], taken: Iterable[str | None]) -> str | Non
     """`ds`, else the only column of times, else None."""
     if TIME in table and TIME not in taken:
         return TIME
-    found = [n for n, s in table.items() if n not in taken and _holds_times(s)]
+    found = [n for n, s in table.items() if n not in taken and holds_times(s)]
     if len(found) > 1:
         raise DataError(f"several columns hold times ({', '.join(found)}); say which one with --time")
     return found[0] if found else None
 
 
-def _holds_times(series: pl.Series) -> bool:
+def holds_times(series: pl.Series) -> bool:
+    """Whether the values of a column are times."""
     if series.dtype.is_integer():
         return digits(series) == "%Y%m%d"
     return series.dtype in (pl.Date, pl.Datetime) or parse_times(series) is not None

@@ -43,6 +43,14 @@ def of_columns(frame: nw.DataFrame) -> list[tuple[str, str]]:
     return rows + [("column", f"{name}: {_column(as_polars(frame[name]))}") for name in more]
 
 
+def are_labels(column: nw.Series) -> bool:
+    """Whether a column is one of text, and not of numbers of which some cannot be read."""
+    values = as_polars(column)
+    if values.dtype != pl.String:
+        return False
+    return values.cast(pl.Float64, strict=False).count() < 0.5 * values.count()
+
+
 def counted(labels: nw.Series) -> str:
     """Values and how often each of them is there, the most frequent first."""
     every = Counter(map(str, labels.drop_nulls().to_list())).most_common()

@@ -23,6 +23,11 @@ def in_memory(tensor: Tensor) -> bool:
     return torch._C._dispatch_keys(tensor).has(torch._C.DispatchKey.CPU)
 
 
+def compact(tensor: Tensor) -> Tensor:
+    """A tensor whose memory holds the numbers, one after the other: the imaginary part of a conjugate has a sign of its own."""
+    return tensor if tensor.is_contiguous() and not tensor.is_neg() else tensor.resolve_neg().contiguous()
+
+
 def beyond_kernels(grads: Iterable[Tensor | None]) -> bool:
     """In a backward pass: whether gradients are asked for that no kernel gives, those of gradients and whole batches of them."""
     return torch.is_grad_enabled() or not all(grad is None or in_memory(grad) for grad in grads)

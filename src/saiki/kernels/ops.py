@@ -18,11 +18,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from saiki.cells.base import Cell, LinearCell, State
 from saiki.errors import SaikiError
-from saiki.kernels.autograd import EagerFunction, alias, beyond_kernels
+from saiki.kernels.autograd import EagerFunction, alias, beyond_kernels, compact
 from saiki.kernels.reservoir import unroll_reservoir
 from saiki.kernels.scan import unroll_linear
 from saiki.kernels.steps import unroll_steps
@@ -73,7 +73,7 @@ def unroll_layer(
     """
     if native is None:
         raise SaikiError(why_no_native)
-    if x.shape[0] == 0 or torch.compiler.is_compiling() or type(x) is not Tensor:
+    if x.shape[0] == 0 or torch.compiler.is_compiling() or type(x) not in (Tensor, nn.Parameter):
         return _without_autograd_function(kernel, x, directions, counts, batch_first, stacked)
     tensors = [t for state, weights, _ in directions for t in (*state, *weights)]
     if not torch.is_grad_enabled() or not any(t is not None and t.requires_grad for t in (x, *tensors)):
@@ -99,7 +99,9 @@ def _without_autograd_function(
     for state, weights, reverse in given:
         grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, *state, *weights))
         rows = [part.reshape(part.shape[-2:]) for part in state]
-        y, final, _ = _forward_op(kernel, x, rows, weights, counts, reverse, grad)
+        absent = x.new_empty(0)  # a list with a None in it is none of tensors, and has no gradients
+        every = [absent if w is None else w for w in weights]
+        y, final, _ = _forward_op(kernel, x, rows, every, counts, reverse, grad)
         found.append((y, tuple(last.reshape(part.shape) for last, part in zip(final.unbind(0), state, strict=True))))
     return found
 
@@ -189,10 +191,12 @@ def _no_steps(
 
 
 def _compact(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
-    """Tensors whose memory holds the numbers, one after the other: the imaginary part of a conjugate has a sign of its own."""
-    return tuple(
-        [t if t is None or (t.is_contiguous() and not t.is_neg()) else t.resolve_neg().contiguous() for t in tensors]
-    )
+    return tuple([None if t is None else compact(t) for t in tensors])
+
+
+def _without_absent(weights: Sequence[Tensor]) -> list[Tensor | None]:
+    """The weights of a custom operator: an empty vector stands for None."""
+    return [None if w.dim() == 1 and not len(w) else w for w in weights]
 
 
 @functools.cache
@@ -327,12 +331,13 @@ def _forward_op(
     kernel: str,
     x: Tensor,
     state: Sequence[Tensor],
-    weights: Sequence[Tensor | None],
+    weights: Sequence[Tensor],
     counts: Tensor,
     reverse: bool,
     save: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    ((y, final, saved),) = _forward(kernel, x, [(state, weights, reverse)], counts, False, False, save)
+    directions = [(state, _without_absent(weights), reverse)]
+    ((y, final, saved),) = _forward(kernel, x, directions, counts, False, False, save)
     return y, torch.stack(final), x.new_empty(0) if saved is None else saved
 
 
@@ -347,18 +352,19 @@ def _(kernel, x, state, weights, counts, reverse, save):
 
 @torch.library.custom_op("saiki::unroll_backward", mutates_args=())
 def _backward_op(
-    kernel: str, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor | None], counts: Tensor, reverse: bool,
+    kernel: str, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor], counts: Tensor, reverse: bool,
     y: Tensor, saved: Tensor, dy: Tensor | None, dfinal: Tensor | None, need_x: bool,
 ) -> list[Tensor]:  # fmt: skip
     parts = [None] * len(state) if dfinal is None else dfinal.unbind(0)
-    directions, done = [(state, weights, reverse)], [(y, saved, dy, parts)]
+    directions, done = [(state, _without_absent(weights), reverse)], [(y, saved, dy, parts)]
     dx, ((dstate, dweights),) = _backward(kernel, x, directions, counts, False, done, need_x)
-    return [x.new_empty(0) if dx is None else dx, *dstate, *(w for w in dweights if w is not None)]
+    found = [x.new_empty(0) if w is None else w for w in dweights]
+    return [x.new_empty(0) if dx is None else dx, *dstate, *found]
 
 
 @_backward_op.register_fake
 def _(kernel, x, state, weights, counts, reverse, y, saved, dy, dfinal, need_x):
-    like = [*([x] if need_x else []), *state, *(w for w in weights if w is not None)]
+    like = [*([x] if need_x else []), *state, *weights]
     found = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in like]
     return found if need_x else [x.new_empty(0), *found]
 
@@ -368,22 +374,18 @@ def _remember(ctx: Any, inputs, output) -> None:
     y, _, saved = output
     if not save:
         raise SaikiError("a gradient was asked of a saiki::unroll that saved nothing for it (save=False)")
-    given = [w is not None for w in weights]
-    ctx.save_for_backward(x, y, saved, counts, *state, *(w for w in weights if w is not None))
-    ctx.how = kernel, reverse, len(state), given
+    ctx.save_for_backward(x, y, saved, counts, *state, *weights)
+    ctx.how = kernel, reverse, len(state)
     ctx.set_materialize_grads(False)
 
 
 def _op_gradient(ctx: Any, dy, dfinal, _):
-    kernel, reverse, states, given = ctx.how
+    kernel, reverse, states = ctx.how
     x, y, saved, counts, *tensors = ctx.saved_tensors
-    rest = iter(tensors[states:])
-    weights = [next(rest) if g else None for g in given]
+    weights = tensors[states:]
     need_x = ctx.needs_input_grad[1]
     dx, *grads = _backward_op(kernel, x, tensors[:states], weights, counts, reverse, y, saved, dy, dfinal, need_x)
-    rest = iter(grads[states:])
-    dweights = [next(rest) if g else None for g in given]
-    return None, dx if need_x else None, grads[:states], dweights, None, None, None
+    return None, dx if need_x else None, grads[:states], grads[states:], None, None, None
 
 
 _forward_op.register_autograd(_op_gradient, setup_context=_remember)

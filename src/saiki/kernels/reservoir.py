@@ -11,6 +11,7 @@ from torch import Tensor
 
 from saiki.cells.base import Cell, State
 from saiki.errors import SaikiError
+from saiki.kernels.autograd import compact
 from saiki.kernels.table import native, why_no_native
 from saiki.shapes import Float, Int
 
@@ -56,7 +57,7 @@ def reservoir(
     """
     if native is None:
         raise SaikiError(why_no_native)
-    drive, initial = drive.detach().contiguous(), initial.detach().contiguous()
+    drive, initial = compact(drive.detach()), compact(initial.detach())
     y, final = torch.empty_like(drive), torch.empty_like(initial)
     if not drive.numel():
         return y, final.copy_(initial)

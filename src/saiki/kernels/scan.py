@@ -15,7 +15,7 @@ from torch import Tensor
 
 from saiki.cells.base import LinearCell, State
 from saiki.errors import SaikiError
-from saiki.kernels.autograd import beyond_kernels, in_memory
+from saiki.kernels.autograd import beyond_kernels, compact, in_memory
 from saiki.kernels.table import native, why_no_native
 from saiki.shapes import Float, Int
 
@@ -38,7 +38,7 @@ def scan(
         return inflow + 0 * decay, initial + 0
     if not (in_memory(inflow) and in_memory(initial)):
         return _step_by_step(decay, inflow, initial, counts, reverse)
-    return _Scan.apply(decay.contiguous(), inflow.contiguous(), initial.contiguous(), counts, reverse)
+    return _Scan.apply(compact(decay), compact(inflow), compact(initial), counts, reverse)
 
 
 def unroll_linear(
@@ -81,7 +81,7 @@ class _Scan(torch.autograd.Function):
             dy = torch.zeros_like(y) if dy is None else dy
             dfinal = torch.zeros_like(initial) if dfinal is None else dfinal
             return *_gradients(decay, initial, counts, ctx.reverse, y, dy, dfinal), None, None
-        dy, dfinal = (None if g is None else g.contiguous() for g in (dy, dfinal))
+        dy, dfinal = (None if g is None else compact(g) for g in (dy, dfinal))
         ddecay, dinflow, dinitial = torch.empty_like(y), torch.empty_like(y), torch.empty_like(initial)
         native.scan_backward(
             decay, initial, counts, ctx.reverse, y, dy, dfinal, ddecay, dinflow, dinitial, torch.get_num_threads()

@@ -21,7 +21,7 @@ from saiki.cells.base import Cell, RecurrentCell, State
 from saiki.cells.cfc import CfC
 from saiki.cells.gru_d import GRUD
 from saiki.cells.sru import ALPHA
-from saiki.kernels.autograd import EagerFunction, alias, alias_module, beyond_kernels, held
+from saiki.kernels.autograd import EagerFunction, alias, alias_module, beyond_kernels, compact, held
 from saiki.kernels.table import native, say_once
 from saiki.shapes import Float, Int
 
@@ -62,10 +62,12 @@ class Plan:
     highway: bool = False  # x goes up itself
     cell: Cell | None = None
 
-    def keep(self, tensor: Tensor | None) -> int | None:
-        """The place of a tensor among those with a gradient."""
+    def keep(self, tensor: Tensor | None, size: int | None = None) -> int | None:
+        """The place of a tensor among those with a gradient; of a vector that many numbers, as those of one are for all units."""
         if tensor is None:
             return None
+        if size is not None and tensor.shape != (size,):
+            tensor = tensor.expand(size)  # or an error: the native code reads as many
         self.tensors.append(tensor)
         return len(self.tensors) - 1
 
@@ -73,7 +75,7 @@ class Plan:
         """What the native code takes, forward and backward."""
 
         def of(place: int | None, part: Rows = None) -> Tensor | None:
-            return None if place is None else _part(tensors[place], part).contiguous()
+            return None if place is None else compact(_part(tensors[place], part))
 
         def matrix(p: Product) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
             return of(p.weight, p.part), of(p.bias, p.part), of(p.gain, p.part)
@@ -82,7 +84,7 @@ class Plan:
         vectors = tuple(of(v) for v in self.vectors)
         how = self.coupled, self.relu, self.before, self.transitions, self.highway
         return (
-            x, matrix(self.input), tuple(s.contiguous() for s in state), products, vectors, self.zones, self.mask, counts,
+            x, matrix(self.input), tuple(compact(s) for s in state), products, vectors, self.zones, self.mask, counts,
             reverse, how, self.width,
         )  # fmt: skip
 
@@ -123,7 +125,7 @@ def unroll_steps(
         x, after = cell.read(x, counts, state, reverse, **given)
         state = _Hidden(state.h)
     plan = plan_of(cell, len(x))
-    x = x.contiguous()
+    x = compact(x)
     tensors = (x, *state, *plan.tensors)
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     if keep:
@@ -171,8 +173,8 @@ class _Steps(EagerFunction):
         dweights = [torch.empty_like(w, memory_format=torch.contiguous_format) for w in weights]
         into = tuple(_into(p, dweights) for p in plan.products)
         dvectors = tuple(None if v is None else dweights[v] for v in plan.vectors)
-        dfinal = tuple(None if d is None else d.contiguous() for d in dfinal)
-        dy = None if dy is None else dy.contiguous()
+        dfinal = tuple(None if d is None else compact(d) for d in dfinal)
+        dy = None if dy is None else compact(dy)
         native.steps_backward(
             plan.kernel, about, y, saved, tuple(entered), dy, dfinal, (dx, *_into(plan.input, dweights)), dstate, into, dvectors,
             torch.get_num_threads(),
@@ -229,7 +231,8 @@ def _lstm(cell: Any, step: Any) -> Plan:
     if cell.weight_hr is not None:
         plan.products.append(_product(plan, cell.weight_hr, None))
     norm = (cell.gain_c, cell.shift_c) if cell.layer_norm else (None, None)
-    plan.vectors = [plan.keep(t) for t in (cell.weight_c, *norm)]
+    gates = (cell.blocks - 1) * cell.width
+    plan.vectors = [plan.keep(cell.weight_c, gates), *(plan.keep(t, cell.width) for t in norm)]
     return plan
 
 
@@ -294,7 +297,7 @@ def _held(cell: RecurrentCell, state: Any, h: Tensor, zones: Tensor) -> State:
 def _indrnn(cell: Any, step: Any) -> Plan:
     plan = Plan("indrnn", cell.width, cell.project, step, relu=cell.nonlinearity == "relu")
     plan.input = _product(plan, cell.weight_ih, cell.bias)
-    plan.vectors = [plan.keep(cell.weight_hh)]
+    plan.vectors = [plan.keep(cell.weight_hh, cell.width)]
     return plan
 
 
@@ -316,7 +319,7 @@ def _sru(cell: Any, step: Any) -> Plan:
 
     plan = Plan("sru", cell.width, project, step, highway=highway)
     plan.input = _product(plan, cell.weight_ih, bias)
-    plan.vectors = [plan.keep(cell.weight_hh)]
+    plan.vectors = [plan.keep(cell.weight_hh, 2 * cell.width)]
     return plan
 
 
@@ -337,7 +340,7 @@ def _lru(cell: Any, _: Any) -> Plan:
 
     plan = Plan("lru", cell.width, lambda x: torch.nn.functional.linear(x, weight), step, outputs=2)
     plan.input = _product(plan, weight, None)
-    plan.vectors = [plan.keep(cosine), plan.keep(sine)]
+    plan.vectors = [plan.keep(cosine, cell.width), plan.keep(sine, cell.width)]
     return plan
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from saiki.errors import DataError
+from saiki.errors import DataError, SaikiWarning
 from saiki.modalities.label import MOST
 
 #: what may stand between labels, where nobody says what does
@@ -44,10 +46,25 @@ class LabelSetCodec:
         return list(self.classes)
 
     def encode(self, labels: pl.Series) -> np.ndarray:
-        """0 and 1 `[rows, classes]`, float32; labels that were not among the classes are passed over."""
+        """0 and 1 `[rows, classes]`, float32. Labels that were not among the classes are passed over, with a warning; DataError
+        where there are no others. Text is parted by what parts it into the most known labels, the own separator first."""
         place = {name: k for k, name in enumerate(self.classes)}
+        between = [self.separator, *SEPARATORS] if self.separator else list(SEPARATORS)
+        read = [_sets(labels, one) for one in (between if labels.dtype == pl.String else between[:1])]
+        sets = max(read, key=lambda rows: sum(name in place for row in rows for name in row or ()))
+        every = Counter(name for row in sets for name in row or ())
+        if strange := [name for name in every if name not in place]:
+            count = f"{sum(every[name] for name in strange):,} of {every.total():,}"
+            told = f"column {labels.name!r}: {count} labels, such as {strange[0]!r},"
+            if len(strange) == len(every):
+                raise DataError(
+                    f"{told} are not among those of training; expected some of {', '.join(self.classes[:10])}"
+                )
+            warnings.warn(
+                f"{told} are not among those of training, and left out of the truth.", SaikiWarning, stacklevel=2
+            )
         found = np.zeros((len(labels), len(self.classes)), np.float32)
-        for row, one in enumerate(_sets(labels, self.separator)):
+        for row, one in enumerate(sets):
             found[row, [place[name] for name in one or () if name in place]] = 1
         return found
 

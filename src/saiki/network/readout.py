@@ -31,6 +31,10 @@ class Readout(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch time features"], lengths: Int[Tensor, "batch"] | None = None
     ) -> Float[Tensor, "batch outputs"]:
+        if x.dim() != 3:
+            raise OptionError(
+                f"x has shape {tuple(x.shape)}; expected [batch, time, features]; of one sequence give x[None]"
+            )
         if lengths is None:
             out = self.layer(x)[0]
             return self.linear(out[:, -1] if out.shape[1] else out.new_zeros(len(out), out.shape[2]))

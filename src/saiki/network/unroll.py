@@ -31,7 +31,15 @@ def unroll(
     names, packed like `x`; gap is the time since the step before in the order of the batch, in reverse too. A row of
     length 0 has no output and keeps its initial state.
     """
-    return _unrolled(cell.drawn(len(state[0])), x, counts, state, reverse, **given)
+    return _unrolled(_drawn(cell, len(state[0])), x, counts, state, reverse, **given)
+
+
+def _drawn(cell: Cell, batch: int) -> Cell:
+    """`cell.drawn`, after the hooks that make its weights: those of `torch.nn.utils.prune` and of `weight_norm`."""
+    for part in cell.modules():
+        for hook in part._forward_pre_hooks.values():
+            hook(part, ())
+    return cell.drawn(batch)
 
 
 def _unrolled(
@@ -62,7 +70,7 @@ def unroll_layer(
     States are in the order of the batch; gap and observed are given where the cells need them, see `needed`.
     """
     states = [type(state)(*map(layout.sort, state)) for state in states]
-    drawn = [cell.drawn(len(state[0])) for cell, state in zip(cells, states, strict=True)]
+    drawn = [_drawn(cell, len(state[0])) for cell, state in zip(cells, states, strict=True)]
     if (row := _common_kernel(drawn, x, states)) is not None:
         found = kernels.run_both(row, drawn, x, layout.counts, states, _loop)
     else:

@@ -90,9 +90,9 @@ def read_frame(
         return _with_joined(frame, known)
     framed = isinstance(source, nw.DataFrame) or type(source).__name__ == "LazyFrame"
     columns = [] if framed else list(getattr(source, "columns", []))
-    called = [c for c in columns if isinstance(c, str | int | tuple)]
+    called = [] if hasattr(source, "column_names") else columns
     if any(not isinstance(c, str) for c in called):
-        if not (all(type(c) is int for c in called) and hasattr(source, "rename")):
+        if any(isinstance(c, tuple) for c in called) or not hasattr(source, "rename"):
             raise DataError(f"the columns are called {', '.join(map(repr, called[:5]))}; expected names that are text")
         source = cast(Any, source).rename(columns=str)  # as those of a file without a header
     called = list(map(str, called))

@@ -16,7 +16,7 @@ from saiki.data.frames import native
 from saiki.data.frequency import Frequency, infer
 from saiki.data.panel import Panel
 from saiki.data.roles import Roles
-from saiki.data.wide import by_step
+from saiki.data.wide import Turned, by_step
 from saiki.errors import DataError, SaikiWarning
 from saiki.readers import read_frame
 
@@ -26,15 +26,22 @@ FROM = " from"
 ENOUGH_ROWS = 4
 
 
-def as_table(data: Any, id: str | None = None, target: Sequence[str] | str | None = None) -> Any:
-    """The data as `panel` takes it; of an array `[series, time]`, and of a table with a column per step, a row is a series."""
+def as_table(data: Any, roles: Roles, past: Any = None) -> Any:
+    """The data as `panel` takes them for these roles; `past` is what they go on from, as such a table."""
+    found = turned(data, roles.id, roles.target, roles.time, past)
+    return found.frame
+
+
+def turned(data: Any, id: str | None, target: Sequence[str] | str | None, time: str | None, past: Any = None) -> Turned:
+    """The data as a table; of an array `[series, time]`, and of a table with a column per step, a row is a series."""
     if not isinstance(data, np.ndarray):
-        return by_step(read_frame(data, names=(id,)), id, target)
+        return by_step(read_frame(data, names=(id,)), id, target, time, past)
     rows = np.atleast_2d(data)
     if rows.ndim != 2:
         raise DataError(f"the array has shape {data.shape}; expected [series, time]")
-    series, time = np.indices(rows.shape)
-    return read_frame(pl.DataFrame({"unique_id": series.ravel(), "ds": time.ravel(), "y": rows.ravel()}))
+    series, steps = np.indices(rows.shape)
+    frame = pl.DataFrame({"unique_id": series.ravel(), "ds": steps.ravel(), "y": rows.ravel()})
+    return Turned(read_frame(frame), None)
 
 
 def check_step(data: Panel, own: Frequency) -> None:
@@ -116,7 +123,8 @@ def parse_time(text: str | None) -> Any:
 
 def after(read: Callable[[Any], Panel], horizon: int, history: Any, data: Any, roles: Roles) -> tuple[Panel, Panel]:
     """The history, and what follows it, with the series in the same order; rows of the data that the history has too are those."""
-    before, later = (as_table(given, roles.id, roles.target) for given in (history, data))
+    before = as_table(history, roles)
+    later = as_table(data, roles, before)
     past = read(before)
     both = replace(read(_joined(before, later, past)), clock=past.clock)
     place = {str(name): row for row, name in enumerate(both.ids)}

@@ -30,7 +30,7 @@ from saiki.tasks import _anomalies, _backtest, _forecast_columns, _forecast_scor
 from saiki.tasks._calibration import Calibration, mirrored
 from saiki.tasks._clinical import Clinical
 from saiki.tasks._evaluation import Evaluation
-from saiki.tasks._forecast_tables import as_table, check_future, check_step, library, parse_time
+from saiki.tasks._forecast_tables import as_table, check_future, check_step, library, parse_time, turned
 from saiki.tasks._insight import Insight, insight
 from saiki.tasks._plan import MANY_SERIES, default_width, make_plan, training_defaults, units
 from saiki.tasks._sampling import MOST_VALIDATED, ForecastProblem, held_out, make_network, validated_places
@@ -78,7 +78,10 @@ class ForecastTask(Task):
         columns = {k: columns.get(k) for k in cls.takes} | {
             k: getattr(options, k) for k in ("past", "future", "static", "freq", "season")
         }
-        everything = panel(as_table(data, columns.get("id"), columns.get("target")), **columns)
+        given = turned(data, columns.get("id"), columns.get("target"), columns.get("time"))
+        everything = panel(given.frame, **{**columns, "id": given.id or columns.get("id")})
+        if given.note:
+            everything = replace(everything, notes=[given.note, *everything.notes])
         if options.freq is not None:
             check_step(everything, everything.frequency)
         training = _training_part(options, everything)
@@ -267,7 +270,7 @@ class ForecastTask(Task):
     def read(self, data: Any) -> Panel:
         """A table read as the training data was; DataError for one whose steps are others."""
         found = panel(
-            as_table(data, self.roles.id, self.roles.target),
+            as_table(data, self.roles),
             roles=self.roles,
             freq=self.frequency.name,
             season=self.season,
@@ -386,7 +389,7 @@ class ForecastTask(Task):
 
         With `anomalies`, the rows of the data instead, each beside its forecast one step ahead, a score and a flag.
         """
-        source = as_table(data, self.roles.id, self.roles.target)
+        source = as_table(data, self.roles)
         history = self.read(source)
         if anomalies:
             if samples:
@@ -405,7 +408,7 @@ class ForecastTask(Task):
         self, network: Any, data: Any, rolling: dict[str, Any], retrain: _backtest.Retrain, frame: bool = False
     ) -> Any:
         """Forecasts from several cutoffs: their scores, or with `frame` the forecasts themselves."""
-        source = as_table(data, self.roles.id, self.roles.target)
+        source = as_table(data, self.roles)
         panel = self.read(source)
         asked = _backtest.Rolling.of(rolling["windows"], rolling["step"], rolling["refit"], self.plan.horizon)
         clinical = Clinical.of(rolling.get("grid"), rolling.get("event"))

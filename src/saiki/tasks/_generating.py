@@ -204,7 +204,8 @@ class GenerateTask(Task):
     def training_defaults(self) -> dict[str, Any]:
         assert self.training is not None
         width = self.asked_width or self.default_width
-        found = _recipe.training_defaults(self._passes(width), len(self.training), width)
+        words, counted = self.options.units != "characters", self.given.steps is not None
+        found = _recipe.training_defaults(self._passes(width), len(self.training), width, words, counted)
         # what the other model knows is not to be forgotten
         return found | ({"weight_decay": _recipe.LEAST_DECAY} if self.goes_on else {})
 

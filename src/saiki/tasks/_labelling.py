@@ -18,7 +18,7 @@ from saiki.cells import cell_class
 from saiki.data._layout import Layout
 from saiki.data.audit import audit_labelled
 from saiki.data.folds import folds, one_group
-from saiki.data.frames import native
+from saiki.data.frames import like_rows, native
 from saiki.data.labelled import Labelled, labelled
 from saiki.data.roles import ID
 from saiki.data.texts import Documents
@@ -321,7 +321,8 @@ class LabelTask(Task):
         found = self.read(source)
         rows = self.decode(self._answers(network, found))
         ids = pl.Series(self.layout.id or ID, found.ids.tolist())
-        return native(pl.DataFrame([ids, *self.columns(rows)]), None if path else source)
+        answer = native(pl.DataFrame([ids, *self.columns(rows)]), None if path else source)
+        return answer if self.layout.id else like_rows(answer, data)
 
     def evaluate(self, network: Labellers, data: Any, history: Any = None) -> Evaluation:
         """Scores beside the baselines', on every series of `data` that has an answer."""

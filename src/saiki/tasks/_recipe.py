@@ -25,6 +25,8 @@ SHARE = 0.85
 HIGHEST_RATE, WIDE = 6e-3, 384
 #: width from which models of words drop the most
 WIDEST_DROPPED = 512
+#: passes from which words are read by so few stretches side by side: more and smaller steps learn less by heart
+OFTEN, FEW_STRETCHES = 5.0, 16
 #: units that gradients go back
 BPTT = 100
 #: passes over the text at most where the budget is one of time
@@ -137,9 +139,11 @@ def batch_for(tokens: int) -> int:
     return 64 if tokens >= 5_000_000 else 32 if tokens >= 50_000 else 16
 
 
-def training_defaults(passes: float, tokens: int, width: int) -> dict[str, Any]:
-    """Wide networks take smaller steps; a text that is read often needs weights that are pulled to zero."""
+def training_defaults(passes: float, tokens: int, width: int, words: bool, counted: bool) -> dict[str, Any]:
+    """Wide networks take smaller steps; a text that is read often needs weights that are pulled to zero, and of words smaller
+    batches; not where steps are `counted`, which are of the usual size."""
     rate, batch = float(f"{HIGHEST_RATE * min(1.0, WIDE / width) ** 2:.2g}"), batch_for(tokens)
+    batch = min(batch, FEW_STRETCHES) if words and passes >= OFTEN and not counted else batch
     decay = weight_decay(passes, passes * tokens / (batch * BPTT), rate)
     return {
         "batch": batch, "bptt": BPTT, "learning_rate": rate, "average": 0.998, "weight_decay": decay,

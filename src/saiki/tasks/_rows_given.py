@@ -13,6 +13,8 @@ def known_by(id: Any, name: str | None) -> str | None:
     """What tells series apart: 7 of a row and "7" of a table are one. DataError for several values in one."""
     if isinstance(id, list | tuple | dict | set):
         raise DataError(f"{name!r} is {id!r}; expected one id, a text or a number")
+    if isinstance(id, float) and id.is_integer():  # as rows of frames of numbers have it
+        id = int(id)
     return None if id is None else str(id).lower() if isinstance(id, bool) else str(id)
 
 

@@ -67,7 +67,7 @@ class ForecastStream:
         """
         if self._ids:
             raise DataError("the stream has rows already; expected the history before the first of them")
-        frame = as_table(history, self.task.roles.id, self.task.roles.target)
+        frame = as_table(history, self.task.roles)
         frequency, roles = self.task.read(frame).frequency, self.task.roles
         names = [n for n in roles.columns if n not in (roles.id, roles.time)]
         table = {name: as_polars(frame[name]) for name in roles.columns}

@@ -16,7 +16,7 @@ from saiki import baselines, catalog
 from saiki.data._rows import ranges
 from saiki.data.columns import as_polars
 from saiki.data.folds import folds, one_group
-from saiki.data.frames import native
+from saiki.data.frames import like_rows, native
 from saiki.data.tagged import Tagged, TagLayout, tagged
 from saiki.errors import DataError, OptionError
 from saiki.modalities._channels import ChannelCodec
@@ -241,7 +241,7 @@ class TagTask(Task):
         names = filter(None, (self.layout.id, self.layout.time, self.layout.words))
         kept = [as_polars(source[name]) for name in names]
         path = isinstance(data, str | Path)
-        return native(pl.DataFrame([*kept, label, sure]), None if path else source)
+        return like_rows(native(pl.DataFrame([*kept, label, sure]), None if path else source), data)
 
     def evaluate(self, network: Tagger, data: Any, history: Any = None) -> Evaluation:
         """Scores beside the baselines', on every step of `data` that has a label."""

@@ -14,6 +14,7 @@ import polars as pl
 import torch
 
 from saiki import baselines, catalog
+from saiki.data.frames import as_given, like_rows, native
 from saiki.data.pairs import Pairs, pairs
 from saiki.decoding.beam import beam
 from saiki.decoding.greedy import greedy
@@ -244,11 +245,12 @@ class TranslateTask(Task):
         return found
 
     def predict(self, network: Any, data: Any) -> Any:
-        """The answers beside their texts, as a polars frame of `source` and `saiki`."""
+        """The answers beside their texts, columns `source` and `saiki` of a frame as `data` is one, of polars for others."""
         if isinstance(data, str) and not Path(data).exists() and "\n" not in data and " " in data.strip():
             raise DataError(f"no file called {data!r}; for one text in Python give a list: predict([text])")
         texts = self.read(data, both=False).source
-        return pl.DataFrame({"source": texts, "saiki": self.translate(network, texts)})
+        found = native(pl.DataFrame({"source": texts, "saiki": self.translate(network, texts)}), as_given(data))
+        return like_rows(found, data)
 
     def evaluate(self, network: Any, data: Any, history: Any = None) -> Evaluation:
         if history is not None:
