@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+#: characters of what was got that are told
+LONGEST = 120
+
 
 class SaikiError(Exception):
     """Base of every error that a user can cause; the command line prints it as one line and ends with exit code 2."""
@@ -47,7 +50,8 @@ def refused(error: Any) -> OptionError:
     says, name = first["msg"].removeprefix("Value error, "), ".".join(map(str, first["loc"]))
     if not name:  # of several options together, which the sentence names
         return OptionError(says)
-    got = "" if first["type"] == "missing" else f" (got {first['input']!r})"
+    told = repr(first["input"])
+    got = "" if first["type"] == "missing" else f" (got {told if len(told) <= LONGEST else told[:LONGEST] + '…'})"
     return OptionError(f"option {name}: {says}{got}")
 
 

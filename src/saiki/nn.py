@@ -248,7 +248,7 @@ class _Recurrent(nn.Module):
         if input.dtype != dtype and not autocast(input):
             raise DataError(
                 f"input: got {input.dtype}; expected the dtype of the weights, {dtype} "
-                f"(input.to({dtype}), or layer.to({input.dtype}))"
+                f"(input.to({dtype}){f', or layer.to({input.dtype})' if input.is_floating_point() else ''})"
             )
 
     def _shapes(self, batch: int) -> list[tuple[int, int, int]]:

@@ -6,6 +6,8 @@ from torch.nn.utils import prune
 
 import saiki
 from saiki.errors import OptionError
+from saiki.network.options import Network
+from saiki.network.stack import Stack
 
 
 @pytest.mark.parametrize("cell", ["gru", "indrnn", "slstm"])
@@ -61,3 +63,26 @@ def test_a_readout_reads_batches():
     net = saiki.nn.Readout(saiki.nn.RNN(1, 8, batch_first=True), 1)
     with pytest.raises(OptionError, match="of one sequence give"):
         net(torch.randn(8, 1))
+
+
+def test_what_is_missing_goes_up_no_connection():
+    torch.manual_seed(0)
+    x = torch.randn(1, 4, 3)
+    observed = torch.tensor([[[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 1.0]]])
+    for connection in ("residual", "highway", "dense"):
+        stack = Stack(3, Network(cell="gru_d", layers=2, connection=connection), 3)
+        expected = stack(x * observed, observed=observed)[0]
+        holes = torch.where(observed == 0, torch.nan, x)
+        torch.testing.assert_close(stack(holes, observed=observed)[0], expected)
+        states = stack.initial_state(1)
+        for t in range(4):
+            y, states = stack.step(holes[:, t], states, observed=observed[:, t])
+        torch.testing.assert_close(y, expected[:, -1])
+
+
+def test_a_gap_without_end_is_one_to_the_kernel_too():
+    torch.manual_seed(0)
+    layer = saiki.nn.Recurrent("cfc", 2, 3, batch_first=True)
+    x, gap = torch.randn(1, 4, 2), torch.ones(1, 4, 1)
+    gap[0, 0] = float("inf")
+    assert layer(x, gap=gap)[0].isfinite().all()

@@ -67,6 +67,7 @@ def _regression(x: Any, truth: np.ndarray, balanced: bool) -> Any:
     held, seen = order[: len(order) // 5], order[len(order) // 5 :]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", UserWarning)  # of many classes: `fit` of the labels says what is to be said
         scores = {PENALTIES[1]: 0.0}
         if len(held) and len(np.unique(truth[seen])) > 1:
             models = {penalty: LogisticRegression(C=penalty, **how) for penalty in PENALTIES}

@@ -76,4 +76,5 @@ class CfC(RecurrentCell):
         self, x: Float[Tensor, "steps features"], counts: Tensor, state: CfCState, reverse: bool, gap: Tensor
     ) -> tuple[Float[Tensor, "steps more"], CfCState]:
         """x and gap of all steps, and the state."""
-        return torch.cat([x, gap.to(x.dtype).expand(len(x), 1)], 1), state
+        most = torch.finfo(x.dtype).max  # of a gap without end: the kernel multiplies it by zeros too
+        return torch.cat([x, gap.to(x.dtype).clamp(-most, most).expand(len(x), 1)], 1), state

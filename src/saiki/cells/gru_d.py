@@ -76,7 +76,7 @@ class GRUD(RecurrentCell):
         filled = self._filled(x, observed, since, state.last)
         decay = nn.functional.linear(since, self.weight_decay_h, self.bias_decay_h)
         h = self.follow(self.see(torch.cat([filled, observed], 1)), decay, state.h)
-        return GRUDState(h, torch.where(observed > 0, x, state.last), since * (1 - observed))
+        return GRUDState(h, torch.where(observed > 0, x, state.last), torch.where(observed > 0, 0, since))
 
     def _filled(self, x: Tensor, observed: Tensor, since: Tensor, last: Tensor) -> Tensor:
         """x, and where it is missing what lies between the last value seen and the usual one."""

@@ -12,6 +12,8 @@ from saiki.errors import DataError
 
 #: more classes than this are a mistake, or another task
 MOST = 1000
+#: rows from which classes of one row each are taken for names
+ALONE = 10
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class LabelCodec:
             raise DataError(
                 f"column {labels.name!r} has {len(classes):,} different values; expected at most {MOST} classes "
                 "(numbers are for saiki train regress)"
+            )
+        if len(classes) == sum(v is not None for v in values) >= ALONE:
+            raise DataError(
+                f"column {labels.name!r} has another value in each of {len(classes):,} rows; expected classes that several have "
+                "(is it the right --target?)"
             )
         return cls(tuple(classes), kind)
 

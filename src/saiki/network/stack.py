@@ -124,6 +124,7 @@ class Stack(nn.Module):
         values = layout.pack(x)
         wanted = {name for layer in self.cells for cell in layer for name in cell.needs}
         packed = {name: layout.pack(values) for name, values in given.items() if name in wanted}
+        values = _seen(values, packed)
         final: States = []
         for number, (layer, before) in enumerate(zip(self.cells, states, strict=False)):
             into = self._enter(number, values, layout.counts)
@@ -138,6 +139,7 @@ class Stack(nn.Module):
         """One more step of every row; only for a causal stack."""
         assert self.causal, "a bidirectional stack has no step"
         final: States = []
+        x = _seen(x, given if "observed" in self.cells[0][0].needs else {})
         for number, (layer, (state,)) in enumerate(zip(self.cells, states, strict=False)):
             (cell,) = layer
             into = self._enter(number, x)
@@ -172,6 +174,12 @@ _MERGE = {
     "sum": lambda outputs: outputs[0] + outputs[1],
     "mean": lambda outputs: (outputs[0] + outputs[1]) / 2,
 }
+
+
+def _seen(x: Tensor, given: dict[str, Tensor]) -> Tensor:
+    """x with 0 where it is missing, as cells that know of it read it: connections send it up."""
+    observed = given.get("observed")
+    return x if observed is None else torch.where(observed.expand_as(x) == 0, 0, x)
 
 
 def _by_cell(options: Network) -> dict[str, dict[str, Any]]:
