@@ -264,6 +264,8 @@ class _Recurrent(nn.Module):
         parts = self._parts(hx)
         checked = []
         for name, part, shape in zip(("h_0", "c_0"), parts, self._shapes(batch), strict=False):
+            if not isinstance(part, Tensor):
+                raise DataError(f"hx: got {name} of {type(part).__name__}; expected a tensor")
             expected = (shape[0], shape[2]) if single else shape
             if tuple(part.shape) != expected:
                 raise DataError(f"hx: got {name} of shape {tuple(part.shape)}; expected {expected}")

@@ -19,6 +19,7 @@ from saiki.readers import parse_times
         ("2021/04/30", datetime(2021, 4, 30)),
         ("1949-03", datetime(1949, 3, 1)),
         ("1949M03", datetime(1949, 3, 1)),
+        ("3/1949", datetime(1949, 3, 1)),
         ("Mar 1949", datetime(1949, 3, 1)),
         ("Dec-1949", datetime(1949, 12, 1)),
         ("2021Q2", datetime(2021, 4, 1)),
@@ -57,6 +58,9 @@ def test_months_by_their_whole_names():
     months = parse_times(pl.Series(["May 2000", "June 2000"]))
     assert months is not None
     assert months.dt.month().to_list() == [5, 6]
+    assert parse_times(pl.Series(["2000-01", "2001-02", "2002-03"])) is None, (
+        "years that begin in one and end in the next"
+    )
     assert parse_times(pl.Series(["2000-W52", "2001-W53"])) is None, "2001 has 52 weeks"
 
 

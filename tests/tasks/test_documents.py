@@ -112,6 +112,17 @@ def test_bad_documents_are_one_line(made):
         made[0].predict(pl.DataFrame({"review": [1]}))
 
 
+def test_a_constant_answer_has_an_area_of_one_half(made):
+    """However the shares of the classes differ between the parts that are left out."""
+    scores = made[0].validation.scores
+    assert scores["majority"]["auc"] == pytest.approx(0.5)
+    assert scores["saiki"]["auc"] > 0.9
+    apart = saiki.train(
+        "classify", planted(1, 61), source="review", target="label", steps=2, width=4, embedding=4, ensemble=3
+    )
+    assert apart.validation.scores["majority"]["auc"] == pytest.approx(0.5)
+
+
 def test_answers_have_the_index_of_a_pandas_frame(made):
     model = made[0]
     frame = planted(3, 9).to_pandas().sample(frac=1, random_state=0)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from saiki.errors import DataError, OptionError
-from saiki.network.packing import checked_lengths
+from saiki.network.packing import as_lengths, checked_lengths
 from saiki.sequence import padding_mask
 from saiki.shapes import Bool, Float, Int
 
@@ -50,6 +50,7 @@ class Attention(nn.Module):
                 f"kind: got 'dot' for queries of {query_size} and a memory of {memory_size} numbers; "
                 "expected as many of both (or kind 'general')"
             )
+        _check_width(width)
         if width is not None and kind != "additive":
             raise OptionError(f"width: got {width} for the kind {kind!r}; only additive attention has units of its own")
         super().__init__()
@@ -110,6 +111,7 @@ class AttentionPool(nn.Module):
 
     def __init__(self, size: int, width: int | None = None) -> None:
         super().__init__()
+        _check_width(width)
         self.see, self.score = nn.Linear(size, width or size), nn.Linear(width or size, 1, bias=False)
 
     def forward(
@@ -138,7 +140,8 @@ class CausalAttention(nn.Module):
     """
 
     def __init__(self, size: int, width: int | None = None, lookback: int | None = None) -> None:
-        if lookback is not None and lookback < 0:
+        _check_width(width)
+        if lookback is not None and (type(lookback) is not int or lookback < 0):
             raise OptionError(f"lookback: got {lookback}; expected a number of earlier steps, or None for all")
         super().__init__()
         self.lookback = lookback
@@ -166,10 +169,15 @@ def _check(name: str, x: Tensor, size: int) -> None:
         raise DataError(f"{name}: got shape {tuple(x.shape)}; expected 3 axes, the last of {size} numbers")
 
 
+def _check_width(width: Any) -> None:
+    if width is not None and (type(width) is not int or width < 1):
+        raise OptionError(f"width: got {width!r}; expected a number of units, or None for as many as its input has")
+
+
 def _inside(lengths: Tensor | None, like: Tensor) -> Bool[Tensor, "batch time"]:
     """Which steps are valid."""
     batch, time = like.shape[:2]
-    lengths = None if lengths is None else checked_lengths(torch.as_tensor(lengths), batch, time)
+    lengths = None if lengths is None else checked_lengths(as_lengths(lengths), batch, time)
     if lengths is None:
         return torch.ones(batch, time, dtype=torch.bool, device=like.device)
     return padding_mask(lengths.to(like.device), time)

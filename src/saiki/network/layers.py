@@ -144,6 +144,8 @@ class Recurrent(nn.Module):
                 raise OptionError(
                     f"{name} has no meaning here{near_misses(name, wanted)}: this cell {needs} beside its input"
                 )
+            if not isinstance(values, Tensor):
+                raise DataError(f"{name}: got {type(values).__name__}; expected a tensor, or leave it out")
             numbers = {1, self.input_size} if name == "observed" else {1}
             if name == "feedback":
                 numbers = {cast("Any", cell).fed_back for cell in self.cells}

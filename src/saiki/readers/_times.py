@@ -17,6 +17,7 @@ _FORMATS = (
     (re.compile(r"\d{4}/\d\d?/\d\d?$"), ("%Y/%m/%d",)),
     (re.compile(r"\d{4}-\d\d?$"), ("%Y-%m",)),
     (re.compile(r"\d{4}M\d\d?$"), ("%YM%m",)),
+    (re.compile(r"\d\d?/\d{4}$"), ("%m/%Y",)),
     (re.compile(r"\d{4}[- ]?Q[1-4]$"), ("%Y-Q%q",)),
     (re.compile(r"Q[1-4][- /]?\d{4}$"), ("Q%q-%Y",)),
     (re.compile(r"\d{4}-?W\d\d$"), ("%G-W%V",)),
@@ -43,6 +44,7 @@ _FORMATS = (
 #: forms of weeks, months and quarters -> the same text as their first day
 _MONTHS = {
     "%Y-%m": lambda text: text + "-01",
+    "%m/%Y": lambda text: text.str.tail(4) + "-" + text.str.head(-5) + "-01",
     "%YM%m": lambda text: text.str.replace("M", "-", literal=True) + "-01",
     "%Y-Q%q": lambda text: text.str.slice(0, 4) + text.str.tail(1).replace_strict(_QUARTERS, default=None),
     "Q%q-%Y": lambda text: text.str.tail(4) + text.str.slice(1, 1).replace_strict(_QUARTERS, default=None),
@@ -105,7 +107,7 @@ def _parse(text: pl.Series, form: str, pattern: re.Pattern, midnights: bool) -> 
     import polars as pl
 
     times, offset = _moments(text, form, pattern)
-    if times.null_count() != text.null_count():
+    if times.null_count() != text.null_count() or (form == "%Y-%m" and _spans(times)):
         return None
     if offset is None or offset.null_count() == len(offset):
         return times
@@ -137,6 +139,12 @@ def _moments(text: pl.Series, form: str, pattern: re.Pattern) -> tuple[pl.Series
     if offset is not None:
         text = text.str.replace(_ZONE, "").str.replace("T", " ", literal=True)
     return text.str.to_datetime(form, strict=False, time_unit="us"), offset
+
+
+def _spans(months: pl.Series) -> bool:
+    """Whether months are the ends of years that have two numbers, such as 2000-01, 2001-02, 2002-03."""
+    known = months.drop_nulls()
+    return known.n_unique() > 2 and bool((known.dt.month() == (known.dt.year() + 1) % 100).all())
 
 
 def _weeks(text: pl.Series) -> pl.Series:

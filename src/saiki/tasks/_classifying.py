@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from saiki import catalog, metrics
 from saiki.errors import OptionError
+from saiki.metrics import auc, average_precision
 from saiki.metrics._classes import chosen
 from saiki.modalities.label import LabelCodec
 from saiki.readers import _collection, read_frame
@@ -147,6 +149,18 @@ class ClassifyTask(LabelTask):
         tables = [*confusions(names, truth, ours), classes, *self._mistakes(truth, found["saiki"], ids)]
         details = {"classes": as_numbers(classes)}
         return Evaluation(about, scores, notes, ranked_by=ranked, tables=tables, details=details)
+
+    def judge_by_part(
+        self, told: Evaluation, found: dict[str, np.ndarray], truth: np.ndarray, ends: np.ndarray
+    ) -> None:
+        """What goes by the order of answers is a mean over the parts, weighted by their rows."""
+        truths = np.split(truth, ends)
+        sizes = np.array([len(t) for t in truths])
+        for (name, p), metric in product(found.items(), (auc, average_precision)):
+            scores = np.array([metric.score(t, part) for t, part in zip(truths, np.split(p, ends), strict=True)])
+            known = np.isfinite(scores)
+            mean = float(np.average(scores[known], weights=sizes[known])) if known.any() else float("nan")
+            told.scores[name][metric.__name__.rpartition(".")[2]] = mean
 
     def beside_truth(self, truth: np.ndarray, found: np.ndarray) -> tuple[pl.Series, np.ndarray]:
         true, given = found[np.arange(len(truth)), truth], chosen(found)

@@ -359,13 +359,21 @@ class LabelTask(Task):
         rows = np.concatenate(list(held.values()))
         truth, ids = self._encoded.truth[rows], self._own.ids[rows]
         about = f"validation: {len(rows):,} {self.items}, each answered by a network that has not seen it"
-        found = self.judge({"saiki": self.decode(self.joined(scores, None, theirs))} | theirs, truth, ids, about)
+        every = {"saiki": self.decode(self.joined(scores, None, theirs))} | theirs
+        found = self.judge(every, truth, ids, about)
+        if len(held) > 1:
+            self.judge_by_part(found, every, truth, np.cumsum([len(rows) for rows in held.values()])[:-1])
         self.tell_alone(found, scores, truth, ids)
         if len(members) > 1:
             found.notes.append(
                 f"Validation scores one of {len(members)} networks at a time; together they answer better."
             )
         return found
+
+    def judge_by_part(
+        self, told: Evaluation, found: dict[str, np.ndarray], truth: np.ndarray, ends: np.ndarray
+    ) -> None:
+        """Scores that only compare answers of one network, anew: the parts, one behind the other, have each its own."""
 
     @cached_property
     def _held(self) -> dict[int, np.ndarray]:
