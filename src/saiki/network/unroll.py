@@ -31,14 +31,18 @@ def unroll(
     names, packed like `x`; gap is the time since the step before in the order of the batch, in reverse too. A row of
     length 0 has no output and keeps its initial state.
     """
-    return _unrolled(_drawn(cell, len(state[0])), x, counts, state, reverse, **given)
+    return _unrolled(_drawn(cell, x, len(state[0])), x, counts, state, reverse, **given)
 
 
-def _drawn(cell: Cell, batch: int) -> Cell:
-    """`cell.drawn`, after the hooks that make its weights: those of `torch.nn.utils.prune` and of `weight_norm`."""
+def _drawn(cell: Cell, x: Tensor, batch: int) -> Cell:
+    """`cell.drawn`, after the hooks that make its weights: those of `torch.nn.utils.prune` and of `weight_norm`.
+
+    They are given x, and what they answer is not used; hooks that want keywords are for modules that are called.
+    """
     for part in cell.modules():
-        for hook in part._forward_pre_hooks.values():
-            hook(part, ())
+        for number, hook in part._forward_pre_hooks.items():
+            if number not in part._forward_pre_hooks_with_kwargs:
+                hook(part, (x,))
     return cell.drawn(batch)
 
 
@@ -70,7 +74,7 @@ def unroll_layer(
     States are in the order of the batch; gap and observed are given where the cells need them, see `needed`.
     """
     states = [type(state)(*map(layout.sort, state)) for state in states]
-    drawn = [_drawn(cell, len(state[0])) for cell, state in zip(cells, states, strict=True)]
+    drawn = [_drawn(cell, x, len(state[0])) for cell, state in zip(cells, states, strict=True)]
     if (row := _common_kernel(drawn, x, states)) is not None:
         found = kernels.run_both(row, drawn, x, layout.counts, states, _loop)
     else:
